@@ -1,0 +1,68 @@
+/**
+ * What went wrong, for programs. The message says it for people: which argument, what was expected, what came, what
+ * to do about it.
+ */
+export type ErrorCode =
+  /** An argument has the wrong type or value. */
+  | 'ERR_INVALID_ARGUMENT'
+  /** A file or directory does not exist, or holds nothing that can be used. */
+  | 'ERR_NOT_FOUND'
+  /** Reading or writing failed for a reason of the operating system's. */
+  | 'ERR_IO'
+  /** A model file is damaged, cut short, or not of a format that can be read. */
+  | 'ERR_MODEL_FORMAT'
+  /** The weights are well formed but belong to another network, or have the wrong shape or unusable values. */
+  | 'ERR_MODEL_ARCHITECTURE'
+  /** A well-formed request that this model, precision or machine does not allow. */
+  | 'ERR_UNSUPPORTED'
+  /** A picture can't be decoded. */
+  | 'ERR_IMAGE'
+  /** A data set or its labels do not fit the model or each other. */
+  | 'ERR_DATASET'
+  /** The session or classifier was disposed before or during the call. */
+  | 'ERR_DISPOSED'
+  /** The AbortSignal given fired. */
+  | 'ERR_ABORTED'
+  /** The native addon could not be loaded. */
+  | 'ERR_NATIVE_LOAD'
+  /** The native engine refused a plan or failed while running it. */
+  | 'ERR_NATIVE';
+
+/** The one error class this package throws. */
+export class NeonsenseError extends Error {
+  /** Machine-readable cause. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = code === 'ERR_ABORTED' ? 'AbortError' : 'NeonsenseError';
+    this.code = code;
+  }
+}
+
+/** Throws the abort error when `signal` has fired; its `cause` is the signal's reason. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new NeonsenseError('ERR_ABORTED', 'The operation was aborted by its signal', { cause: signal.reason });
+  }
+}
+
+/** `received` for a message: the value's type and a short rendering of it. */
+export function describe(received: unknown): string {
+  if (received === null || received === undefined) return String(received);
+  if (ArrayBuffer.isView(received) && 'length' in received) {
+    return `${received.constructor.name} of length ${String(received.length)}`;
+  }
+  if (Array.isArray(received)) return `an array of length ${received.length}`;
+  if (typeof received === 'object') return `an object of type ${received.constructor?.name ?? 'null prototype'}`;
+  if (typeof received === 'function') return 'a function';
+  return `${JSON.stringify(received) ?? String(received)} of type ${typeof received}`;
+}
+
+/** An `ERR_INVALID_ARGUMENT` in the one form used everywhere: "Expected X for `name` but received Y". */
+export function invalidArgument(name: string, expected: string, received: unknown): NeonsenseError {
+  return new NeonsenseError(
+    'ERR_INVALID_ARGUMENT',
+    `Expected ${expected} for \`${name}\` but received ${describe(received)}`,
+  );
+}

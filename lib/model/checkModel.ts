@@ -1,0 +1,99 @@
+import { NeonsenseError } from '../errors.js';
+import { layerSpecs } from './architecture.js';
+import type { LayerSpec } from './architecture.js';
+import type { BatchNorm, Layer, Model, Weights } from './model.js';
+import { elementCount, firstNotFinite } from './weights.js';
+
+/**
+ * Checks what the types cannot say: every layer is there, each array has the length its layer needs, every number can be
+ * computed with, and the labels, the precision and the weights fit each other.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` naming the layer and what is wrong with it.
+ */
+export function checkModel(model: Model): void {
+  const specs = layerSpecs(model.architecture);
+  if (model.labels.length !== model.architecture.classes) {
+    throw unfit(`it has ${model.labels.length} labels for ${model.architecture.classes} classes`);
+  }
+  if (model.layers.size !== specs.length) {
+    throw unfit(`it has ${model.layers.size} layers, ${model.architecture.name} has ${specs.length}`);
+  }
+  for (const spec of specs) {
+    const layer = model.layers.get(spec.name);
+    if (layer === undefined) throw unfit(`layer ${spec.name} is missing`);
+    checkLayer(layer, spec);
+    checkPrecision(layer.weights, spec, model);
+  }
+}
+
+function checkLayer(layer: Layer, spec: LayerSpec): void {
+  const channels = spec.shape[0] ?? 0;
+  checkWeights(layer.weights, spec);
+  if ((layer.bias === undefined) === (layer.batchNorm === undefined)) {
+    throw unfit(`layer ${spec.name} needs either a bias or a batch norm`);
+  }
+  if (layer.bias !== undefined) checkNumbers(layer.bias, channels, `${spec.name}.bias`);
+  if (layer.batchNorm !== undefined) {
+    if (spec.batchNorm === undefined) throw unfit(`layer ${spec.name} is followed by no batch norm`);
+    checkBatchNorm(layer.batchNorm, channels, spec.batchNorm);
+  }
+}
+
+function checkBatchNorm(batchNorm: BatchNorm, channels: number, name: string): void {
+  checkNumbers(batchNorm.weight, channels, `${name}.weight`);
+  checkNumbers(batchNorm.bias, channels, `${name}.bias`);
+  checkNumbers(batchNorm.mean, channels, `${name}.running_mean`);
+  checkNumbers(batchNorm.variance, channels, `${name}.running_var`);
+  const negative = batchNorm.variance.findIndex((variance) => variance < 0);
+  if (negative >= 0) throw unfit(`${name}.running_var is negative (${batchNorm.variance[negative]}) at index ${negative}`);
+}
+
+function checkWeights(weights: Weights, spec: LayerSpec): void {
+  const name = `${spec.name}.weight`;
+  const expected = elementCount(spec.shape);
+  if (weights.data.length !== expected) throw unfit(`${name} has ${weights.data.length} elements instead of ${expected}`);
+  switch (weights.type) {
+    case 'f32':
+      checkNumbers(weights.data, expected, name);
+      break;
+    case 'f16': {
+      const index = weights.data.findIndex((bits) => (bits & 0x7c00) === 0x7c00);
+      if (index >= 0) throw unfit(`${name} is not finite at index ${index}`);
+      break;
+    }
+    case 'i8': {
+      const { scales } = weights;
+      const channels = spec.shape[0] ?? 0;
+      if (scales.length !== 1 && scales.length !== channels) {
+        throw unfit(`${name} has ${scales.length} scales instead of 1 or ${channels}`);
+      }
+      scales.forEach((scale) => checkScale(scale, name));
+      break;
+    }
+    case 'u8':
+      checkScale(weights.scale, name);
+      if (!Number.isInteger(weights.zeroPoint) || weights.zeroPoint < 0 || weights.zeroPoint > 255) {
+        throw unfit(`${name} has the zero point ${weights.zeroPoint}, not a whole number from 0 to 255`);
+      }
+  }
+}
+
+function checkScale(scale: number, name: string): void {
+  if (!(scale > 0 && scale < Infinity)) throw unfit(`${name} has the scale ${scale}, not a finite number above 0`);
+}
+
+function checkNumbers(values: Float32Array, length: number, name: string): void {
+  if (values.length !== length) throw unfit(`${name} has ${values.length} elements instead of ${length}`);
+  const index = firstNotFinite(values);
+  if (index >= 0) throw unfit(`${name} is ${values[index]} at index ${index}`);
+}
+
+function checkPrecision(weights: Weights, spec: LayerSpec, { precision }: Model): void {
+  const { type } = weights;
+  const fits = type === 'f32' || (precision === 'fp16' ? type === 'f16' : precision !== 'fp32');
+  if (!fits) throw unfit(`layer ${spec.name} has ${type} weights, which precision ${precision} does not allow`);
+}
+
+function unfit(what: string): NeonsenseError {
+  return new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The model cannot be used: ${what}`);
+}

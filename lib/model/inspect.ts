@@ -1,0 +1,101 @@
+import { layerSpecs } from './architecture.js';
+import type { Architecture, LayerSpec } from './architecture.js';
+import type { Layer, Model, Precision, Preprocessing, ProvenanceStep, QuantizationScheme, Weights } from './model.js';
+import { elementCount, sparsityOf } from './weights.js';
+
+/** One Conv2d or Linear module. */
+export interface LayerSummary {
+  readonly name: string;
+  readonly kind: 'conv2d' | 'depthwise-conv2d' | 'linear';
+  /** `[O, I / groups, KH, KW]` or `[O, I]`. */
+  readonly shape: readonly number[];
+  /** Weights and bias, and weight and bias of the batch norm that follows if it is not folded. */
+  readonly parameters: number;
+  /** Share of the weights, 0 to 1, that are zero. */
+  readonly sparsity: number;
+  readonly weightType: Weights['type'];
+  /** Multiply-accumulates for one picture of the model's input size. */
+  readonly macs: number;
+}
+
+/** What a model is, for people and for `--json`. */
+export interface ModelSummary {
+  readonly architecture: Architecture;
+  readonly classes: number;
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly precision: Precision;
+  readonly quantization?: QuantizationScheme;
+  readonly provenance: readonly ProvenanceStep[];
+  /**
+   * What PyTorch counts with `sum(p.numel() for p in model.parameters())`: weights, biases, and batch norm's weight and
+   * bias, not its running statistics. Folding batch norms makes it smaller by one number per channel.
+   */
+  readonly parameters: number;
+  /** Whether a layer still has its batch norm. */
+  readonly batchNormFolded: boolean;
+  /** Share of all weights, 0 to 1, that are zero. */
+  readonly sparsity: number;
+  /** Size of the file, where it was given. */
+  readonly bytes?: number;
+  /** Multiply-accumulates for one picture of the model's input size. */
+  readonly macs: number;
+  readonly layers: readonly LayerSummary[];
+}
+
+/** Summarizes `model`; `bytes` is the size of the file it came from. */
+export function inspectModel(model: Model, { bytes }: { readonly bytes?: number } = {}): ModelSummary {
+  const { architecture, labels, preprocessing, precision, quantization, provenance } = model;
+  const specs = layerSpecs(architecture);
+  const outputSizes = outputSizesOf(specs, preprocessing.size);
+  const layers = specs.map((spec, index) => summarize(spec, model.layers.get(spec.name)!, outputSizes[index]!));
+  const weights = specs.map((spec) => elementCount(spec.shape));
+  const zeros = layers.map((layer, index) => layer.sparsity * weights[index]!);
+  return {
+    architecture,
+    classes: architecture.classes,
+    labels,
+    preprocessing,
+    precision,
+    ...(quantization === undefined ? {} : { quantization }),
+    provenance,
+    parameters: sum(layers.map((layer) => layer.parameters)),
+    batchNormFolded: [...model.layers.values()].every((layer) => layer.batchNorm === undefined),
+    sparsity: sum(zeros) / sum(weights),
+    ...(bytes === undefined ? {} : { bytes }),
+    macs: sum(layers.map((layer) => layer.macs)),
+    layers,
+  };
+}
+
+function summarize(spec: LayerSpec, layer: Layer, outputPixels: number): LayerSummary {
+  const { name, kind, shape, groups } = spec;
+  const weights = elementCount(shape);
+  const perChannel = layer.batchNorm === undefined ? (layer.bias?.length ?? 0) : 2 * layer.batchNorm.weight.length;
+  return {
+    name,
+    kind: groups > 1 ? 'depthwise-conv2d' : kind,
+    shape,
+    parameters: weights + perChannel,
+    sparsity: sparsityOf(layer.weights),
+    weightType: layer.weights.type,
+    macs: weights * outputPixels,
+  };
+}
+
+/** Output pixels of each layer. Squeeze-and-excitation and the classifier work on one, after pooling. */
+function outputSizesOf(specs: readonly LayerSpec[], [height, width]: readonly [number, number]): number[] {
+  let rows = height;
+  let columns = width;
+  return specs.map(({ kind, name, shape, stride, padding }) => {
+    if (kind === 'linear' || /\.fc[12]$/.test(name)) return 1;
+    const kernel = shape[2]!;
+    rows = Math.floor((rows + 2 * padding - kernel) / stride) + 1;
+    columns = Math.floor((columns + 2 * padding - kernel) / stride) + 1;
+    return rows * columns;
+  });
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

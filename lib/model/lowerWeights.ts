@@ -1,0 +1,100 @@
+import { NeonsenseError } from '../errors.js';
+import type { LayerSpec } from './architecture.js';
+import type { Weights } from './model.js';
+import type { PlanValue, PlanWeights } from './plan.js';
+import { toFloat32 } from './weights.js';
+
+/**
+ * Weights in the engine's order, times `factor` (for quantized weights a matter of the scale): as arrays of their own,
+ * or `inPlace` where the order is the same.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when a scale is not finite and above 0.
+ */
+export function lowerWeights(
+  weights: Weights,
+  spec: LayerSpec,
+  { factor, inPlace }: { factor: number; inPlace: boolean },
+): PlanWeights {
+  switch (weights.type) {
+    case 'f32':
+    case 'f16': {
+      const data = reorder(toFloat32(weights), spec, inPlace, (size) => new Float32Array(size));
+      if (factor !== 1) for (let i = 0; i < data.length; i++) data[i] = data[i]! * factor;
+      return { type: 'f32', data };
+    }
+    case 'i8': {
+      const channels = spec.shape[0]!;
+      const scales = new Float32Array(channels);
+      for (let i = 0; i < channels; i++) {
+        scales[i] = checkedScale(weights.scales[weights.scales.length === 1 ? 0 : i]! * factor, spec);
+      }
+      return { type: 'qc8', data: reorder(weights.data, spec, inPlace, (size) => new Int8Array(size)), scales };
+    }
+    case 'u8':
+      return {
+        type: 'qu8',
+        data: reorder(weights.data, spec, inPlace, (size) => new Uint8Array(size)),
+        scale: checkedScale(Math.fround(weights.scale * factor), spec),
+        zeroPoint: weights.zeroPoint,
+      };
+  }
+}
+
+/**
+ * The bias `bias * factor + offset`, zeros where there is none: float32, or int32 in units of input scale times weight
+ * scale beside an input of fixed range.
+ */
+export function lowerBias(
+  bias: Float32Array | undefined,
+  spec: LayerSpec,
+  { factor, offset }: { factor: number; offset: number },
+  { weights, input }: { weights: PlanWeights; input: PlanValue },
+): Float32Array | Int32Array {
+  const channels = spec.shape[0]!;
+  const real = new Float64Array(channels);
+  for (let i = 0; i < channels; i++) real[i] = (bias?.[i] ?? 0) * factor + offset;
+  if (input.scale === undefined || weights.type === 'f32') return Float32Array.from(real);
+
+  const integer = new Int32Array(channels);
+  for (let i = 0; i < channels; i++) {
+    const unit = input.scale * (weights.type === 'qc8' ? weights.scales[i]! : weights.scale);
+    integer[i] = Math.max(-0x80000000, Math.min(0x7fffffff, Math.round(real[i]! / unit)));
+  }
+  return integer;
+}
+
+/**
+ * PyTorch's `[O, I, KH, KW]` to `[O, KH, KW, I]`, depthwise `[C, 1, KH, KW]` to `[1, KH, KW, C]`: a copy, unless
+ * `inPlace` and the two are the same.
+ */
+function reorder<T extends Float32Array | Int8Array | Uint8Array>(
+  source: T,
+  spec: LayerSpec,
+  inPlace: boolean,
+  allocate: (size: number) => T,
+): T {
+  const [outputs = 1, inputs = 1, kernelHeight = 1, kernelWidth = 1] = spec.shape;
+  const area = kernelHeight * kernelWidth;
+  if (inPlace && area === 1) return source;
+  const target = allocate(source.length);
+  if (area === 1) {
+    target.set(source);
+    return target;
+  }
+  const depthwise = spec.groups > 1;
+  for (let o = 0; o < outputs; o++) {
+    for (let i = 0; i < inputs; i++) {
+      for (let k = 0; k < area; k++) {
+        target[depthwise ? k * outputs + o : (o * area + k) * inputs + i] = source[(o * inputs + i) * area + k]!;
+      }
+    }
+  }
+  return target;
+}
+
+function checkedScale(scale: number, spec: LayerSpec): number {
+  if (!(scale > 0 && Number.isFinite(scale))) {
+    throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `Layer ${spec.name} has the unusable weight scale ${scale}`);
+  }
+  return scale;
+}

@@ -1,0 +1,93 @@
+import type { Architecture } from './architecture.js';
+
+/** Weights of one layer, always in PyTorch's order: `[O, I / groups, KH, KW]` for a convolution, `[O, I]` for a linear layer. */
+export type Weights =
+  | { readonly type: 'f32'; readonly data: Float32Array }
+  /** IEEE 754 half precision, as raw bits. */
+  | { readonly type: 'f16'; readonly data: Uint16Array }
+  /** `w = scale * q`, symmetric. `scales` has one entry (per tensor) or one per output channel. */
+  | { readonly type: 'i8'; readonly data: Int8Array; readonly scales: Float32Array }
+  /** `w = scale * (q - zeroPoint)`, per tensor: what QNNPACK runs. */
+  | { readonly type: 'u8'; readonly data: Uint8Array; readonly scale: number; readonly zeroPoint: number };
+
+/** Batch norm statistics of a layer that has not been folded: `y = (x - mean) / sqrt(variance + eps) * weight + bias`. */
+export interface BatchNorm {
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+  readonly mean: Float32Array;
+  readonly variance: Float32Array;
+}
+
+/** One Conv2d or Linear module; what kind and shape it has is said by the architecture's `layerSpecs`. */
+export interface Layer {
+  readonly weights: Weights;
+  /** One entry per output channel, absent where a batch norm follows instead. */
+  readonly bias?: Float32Array;
+  /** Absent once folded into weights and bias. A layer has a bias or a batch norm, never both. */
+  readonly batchNorm?: BatchNorm;
+}
+
+/** Affine quantization of an activation: `x = scale * (q - zeroPoint)`. */
+export interface Quantization {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** How the model's numbers are kept and computed. */
+export type Precision = 'fp32' | 'fp16' | 'int8-dynamic' | 'int8-static';
+
+/**
+ * How pixels become the network's input. In this order: area-average each axis that is longer than `reduce` down to it
+ * (a shorter axis is left as it is), divide by 255, subtract `mean` and divide by `std` per channel, then bring the
+ * picture to `size` bilinearly (half-pixel centres, PyTorch's `align_corners=False`, no antialiasing).
+ */
+export interface Preprocessing {
+  /** `[height, width]` the picture is averaged down to first. */
+  readonly reduce: readonly [number, number];
+  /** `[height, width]` of the network's input. */
+  readonly size: readonly [number, number];
+  /** Per RGB channel, in units of the 0..1 range. */
+  readonly mean: readonly [number, number, number];
+  /** Per RGB channel, in units of the 0..1 range. */
+  readonly std: readonly [number, number, number];
+}
+
+/** One thing that was done to the model, oldest first: how it was made and with which options. */
+export interface ProvenanceStep {
+  /** For example `train`, `convert`, `prune`, `quantize-dynamic`. */
+  readonly step: string;
+  /** Options and results worth keeping; JSON values only. */
+  readonly details: { readonly [key: string]: unknown };
+}
+
+/** How activations are treated by a quantized model. */
+export type QuantizationScheme =
+  /** Activations are quantized as they come, per image. `linear`: the Linear layers; `all`: every 1x1 convolution too. */
+  | { readonly mode: 'dynamic'; readonly scope: 'linear' | 'all' }
+  /**
+   * Activation ranges were fixed by calibration. `values` names each quantized value by the plan's value name (see
+   * lower.ts); a layer with f32 weights, and a value not listed, stay in float.
+   */
+  | {
+      readonly mode: 'static';
+      readonly activations: 'qs8' | 'qu8';
+      readonly values: ReadonlyMap<string, Quantization>;
+    };
+
+/** The one value every stage takes and gives back: weights, architecture, labels and preprocessing. Never changed in place. */
+export interface Model {
+  readonly architecture: Architecture;
+  /** One name per class, in the order of the logits. */
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly precision: Precision;
+  /** Every Conv2d and Linear module by its torchvision name, in the order of `layerSpecs(architecture)`. */
+  readonly layers: ReadonlyMap<string, Layer>;
+  /** Present exactly when `precision` is int8. */
+  readonly quantization?: QuantizationScheme;
+  readonly provenance: readonly ProvenanceStep[];
+}
+
+/** ImageNet's mean and standard deviation, as torchvision uses them. */
+export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
+export const IMAGENET_STD = [0.229, 0.224, 0.225] as const;

@@ -1,0 +1,51 @@
+import type { Plan } from '../model/plan.js';
+
+/** Everything the native addon offers, typed once. Its own checks mirror engine/plan; see native/addon/. */
+export interface Binding {
+  /**
+   * Packs a plan off the main thread and detaches its arrays, whose memory is given back at once. Rejects with a plain
+   * Error when the plan is unsound or the CPU can't run it.
+   */
+  createSession(plan: Plan, options: NativeSessionOptions): Promise<NativeSession>;
+  /** Throws a plain Error where the CPU can't be identified. */
+  cpu(): Cpu;
+}
+
+export interface NativeSessionOptions {
+  /** Threads that work on one image, 1 to 256. */
+  readonly threads: number;
+  readonly profile: boolean;
+  readonly fp16: boolean;
+  readonly sparse: boolean;
+}
+
+export interface NativeSession {
+  /**
+   * Runs the image at `inputOffset` floats into `input`, which is copied before this returns, and writes the outputs,
+   * one after the other, `outputOffset` floats into `output`. Throws while an earlier run is under way.
+   */
+  run(input: Float32Array, inputOffset: number, output: Float32Array, outputOffset: number): Promise<void>;
+  profile(): OperatorTime[];
+  dispose(): void;
+}
+
+/** What one operator of the last image took. */
+export interface OperatorTime {
+  /** The plan's layer, empty where XNNPACK rewrote the graph so that operators and layers no longer match. */
+  readonly layer: string;
+  /** XNNPACK's name of the operator, for example `Convolution (NHWC, F32) IGEMM`. */
+  readonly operator: string;
+  /** Milliseconds, measured to a microsecond. */
+  readonly ms: number;
+}
+
+/** The CPU as the engine sees it. */
+export interface Cpu {
+  /** As the vendor or the kernel names it; empty where neither says. */
+  readonly name: string;
+  /** Instruction set extensions that decide which kernels run: `neon`, `dotprod`, `i8mm`, `fp16`, `avx512vnni`... */
+  readonly features: readonly string[];
+  readonly cores: number;
+  /** Cores of the fastest kind. */
+  readonly performanceCores: number;
+}

@@ -1,0 +1,189 @@
+#include "addon/convert.h"
+
+#include <array>
+#include <cmath>
+#include <utility>
+
+namespace neonsense::addon {
+namespace {
+
+[[noreturn]] void Fail(Napi::Env env, const std::string& what, const char* expected) {
+  throw Napi::TypeError::New(env, "Expected " + std::string(expected) + " for `" + what + "`");
+}
+
+Napi::Object ObjectOf(const Napi::Value& value, const std::string& what) {
+  if (!value.IsObject()) Fail(value.Env(), what, "an object");
+  return value.As<Napi::Object>();
+}
+
+Napi::Array ArrayOf(const Napi::Value& value, const std::string& what) {
+  if (!value.IsArray()) Fail(value.Env(), what, "an array");
+  return value.As<Napi::Array>();
+}
+
+double NumberOf(const Napi::Value& value, const std::string& what) {
+  if (!value.IsNumber()) Fail(value.Env(), what, "a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+template <typename T>
+T IntegerOf(const Napi::Value& value, const std::string& what) {
+  const double number = NumberOf(value, what);
+  if (!(number >= -2147483648.0 && number <= 2147483647.0) || std::trunc(number) != number ||
+      (std::is_unsigned_v<T> && number < 0)) {
+    Fail(value.Env(), what, "an integer in range");
+  }
+  return static_cast<T>(number);
+}
+
+std::string StringOf(const Napi::Value& value, const std::string& what) {
+  if (!value.IsString()) Fail(value.Env(), what, "a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+bool BooleanOf(const Napi::Value& value, const std::string& what) {
+  if (!value.IsBoolean()) Fail(value.Env(), what, "a boolean");
+  return value.As<Napi::Boolean>().Value();
+}
+
+template <typename T, size_t N>
+std::array<T, N> IntegersOf(const Napi::Value& value, const std::string& what) {
+  const Napi::Array array = ArrayOf(value, what);
+  if (array.Length() != N) Fail(value.Env(), what, "an array of the right length");
+  std::array<T, N> integers{};
+  for (uint32_t i = 0; i < N; i++) integers[i] = IntegerOf<T>(array.Get(i), what);
+  return integers;
+}
+
+std::vector<uint32_t> IndicesOf(const Napi::Value& value, const std::string& what) {
+  const Napi::Array array = ArrayOf(value, what);
+  std::vector<uint32_t> indices;
+  for (uint32_t i = 0; i < array.Length(); i++) indices.push_back(IntegerOf<uint32_t>(array.Get(i), what));
+  return indices;
+}
+
+template <typename Enum, size_t N>
+Enum EnumOf(const Napi::Value& value, const std::string& what, const Enum (&members)[N]) {
+  const std::string name = StringOf(value, what);
+  for (Enum member : members) {
+    if (name == engine::ToString(member)) return member;
+  }
+  throw Napi::TypeError::New(value.Env(), "Unknown `" + what + "`: '" + name + "'");
+}
+
+constexpr engine::ValueType kValueTypes[] = {engine::ValueType::kF32, engine::ValueType::kQS8, engine::ValueType::kQU8,
+                                             engine::ValueType::kQD8};
+constexpr engine::Op kOps[] = {engine::Op::kConv2d,     engine::Op::kDepthwiseConv2d,
+                               engine::Op::kLinear,     engine::Op::kGlobalAveragePool,
+                               engine::Op::kHardSwish,  engine::Op::kMultiply,
+                               engine::Op::kAdd,        engine::Op::kConvert};
+
+class PlanReader {
+ public:
+  PinnedPlan Read(const Napi::Value& value) {
+    const Napi::Object plan = ObjectOf(value, "plan");
+    const Napi::Array values = ArrayOf(plan.Get("values"), "plan.values");
+    for (uint32_t i = 0; i < values.Length(); i++) {
+      pinned_.plan.values.push_back(ReadValue(ObjectOf(values.Get(i), "plan.values[i]")));
+    }
+    const Napi::Array layers = ArrayOf(plan.Get("layers"), "plan.layers");
+    for (uint32_t i = 0; i < layers.Length(); i++) {
+      pinned_.plan.layers.push_back(ReadLayer(ObjectOf(layers.Get(i), "plan.layers[i]")));
+    }
+    pinned_.plan.input = IntegerOf<uint32_t>(plan.Get("input"), "plan.input");
+    pinned_.plan.outputs = IndicesOf(plan.Get("outputs"), "plan.outputs");
+    return std::move(pinned_);
+  }
+
+ private:
+  engine::Value ReadValue(const Napi::Object& object) {
+    engine::Value value;
+    value.name = StringOf(object.Get("name"), "value.name");
+    const auto shape = IntegersOf<uint32_t, 3>(object.Get("shape"), "value.shape");
+    for (size_t i = 0; i < shape.size(); i++) value.shape[i] = shape[i];
+    value.type = EnumOf(object.Get("type"), "value.type", kValueTypes);
+    if (value.type == engine::ValueType::kQS8 || value.type == engine::ValueType::kQU8) {
+      value.scale = static_cast<float>(NumberOf(object.Get("scale"), "value.scale"));
+      value.zero_point = IntegerOf<int32_t>(object.Get("zeroPoint"), "value.zeroPoint");
+    }
+    return value;
+  }
+
+  engine::Layer ReadLayer(const Napi::Object& object) {
+    engine::Layer layer;
+    layer.op = EnumOf(object.Get("op"), "layer.op", kOps);
+    layer.name = StringOf(object.Get("name"), "layer.name");
+    layer.inputs = IndicesOf(object.Get("inputs"), "layer.inputs");
+    layer.output = IntegerOf<uint32_t>(object.Get("output"), "layer.output");
+    if (!layer.has_weights()) return layer;
+
+    layer.kernel = IntegersOf<uint32_t, 2>(object.Get("kernel"), "layer.kernel");
+    layer.stride = IntegersOf<uint32_t, 2>(object.Get("stride"), "layer.stride");
+    layer.padding = IntegersOf<uint32_t, 4>(object.Get("padding"), "layer.padding");
+    layer.weights = ReadWeights(ObjectOf(object.Get("weights"), "layer.weights"));
+    layer.min = static_cast<float>(NumberOf(object.Get("min"), "layer.min"));
+    layer.max = static_cast<float>(NumberOf(object.Get("max"), "layer.max"));
+    const Napi::Value bias = object.Get("bias");
+    if (bias.IsTypedArray() && bias.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array) {
+      layer.bias_i32 = Pin<int32_t>(bias, napi_int32_array, "layer.bias");
+    } else {
+      layer.bias_f32 = Pin<float>(bias, napi_float32_array, "layer.bias");
+    }
+    return layer;
+  }
+
+  engine::Weights ReadWeights(const Napi::Object& object) {
+    engine::Weights weights;
+    const std::string type = StringOf(object.Get("type"), "weights.type");
+    const Napi::Value data = object.Get("data");
+    if (type == "f32") {
+      weights.type = engine::WeightType::kF32;
+      weights.f32 = Pin<float>(data, napi_float32_array, "weights.data");
+    } else if (type == "qc8") {
+      weights.type = engine::WeightType::kQC8;
+      weights.qc8 = Pin<int8_t>(data, napi_int8_array, "weights.data");
+      weights.scales = Pin<float>(object.Get("scales"), napi_float32_array, "weights.scales");
+    } else if (type == "qu8") {
+      weights.type = engine::WeightType::kQU8;
+      weights.qu8 = Pin<uint8_t>(data, napi_uint8_array, "weights.data");
+      weights.scale = static_cast<float>(NumberOf(object.Get("scale"), "weights.scale"));
+      weights.zero_point = IntegerOf<int32_t>(object.Get("zeroPoint"), "weights.zeroPoint");
+    } else {
+      throw Napi::TypeError::New(object.Env(), "Unknown `weights.type`: '" + type + "'");
+    }
+    return weights;
+  }
+
+  template <typename T>
+  engine::Span<T> Pin(const Napi::Value& value, napi_typedarray_type type, const char* what) {
+    const Napi::TypedArray array = TypedArrayFromJs(value, type, what);
+    pinned_.arrays.push_back(Napi::Reference<Napi::Object>::New(array, 1));
+    Napi::TypedArrayOf<T> elements = array.As<Napi::TypedArrayOf<T>>();
+    return {elements.Data(), elements.ElementLength()};
+  }
+
+  PinnedPlan pinned_;
+};
+
+}  // namespace
+
+Napi::TypedArray TypedArrayFromJs(const Napi::Value& value, napi_typedarray_type type, const std::string& what) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
+    Fail(value.Env(), what, "a typed array of the right type");
+  }
+  return value.As<Napi::TypedArray>();
+}
+
+PinnedPlan PlanFromJs(const Napi::Value& value) { return PlanReader().Read(value); }
+
+engine::SessionOptions OptionsFromJs(const Napi::Value& value) {
+  const Napi::Object object = ObjectOf(value, "options");
+  engine::SessionOptions options;
+  options.threads = IntegerOf<uint32_t>(object.Get("threads"), "options.threads");
+  options.profile = BooleanOf(object.Get("profile"), "options.profile");
+  options.fp16 = BooleanOf(object.Get("fp16"), "options.fp16");
+  options.sparse = BooleanOf(object.Get("sparse"), "options.sparse");
+  return options;
+}
+
+}  // namespace neonsense::addon

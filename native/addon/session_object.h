@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+
+#include <napi.h>
+
+#include "engine/session.h"
+
+namespace neonsense::addon {
+
+// The JS class `Session`. Made by Create, not by `new`: packing happens off the main thread.
+class SessionObject : public Napi::ObjectWrap<SessionObject> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+
+  // createSession(plan, options): Promise<Session>
+  static Napi::Value Create(const Napi::CallbackInfo& info);
+
+  // Takes over a session a worker has packed.
+  static Napi::Object Wrap(Napi::Env env, std::shared_ptr<engine::Session> session);
+
+  explicit SessionObject(const Napi::CallbackInfo& info);
+
+ private:
+  // run(input: Float32Array, inputOffset, output: Float32Array, outputOffset): Promise<void>, one image
+  Napi::Value Run(const Napi::CallbackInfo& info);
+  // profile(): { layer, operator, ms }[]
+  Napi::Value Profile(const Napi::CallbackInfo& info);
+  // dispose(): void. A pending run keeps what it needs until it is done.
+  Napi::Value Dispose(const Napi::CallbackInfo& info);
+
+  engine::Session& session(Napi::Env env) const;
+
+  std::shared_ptr<engine::Session> session_;
+  // Shared with a pending run, which may outlive this object.
+  std::shared_ptr<bool> running_ = std::make_shared<bool>(false);
+};
+
+}  // namespace neonsense::addon

@@ -1,0 +1,71 @@
+#include "engine/cpu.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <cpuinfo.h>
+
+#include "engine/error.h"
+#include "engine/session.h"
+
+namespace neonsense::engine {
+namespace {
+
+std::vector<std::string> Features() {
+  const std::pair<const char*, bool> known[] = {
+#if CPUINFO_ARCH_ARM || CPUINFO_ARCH_ARM64
+      {"neon", cpuinfo_has_arm_neon()},         {"fp16", cpuinfo_has_arm_neon_fp16_arith()},
+      {"dotprod", cpuinfo_has_arm_neon_dot()},  {"i8mm", cpuinfo_has_arm_i8mm()},
+      {"bf16", cpuinfo_has_arm_bf16()},         {"sve2", cpuinfo_has_arm_sve2()},
+#elif CPUINFO_ARCH_X86 || CPUINFO_ARCH_X86_64
+      {"sse4.1", cpuinfo_has_x86_sse4_1()},     {"avx", cpuinfo_has_x86_avx()},
+      {"f16c", cpuinfo_has_x86_f16c()},         {"fma3", cpuinfo_has_x86_fma3()},
+      {"avx2", cpuinfo_has_x86_avx2()},         {"avxvnni", cpuinfo_has_x86_avxvnni()},
+      {"avx512f", cpuinfo_has_x86_avx512f()},   {"avx512bw", cpuinfo_has_x86_avx512bw()},
+      {"avx512vnni", cpuinfo_has_x86_avx512vnni()}, {"avx512fp16", cpuinfo_has_x86_avx512fp16()},
+#endif
+  };
+  std::vector<std::string> present;
+  for (const auto& [name, has] : known) {
+    if (has) present.emplace_back(name);
+  }
+  return present;
+}
+
+// cpuinfo lists clusters fastest first, but a frequency of 0 means it could not tell them apart.
+uint32_t CountPerformanceCores() {
+  const uint32_t clusters = cpuinfo_get_clusters_count();
+  if (clusters == 0) return cpuinfo_get_cores_count();
+  const cpuinfo_cluster* fastest = cpuinfo_get_cluster(0);
+  uint32_t cores = 0;
+  for (uint32_t i = 0; i < clusters; i++) {
+    const cpuinfo_cluster* cluster = cpuinfo_get_cluster(i);
+    if (cluster->uarch == fastest->uarch && cluster->frequency == fastest->frequency) cores += cluster->core_count;
+  }
+  return cores;
+}
+
+}  // namespace
+
+Cpu DetectCpu() {
+  if (!cpuinfo_initialize()) throw Error("This CPU can't be identified: are /proc and /sys mounted?");
+  Cpu cpu;
+  if (const cpuinfo_package* package = cpuinfo_get_package(0)) cpu.name = package->name;
+  cpu.features = Features();
+  cpu.cores = std::max(1u, cpuinfo_get_cores_count());
+  cpu.performance_cores = std::max(1u, CountPerformanceCores());
+  return cpu;
+}
+
+bool HasNativeFp16() {
+  if (!cpuinfo_initialize()) return false;
+#if CPUINFO_ARCH_ARM || CPUINFO_ARCH_ARM64
+  return cpuinfo_has_arm_neon_fp16_arith();
+#elif CPUINFO_ARCH_X86 || CPUINFO_ARCH_X86_64
+  return cpuinfo_has_x86_avx512fp16();
+#else
+  return false;
+#endif
+}
+
+}  // namespace neonsense::engine

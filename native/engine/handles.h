@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+
+#include <pthreadpool.h>
+#include <xnnpack.h>
+
+namespace neonsense::engine {
+
+struct SubgraphDeleter {
+  void operator()(xnn_subgraph_t subgraph) const { xnn_delete_subgraph(subgraph); }
+};
+struct RuntimeDeleter {
+  void operator()(xnn_runtime_t runtime) const { xnn_delete_runtime(runtime); }
+};
+struct ThreadPoolDeleter {
+  void operator()(pthreadpool_t pool) const { pthreadpool_destroy(pool); }
+};
+
+using SubgraphHandle = std::unique_ptr<xnn_subgraph, SubgraphDeleter>;
+using RuntimeHandle = std::unique_ptr<xnn_runtime, RuntimeDeleter>;
+using ThreadPoolHandle = std::unique_ptr<pthreadpool, ThreadPoolDeleter>;
+
+}  // namespace neonsense::engine

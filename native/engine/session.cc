@@ -1,0 +1,158 @@
+#include "engine/session.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "engine/error.h"
+#include "engine/graph.h"
+#include "engine/handles.h"
+#include "engine/input_layout.h"
+#include "engine/status.h"
+
+namespace neonsense::engine {
+namespace {
+
+constexpr uint32_t kMaxThreads = 256;
+constexpr size_t kPaddingFloats = XNN_EXTRA_BYTES / sizeof(float) + InputLayout::kSlack;
+
+std::unique_ptr<float[]> MakePaddedBuffer(size_t size) { return std::make_unique<float[]>(size + kPaddingFloats); }
+
+uint32_t RuntimeFlags(const SessionOptions& options) {
+  // Workers sleep between runs instead of spinning: a shop window's Pi has other things to do.
+  uint32_t flags = XNN_FLAG_YIELD_WORKERS;
+  if (options.profile) flags |= XNN_FLAG_BASIC_PROFILING;
+  if (options.fp16) flags |= XNN_FLAG_FORCE_FP16_INFERENCE;
+  if (options.sparse) flags |= XNN_FLAG_HINT_SPARSE_INFERENCE;
+  return flags;
+}
+
+// Holds the "one run at a time" promise and gives it back on every way out.
+class RunGuard {
+ public:
+  explicit RunGuard(std::atomic<bool>& running) : running_(running) {
+    if (running_.exchange(true, std::memory_order_acquire)) {
+      throw Error("This session is running already: wait for the earlier run to finish");
+    }
+  }
+  ~RunGuard() { running_.store(false, std::memory_order_release); }
+  RunGuard(const RunGuard&) = delete;
+  RunGuard& operator=(const RunGuard&) = delete;
+
+ private:
+  std::atomic<bool>& running_;
+};
+
+// Profiling info of variable size: asks how much there is, then reads it.
+template <typename T>
+std::vector<T> ProfilingInfo(xnn_runtime_t runtime, xnn_profile_info what) {
+  size_t bytes = 0;
+  const xnn_status status = xnn_get_runtime_profiling_info(runtime, what, 0, nullptr, &bytes);
+  if (status != xnn_status_out_of_memory) CheckStatus(status, "Reading the profile");
+  std::vector<T> info(bytes / sizeof(T));
+  CheckStatus(xnn_get_runtime_profiling_info(runtime, what, bytes, info.data(), &bytes), "Reading the profile");
+  return info;
+}
+
+}  // namespace
+
+struct Session::State {
+  explicit State(const Plan& plan) : layout(plan) {}
+
+  InputLayout layout;
+  size_t input_size = 0;
+  size_t output_size = 0;
+  std::vector<size_t> output_sizes;
+  std::vector<std::string> layer_names;
+  bool profile = false;
+  std::atomic<bool> running{false};
+  // XNNPACK may read past the end of an input, so images are copied into storage with room for that.
+  std::unique_ptr<float[]> input;
+  std::vector<std::unique_ptr<float[]>> outputs;
+  ThreadPoolHandle pool;
+  RuntimeHandle runtime;  // last: it goes before the pool and the buffers it points to
+};
+
+Session::Session(const Plan& plan, const SessionOptions& options) {
+  Validate(plan);
+  state_ = std::make_unique<State>(plan);
+  State& state = *state_;
+  state.profile = options.profile;
+  if (options.threads < 1 || options.threads > kMaxThreads) {
+    throw Error("A session needs 1 to " + std::to_string(kMaxThreads) + " threads, not " +
+                std::to_string(options.threads));
+  }
+  InitializeXnnpack();
+  if (options.fp16 && !HasNativeFp16()) throw Error("This CPU has no native fp16 arithmetic");
+
+  if (options.threads > 1) {
+    state.pool.reset(pthreadpool_create(options.threads));
+    if (!state.pool) throw Error("Starting " + std::to_string(options.threads) + " threads failed");
+  }
+  const Graph graph = BuildGraph(plan, state.layout);
+  xnn_runtime_t runtime = nullptr;
+  CheckStatus(xnn_create_runtime_v4(graph.subgraph.get(), /*weights_cache=*/nullptr, /*workspace=*/nullptr,
+                                    state.pool.get(), RuntimeFlags(options), &runtime),
+              "Packing the network");
+  state.runtime.reset(runtime);
+  CheckStatus(xnn_reshape_runtime(state.runtime.get()), "Planning the network's memory");
+
+  state.input_size = ElementCount(plan.values[plan.input]);
+  state.input = MakePaddedBuffer(state.layout.size());
+  std::vector<xnn_external_value> external = {{kInputId, state.input.get()}};
+  for (size_t i = 0; i < plan.outputs.size(); i++) {
+    const size_t size = ElementCount(plan.values[plan.outputs[i]]);
+    state.output_sizes.push_back(size);
+    state.output_size += size;
+    state.outputs.push_back(MakePaddedBuffer(size));
+    external.push_back({kFirstOutputId + static_cast<uint32_t>(i), state.outputs.back().get()});
+  }
+  CheckStatus(xnn_setup_runtime_v2(state.runtime.get(), external.size(), external.data()), "Setting up the network");
+  for (const Layer& layer : plan.layers) state.layer_names.push_back(layer.name);
+}
+
+Session::~Session() = default;
+
+size_t Session::input_size() const { return state_->input_size; }
+
+size_t Session::output_size() const { return state_->output_size; }
+
+void Session::Run(const float* input, float* output) {
+  Load(input);
+  Invoke();
+  Read(output);
+}
+
+void Session::Load(const float* input) { state_->layout.Copy(input, state_->input.get()); }
+
+void Session::Invoke() {
+  const RunGuard guard(state_->running);
+  CheckStatus(xnn_invoke_runtime(state_->runtime.get()), "Running the network");
+}
+
+void Session::Read(float* output) const {
+  for (size_t i = 0; i < state_->outputs.size(); i++) {
+    std::memcpy(output, state_->outputs[i].get(), state_->output_sizes[i] * sizeof(float));
+    output += state_->output_sizes[i];
+  }
+}
+
+std::vector<OperatorTime> Session::Profile() const {
+  if (!state_->profile) throw Error("This session was not created with `profile: true`");
+  const std::vector<uint64_t> times = ProfilingInfo<uint64_t>(state_->runtime.get(), xnn_profile_info_operator_timing);
+  const std::vector<char> names = ProfilingInfo<char>(state_->runtime.get(), xnn_profile_info_operator_name);
+
+  std::vector<OperatorTime> operators;
+  auto name = names.begin();
+  for (uint64_t time : times) {
+    const auto end = std::find(name, names.end(), '\0');
+    operators.push_back({"", std::string(name, end), time});
+    name = end == names.end() ? end : end + 1;
+  }
+  if (operators.size() == state_->layer_names.size()) {
+    for (size_t i = 0; i < operators.size(); i++) operators[i].layer = state_->layer_names[i];
+  }
+  return operators;
+}
+
+}  // namespace neonsense::engine

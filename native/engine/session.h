@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/plan.h"
+
+namespace neonsense::engine {
+
+struct SessionOptions {
+  // Threads that work on one image, the calling one included.
+  uint32_t threads = 1;
+  // Measure each operator; read with Session::Profile.
+  bool profile = false;
+  // Compute in half precision whatever the plan declares as f32. Needs a CPU with native fp16 arithmetic.
+  bool fp16 = false;
+  // Let XNNPACK use its sparse kernels where enough weights are zero.
+  bool sparse = false;
+};
+
+struct OperatorTime {
+  // The plan's layer, empty where XNNPACK's operators no longer correspond to layers one to one.
+  std::string layer;
+  // XNNPACK's name of the operator.
+  std::string name;
+  uint64_t microseconds = 0;
+};
+
+// A plan packed for this CPU, with all the memory one image needs. One run at a time.
+class Session {
+ public:
+  // Validates the plan and packs its weights. The plan's arrays are not needed afterwards.
+  Session(const Plan& plan, const SessionOptions& options);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Floats one image takes, and floats of all outputs together.
+  size_t input_size() const;
+  size_t output_size() const;
+
+  // One image: all its input_size() floats in, output_size() floats out, outputs one after the other. Load, Invoke and
+  // Read are its three parts, for callers that are on different threads for each. Throws when another thread is inside
+  // Invoke of this session.
+  void Run(const float* input, float* output);
+  void Load(const float* input);
+  void Invoke();
+  void Read(float* output) const;
+
+  // The last image's operators, in the order they ran. Needs SessionOptions::profile.
+  std::vector<OperatorTime> Profile() const;
+
+ private:
+  // Hides XNNPACK's types from the addon.
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// True when fp16 arithmetic is native here, so that SessionOptions::fp16 makes sense.
+bool HasNativeFp16();
+
+}  // namespace neonsense::engine

@@ -1,0 +1,169 @@
+// Each operator of the engine, in each number type it has, against a scalar reference.
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "engine/session.h"
+#include "plans.h"
+#include "reference.h"
+
+namespace neonsense::engine::test {
+namespace {
+
+constexpr Quantized kInQS8{ValueType::kQS8, 0.02f, -7};
+constexpr Quantized kInQU8{ValueType::kQU8, 0.02f, 121};
+
+// Compares within `tolerance` in the units of the outputs.
+void ExpectMatchesReference(PlanBuilder& builder, float tolerance) {
+  const Plan& plan = builder.plan;
+  const std::vector<float> input = builder.RandomFloats(ElementCount(plan.values[plan.input]), -2, 2);
+  const std::vector<float> expected = RunReference(plan, input);
+  std::vector<float> actual(expected.size());
+  Session session(plan, {});
+  session.Run(input.data(), actual.data());
+  for (size_t i = 0; i < expected.size(); i++) {
+    ASSERT_NEAR(actual[i], expected[i], tolerance) << "at element " << i << " of " << expected.size();
+  }
+}
+
+struct Geometry {
+  Op op;
+  std::array<size_t, 3> in;
+  std::array<size_t, 3> out;
+  uint32_t kernel;
+  uint32_t stride;
+  uint32_t padding;
+};
+
+const Geometry kGeometries[] = {
+    {Op::kConv2d, {7, 5, 3}, {7, 5, 19}, 1, 1, 0},
+    {Op::kConv2d, {14, 14, 40}, {14, 14, 120}, 1, 1, 0},
+    {Op::kConv2d, {1, 1, 96}, {1, 1, 24}, 1, 1, 0},
+    {Op::kConv2d, {17, 16, 3}, {9, 8, 16}, 3, 2, 1},
+    {Op::kConv2d, {5, 6, 4}, {5, 6, 7}, 3, 1, 1},
+    {Op::kLinear, {1, 1, 37}, {1, 1, 10}, 1, 1, 0},
+};
+
+const Geometry kDepthwise[] = {
+    {Op::kDepthwiseConv2d, {9, 9, 33}, {9, 9, 33}, 3, 1, 1},
+    {Op::kDepthwiseConv2d, {8, 9, 16}, {4, 5, 16}, 3, 2, 1},
+    {Op::kDepthwiseConv2d, {14, 14, 24}, {7, 7, 24}, 5, 2, 2},
+    {Op::kDepthwiseConv2d, {7, 7, 19}, {7, 7, 19}, 5, 1, 2},
+};
+
+class WeightedLayers : public testing::TestWithParam<Geometry> {
+ protected:
+  PlanBuilder Build(Quantized from, Quantized to, float min = -1e30f, float max = 1e30f) const {
+    const Geometry& g = GetParam();
+    return WeightedPlan(g.op, g.in, g.out, from, to, g.kernel, g.stride, g.padding, min, max);
+  }
+  // Terms that one output sums up: rounding errors grow with it.
+  float Terms() const {
+    const Geometry& g = GetParam();
+    return static_cast<float>(g.kernel * g.kernel * (g.op == Op::kDepthwiseConv2d ? 1 : g.in[2]));
+  }
+};
+
+class DenseLayers : public WeightedLayers {};
+
+TEST_P(WeightedLayers, MatchTheReferenceInFloat) {
+  PlanBuilder builder = Build(kFloat, kFloat);
+  ExpectMatchesReference(builder, 1e-6f * Terms() + 1e-5f);
+}
+
+TEST_P(WeightedLayers, ClampTheirOutput) {
+  PlanBuilder builder = Build(kFloat, kFloat, 0, 1);
+  ExpectMatchesReference(builder, 1e-6f * Terms() + 1e-5f);
+}
+
+TEST_P(WeightedLayers, MatchTheReferenceInQS8WithinOneStep) {
+  PlanBuilder builder = Build(kInQS8, {ValueType::kQS8, 0.25f, 11});
+  ExpectMatchesReference(builder, 0.2501f);
+}
+
+TEST_P(WeightedLayers, ClampQS8OutputsInRealNumbers) {
+  PlanBuilder builder = Build(kInQS8, {ValueType::kQS8, 0.25f, 11}, 0, 6);
+  ExpectMatchesReference(builder, 0.2501f);
+}
+
+TEST_P(WeightedLayers, MatchTheReferenceInQU8WithinOneStep) {
+  PlanBuilder builder = Build(kInQU8, {ValueType::kQU8, 0.25f, 119});
+  ExpectMatchesReference(builder, 0.2501f);
+}
+
+TEST_P(DenseLayers, QuantizeTheirInputDynamically) {
+  PlanBuilder builder = Build(kDynamic, kFloat);
+  // An input on the edge between two steps may fall to either side: a few steps of 4/255 times weights up to 2.5.
+  ExpectMatchesReference(builder, 0.1f);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dense, WeightedLayers, testing::ValuesIn(kGeometries));
+INSTANTIATE_TEST_SUITE_P(Depthwise, WeightedLayers, testing::ValuesIn(kDepthwise));
+INSTANTIATE_TEST_SUITE_P(Dense, DenseLayers, testing::ValuesIn(kGeometries));
+
+// input -> [quantize] -> op -> [dequantize], where `second` is the shape of a second input computed from the first.
+PlanBuilder PlainPlan(Op op, std::array<size_t, 3> in, std::array<size_t, 3> out, Quantized from, Quantized to,
+                      bool gate = false) {
+  PlanBuilder builder(7);
+  const uint32_t input = builder.AddValue(in, ValueType::kF32);
+  uint32_t x = input;
+  if (from.type != ValueType::kF32) {
+    x = builder.AddValue(in, from.type, from.scale, from.zero_point);
+    builder.AddPlain(Op::kConvert, {input}, x);
+  }
+  std::vector<uint32_t> inputs = {x};
+  if (gate) {
+    const uint32_t pooled = builder.AddValue({1, 1, in[2]}, from.type, from.scale, from.zero_point);
+    builder.AddPlain(Op::kGlobalAveragePool, {x}, pooled);
+    inputs.push_back(pooled);
+  } else if (op == Op::kAdd) {
+    inputs.push_back(x);
+  }
+  uint32_t result = builder.AddValue(out, to.type, to.scale, to.zero_point);
+  builder.AddPlain(op, inputs, result);
+  if (to.type != ValueType::kF32) {
+    const uint32_t real = builder.AddValue(out, ValueType::kF32);
+    builder.AddPlain(Op::kConvert, {result}, real);
+    result = real;
+  }
+  builder.plan.input = input;
+  builder.plan.outputs = {result};
+  return builder;
+}
+
+struct TypedCase {
+  Quantized from;
+  Quantized to;
+  float tolerance;
+};
+
+class PlainLayers : public testing::TestWithParam<TypedCase> {};
+
+TEST_P(PlainLayers, HardSwishMatchesTheReference) {
+  PlanBuilder builder = PlainPlan(Op::kHardSwish, {6, 5, 19}, {6, 5, 19}, GetParam().from, GetParam().to);
+  ExpectMatchesReference(builder, GetParam().tolerance);
+}
+
+TEST_P(PlainLayers, GlobalAveragePoolMatchesTheReference) {
+  PlanBuilder builder = PlainPlan(Op::kGlobalAveragePool, {7, 7, 37}, {1, 1, 37}, GetParam().from, GetParam().to);
+  ExpectMatchesReference(builder, GetParam().tolerance);
+}
+
+TEST_P(PlainLayers, MultiplyBroadcastsItsSecondInput) {
+  PlanBuilder builder = PlainPlan(Op::kMultiply, {6, 5, 19}, {6, 5, 19}, GetParam().from, GetParam().to, true);
+  ExpectMatchesReference(builder, 2 * GetParam().tolerance);
+}
+
+TEST_P(PlainLayers, AddMatchesTheReference) {
+  PlanBuilder builder = PlainPlan(Op::kAdd, {6, 5, 19}, {6, 5, 19}, GetParam().from, GetParam().to);
+  ExpectMatchesReference(builder, GetParam().tolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, PlainLayers,
+                         testing::Values(TypedCase{kFloat, kFloat, 1e-5f},
+                                         TypedCase{kInQS8, {ValueType::kQS8, 0.03f, 3}, 0.0301f},
+                                         TypedCase{kInQU8, {ValueType::kQU8, 0.03f, 131}, 0.0301f}));
+
+}  // namespace
+}  // namespace neonsense::engine::test

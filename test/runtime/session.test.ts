@@ -1,0 +1,225 @@
+import { describe, expect, it } from 'vitest';
+import { NeonsenseError } from '../../lib/errors.js';
+import { createSession } from '../../lib/runtime/session.js';
+import { randomImages, randomModel } from '../randomModel.js';
+
+const model = randomModel();
+const imageSize = 64 * 64 * 3;
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => 'nothing was thrown',
+    (reason: unknown) => reason,
+  );
+  return error instanceof NeonsenseError ? error.code : String(error);
+}
+
+describe('createSession', () => {
+  it.each([0, 1.5, -1, 257, NaN, 'two', null])('refuses threads: %j', async (threads) => {
+    const creation = createSession(model, { threads: threads as number });
+    await expect(creation).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+    await expect(creation).rejects.toThrow(/`threads`/);
+  });
+
+  it('refuses an option that is not a boolean', async () => {
+    expect(await codeOf(createSession(model, { profile: 1 as unknown as boolean }))).toBe('ERR_INVALID_ARGUMENT');
+  });
+
+  it('names the layer that is missing', async () => {
+    const layers = new Map(model.layers);
+    layers.delete('features.3.block.1.0');
+    await expect(createSession({ ...model, layers })).rejects.toThrow(/features\.3\.block\.1\.0/);
+  });
+
+  it('says what goes in and what comes out', async () => {
+    await using session = await createSession(model, { threads: 1 });
+    expect(session.inputs).toEqual([{ name: 'input', shape: [null, 64, 64, 3], type: 'float32' }]);
+    expect(session.outputs).toEqual([{ name: 'logits', shape: [null, 10], type: 'float32' }]);
+    expect(session.threads).toBe(1);
+  });
+});
+
+describe('session.run', () => {
+  it('gives each image of a batch the logits it gets alone, on any number of threads', async () => {
+    const images = randomImages(model, 5);
+    await using one = await createSession(model, { threads: 1 });
+    await using three = await createSession(model, { threads: 3 });
+    const batch = await one.run(images);
+    expect(batch).toHaveLength(50);
+    expect(await three.run(images)).toEqual(batch);
+    for (let i = 0; i < 5; i++) {
+      const alone = await one.run(images.slice(i * imageSize, (i + 1) * imageSize));
+      expect(alone).toEqual(batch.slice(i * 10, (i + 1) * 10));
+    }
+    expect(new Set(batch).size).toBeGreaterThan(40);
+  });
+
+  it('writes to the array it is given', async () => {
+    await using session = await createSession(model, { threads: 1 });
+    const images = randomImages(model, 2);
+    const output = new Float32Array(20);
+    expect(await session.run(images, { output })).toBe(output);
+    expect(output).toEqual(await session.run(images));
+  });
+
+  it('runs calls that overlap one after the other, each with its own result', async () => {
+    await using session = await createSession(model, { threads: 2 });
+    const inputs = Array.from({ length: 6 }, (_, i) => randomImages(model, 1 + (i % 2), i));
+    const together = await Promise.all(inputs.map((input) => session.run(input)));
+    for (const [i, input] of inputs.entries()) expect(await session.run(input)).toEqual(together[i]);
+  });
+
+  it.each([
+    ['an empty array', new Float32Array(0)],
+    ['one float too few', new Float32Array(imageSize - 1)],
+    ['one float too many', new Float32Array(imageSize + 1)],
+    ['doubles', new Float64Array(imageSize)],
+    ['an array of numbers', Array.from({ length: imageSize }, () => 0)],
+    ['nothing', undefined],
+  ])('refuses %s and says what it takes', async (_, input) => {
+    await using session = await createSession(model, { threads: 1 });
+    const run = session.run(input as Float32Array);
+    await expect(run).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+    await expect(run).rejects.toThrow(/\[N, 64, 64, 3\]/);
+  });
+
+  it('refuses an output array of another length', async () => {
+    await using session = await createSession(model, { threads: 1 });
+    const run = session.run(randomImages(model, 1), { output: new Float32Array(9) });
+    expect(await codeOf(run)).toBe('ERR_INVALID_ARGUMENT');
+  });
+
+  it('survives NaN and infinite pixels', async () => {
+    await using session = await createSession(model, { threads: 1 });
+    const input = new Float32Array(imageSize).fill(NaN);
+    input[7] = Infinity;
+    expect(await session.run(input)).toHaveLength(10);
+  });
+
+  it('fails without crashing when its input is transferred away during the run', async () => {
+    await using session = await createSession(model, { threads: 1 });
+    const input = randomImages(model, 8);
+    const run = session.run(input);
+    structuredClone(input, { transfer: [input.buffer] });
+    await expect(run).rejects.toMatchObject({ code: 'ERR_NATIVE' });
+    expect(await session.run(randomImages(model, 1))).toHaveLength(10);
+  });
+
+  it('fails without crashing when its output is transferred away during the run', async () => {
+    await using session = await createSession(model, { threads: 1 });
+    const output = new Float32Array(10);
+    const run = session.run(randomImages(model, 1), { output });
+    await Promise.resolve().then(() => structuredClone(output, { transfer: [output.buffer] }));
+    await expect(run).rejects.toMatchObject({ code: 'ERR_NATIVE' });
+  });
+});
+
+describe('aborting', () => {
+  it('refuses a signal that has fired already', async () => {
+    await using session = await createSession(model, { threads: 1 });
+    const run = session.run(randomImages(model, 1), { signal: AbortSignal.abort('enough') });
+    await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED', name: 'AbortError', cause: 'enough' });
+  });
+
+  it('ends a run between two images, and the session goes on', async () => {
+    await using session = await createSession(model, { threads: 1 });
+    const controller = new AbortController();
+    const output = new Float32Array(400 * 10);
+    const run = session.run(randomImages(model, 400), { signal: controller.signal, output });
+    setTimeout(() => controller.abort(), 5);
+    await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect(await session.run(randomImages(model, 1))).toHaveLength(10);
+    expect(output.at(-1)).toBe(0);
+  });
+});
+
+describe('disposing', () => {
+  it('refuses every call afterwards', async () => {
+    const session = await createSession(model, { threads: 1, profile: true });
+    await session.dispose();
+    expect(await codeOf(session.run(randomImages(model, 1)))).toBe('ERR_DISPOSED');
+    expect(() => session.profile()).toThrow(/disposed/);
+    await session.dispose();
+  });
+
+  it('waits for the runs that were accepted', async () => {
+    const session = await createSession(model, { threads: 1 });
+    const order: string[] = [];
+    const runs = [1, 2].map((count) => session.run(randomImages(model, count)).then(() => order.push('run')));
+    await session.dispose().then(() => order.push('disposed'));
+    await Promise.all(runs);
+    expect(order).toEqual(['run', 'run', 'disposed']);
+  });
+
+  it('gives memory back: a hundred sessions need no more than ten', async () => {
+    const cycle = async (count: number): Promise<number> => {
+      for (let i = 0; i < count; i++) {
+        await using session = await createSession(model, { threads: 2 });
+        await session.run(randomImages(model, 1));
+      }
+      return process.memoryUsage().rss;
+    };
+    const before = await cycle(10);
+    const grown = (await cycle(100)) - before;
+    // One session of this size is over 1 MB.
+    expect(grown).toBeLessThan(40 * 2 ** 20);
+  });
+});
+
+describe('session.profile', () => {
+  it('has one entry for each layer of the network, in order', async () => {
+    await using session = await createSession(model, { threads: 1, profile: true });
+    await session.run(randomImages(model, 1));
+    const profile = session.profile();
+    expect(profile[0]).toMatchObject({ layer: 'features.0.0' });
+    expect(profile.at(-1)).toMatchObject({ layer: 'classifier.3' });
+    const names = profile.map(({ layer }) => layer);
+    for (const name of model.layers.keys()) expect(names).toContain(name);
+    expect(profile.every(({ ms, operator }) => ms >= 0 && operator.length > 0)).toBe(true);
+  });
+
+  it('is refused unless asked for', async () => {
+    await using session = await createSession(model, { threads: 1 });
+    expect(() => session.profile()).toThrow(/profile: true/);
+  });
+});
+
+describe('session.observe', () => {
+  it('gives every value of the network by name, the logits as a plain run gives them', async () => {
+    const input = randomImages(model, 1);
+    await using session = await createSession(model, { threads: 1, observe: true });
+    const values = await session.observe(input);
+    await using plain = await createSession(model, { threads: 1 });
+    expect(values.get('classifier.3')).toEqual(await plain.run(input));
+    expect(values.get('features.0.0')).toHaveLength(32 * 32 * 8);
+    expect(values.get('features.0.0.hard-swish')).toHaveLength(32 * 32 * 8);
+    expect(values.get('features.1.pool')).toHaveLength(8);
+    expect(values.get('features.1.scale')).toHaveLength(16 * 16 * 8);
+    expect(values.get('features.3.add')).toHaveLength(8 * 8 * 8);
+    expect(values.get('pool')).toHaveLength(72);
+  });
+
+  it('goes with sessions created for it, and run with the others', async () => {
+    await using plain = await createSession(model, { threads: 1 });
+    expect(await codeOf(plain.observe(randomImages(model, 1)))).toBe('ERR_UNSUPPORTED');
+    await using observing = await createSession(model, { threads: 1, observe: true });
+    expect(await codeOf(observing.run(randomImages(model, 1)))).toBe('ERR_UNSUPPORTED');
+    expect(await codeOf(observing.observe(randomImages(model, 2)))).toBe('ERR_INVALID_ARGUMENT');
+  });
+});
+
+describe('a consumed model', () => {
+  it('runs as the kept one does', async () => {
+    const images = randomImages(model, 2);
+    await using kept = await createSession(model, { threads: 1 });
+    await using consumed = await createSession(randomModel(), { threads: 1, consume: true });
+    expect(await consumed.run(images)).toEqual(await kept.run(images));
+  });
+
+  it('is left alone unless asked', async () => {
+    const images = randomImages(model, 1);
+    await using first = await createSession(model, { threads: 1 });
+    await using second = await createSession(model, { threads: 1 });
+    expect(await second.run(images)).toEqual(await first.run(images));
+  });
+});
