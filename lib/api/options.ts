@@ -1,0 +1,70 @@
+import { invalidArgument, NeonsenseError } from '../errors.js';
+import type { Preprocessing } from '../model/model.js';
+
+/**
+ * Checks that `options` is an object with no other keys than `known`, so that a misspelt option is not ignored.
+ * (Plain checks instead of a schema library, whose import alone would take longer than loading and running a model.)
+ *
+ * @throws NeonsenseError `ERR_INVALID_ARGUMENT`
+ */
+export function checkOptions(options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalidArgument('options', 'an object', options);
+  }
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue;
+    const meant = known.find((name) => name.toLowerCase() === key.toLowerCase().replaceAll(/[-_]/g, ''));
+    const hint = meant === undefined ? `known are ${known.join(', ')}` : `did you mean ${meant}?`;
+    throw new NeonsenseError('ERR_INVALID_ARGUMENT', `\`options.${key}\` is not an option: ${hint}`);
+  }
+}
+
+/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent or a whole number of at least 1. */
+export function checkCount(value: unknown, name: string): void {
+  if (value !== undefined && (!Number.isSafeInteger(value) || (value as number) < 1)) {
+    throw invalidArgument(name, 'a whole number of at least 1', value);
+  }
+}
+
+/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent or an AbortSignal. */
+export function checkSignal(value: unknown): void {
+  if (value === undefined) return;
+  // By shape, not by class: a signal may come from another realm.
+  const signal = (typeof value === 'object' && value !== null ? value : {}) as Partial<AbortSignal>;
+  if (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
+    throw invalidArgument('options.signal', 'an AbortSignal', value);
+  }
+}
+
+/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent or one non-empty string for each class. */
+export function checkLabels(value: unknown, classes: number): void {
+  if (value === undefined) return;
+  if (!Array.isArray(value) || value.length !== classes) {
+    throw invalidArgument('options.labels', `an array of ${classes} names, one for each class of the model`, value);
+  }
+  for (const [index, label] of value.entries()) {
+    if (typeof label !== 'string' || label === '') {
+      throw invalidArgument(`options.labels[${index}]`, 'a non-empty string', label);
+    }
+  }
+}
+
+/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent or a complete {@link Preprocessing}. */
+export function checkPreprocessing(value: unknown): void {
+  if (value === undefined) return;
+  if (typeof value !== 'object' || value === null) {
+    throw invalidArgument('options.preprocessing', 'an object with reduce, size, mean and std', value);
+  }
+  const fields = value as { [key in keyof Preprocessing]?: unknown };
+  const isLength = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) >= 1;
+  const check = (key: keyof Preprocessing, length: number, expected: string, good: (n: unknown) => boolean): void => {
+    const field = fields[key];
+    if (!Array.isArray(field) || field.length !== length || !field.every(good)) {
+      throw invalidArgument(`options.preprocessing.${key}`, expected, Array.isArray(field) ? String(field) : field);
+    }
+  };
+  check('reduce', 2, '[height, width] in whole pixels', isLength);
+  check('size', 2, '[height, width] in whole pixels', isLength);
+  check('mean', 3, 'three finite numbers, red, green and blue', Number.isFinite);
+  check('std', 3, 'three finite numbers above 0, red, green and blue', (n) => Number.isFinite(n) && (n as number) > 0);
+}

@@ -1,0 +1,29 @@
+import { NeonsenseError } from '../errors.js';
+
+/**
+ * Probabilities of logits, computed in double; the largest logit is subtracted first, so no exponential overflows.
+ *
+ * @param logits `[classes]`
+ * @returns `[classes]`, summing to 1
+ * @throws NeonsenseError `ERR_MODEL_ARCHITECTURE` where a logit is NaN or infinite: the weights are of no use.
+ */
+export function softmax(logits: Float32Array): Float64Array {
+  const largest = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const probabilities = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
+  const sum = probabilities.reduce((a, b) => a + b, 0);
+  if (!Number.isFinite(sum)) {
+    throw new NeonsenseError(
+      'ERR_MODEL_ARCHITECTURE',
+      `The model computes logits that are not finite (${logits.find((logit) => !Number.isFinite(logit))}): ` +
+        'its weights or its preprocessing have unusable values',
+    );
+  }
+  return probabilities.map((probability) => probability / sum);
+}
+
+/** Indices of the `count` largest values, largest first; of equal ones the lower index first. */
+export function largestIndices(values: ArrayLike<number>, count: number): number[] {
+  return Array.from(values, (_, index) => index)
+    .sort((a, b) => (values[b] as number) - (values[a] as number) || a - b)
+    .slice(0, count);
+}

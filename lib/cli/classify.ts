@@ -1,0 +1,144 @@
+import { stat } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { type Classification, Classifier } from '../api/classifier.js';
+import { NeonsenseError } from '../errors.js';
+import { decodeImage } from '../image/decode.js';
+import { findImages } from '../image/find.js';
+import { wholeNumber } from './arguments.js';
+import { catchInterrupt } from './interrupt.js';
+import { INTERRUPTED } from './program.js';
+import { progressLine } from './progress.js';
+import { readStandardInput, STANDARD_INPUT } from './stdin.js';
+import { alignColumns, bar, printable } from './text.js';
+
+interface Options {
+  readonly model?: string;
+  readonly topK: number;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+/** Jobs shorter than this show no progress. */
+const PROGRESS_AFTER_MS = 1000;
+const BAR_CELLS = 24;
+
+/** Adds `neonsense classify IMAGE|DIR...|-`. */
+export function register(program: Command): void {
+  program
+    .command('classify')
+    .description('label pictures: JPEG, PNG, WebP, GIF, AVIF, TIFF')
+    .argument('<image...>', 'picture files, directories (searched recursively), or - for one picture on standard input')
+    .option('-m, --model <file>', 'model to use (default: the household model that comes with neonsense)')
+    .option('-k, --top-k <n>', 'predictions to print for each picture', wholeNumber, 5)
+    .option('-t, --threads <n>', 'threads of the engine (default: the performance cores, at most 4)', wholeNumber)
+    .option('--json', 'print one JSON object a picture, a line each')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  neonsense classify photo.jpg
+  neonsense classify --top-k 1 --json photos/ > labels.jsonl
+  neonsense classify --model my-model.safetensors a.png b.webp
+  curl -s https://example.org/chair.jpg | neonsense classify -
+
+A picture that can't be read is reported on standard error, the rest go on, and the exit code is 1.`,
+    )
+    .action(run);
+}
+
+async function run(inputs: readonly string[], options: Options): Promise<void> {
+  using interrupt = catchInterrupt();
+  const report = (error: unknown): void => {
+    if (!(error instanceof NeonsenseError)) throw error;
+    process.exitCode = 1;
+    progress.clear();
+    process.stderr.write(`neonsense: ${printable(error.message)}\n`);
+  };
+  const progress = progressLine('pictures');
+  const started = performance.now();
+  const classifier = await Classifier.load(
+    options.model,
+    options.threads === undefined ? {} : { threads: options.threads },
+  );
+  try {
+    const files = await expand(inputs, report);
+    for (const [done, file] of files.entries()) {
+      if (interrupt.signal.aborted) break;
+      if (performance.now() - started > PROGRESS_AFTER_MS) progress.update(done, files.length);
+      try {
+        const result =
+          file === '-'
+            ? await classifyStandardInput(classifier, options.topK, interrupt.signal)
+            : await classifier.classify(file, { topK: options.topK });
+        progress.clear();
+        await print(options.json === true ? jsonLine(file, result) : resultText(file, result, process.stdout.isTTY));
+      } catch (error) {
+        if (!interrupt.signal.aborted) report(error);
+      }
+    }
+    if (interrupt.signal.aborted) process.exitCode = INTERRUPTED;
+  } finally {
+    progress.clear();
+    await classifier.dispose();
+  }
+}
+
+/** Decodes here, not in the classifier, so that messages say where the bytes came from. */
+async function classifyStandardInput(
+  classifier: Classifier,
+  topK: number,
+  signal: AbortSignal,
+): Promise<Classification> {
+  const encoded = await readStandardInput(signal);
+  const started = performance.now();
+  const pixels = await decodeImage(encoded, { name: STANDARD_INPUT });
+  const decode = performance.now() - started;
+  const { predictions, ms } = await classifier.classify(pixels, { topK });
+  return { predictions, ms: { ...ms, decode } };
+}
+
+/** Files as they are, directories as the pictures in them; what can't be listed is reported. */
+async function expand(inputs: readonly string[], report: (error: unknown) => void): Promise<string[]> {
+  const files: string[] = [];
+  for (const input of inputs) {
+    const isDirectory = input !== '-' && (await stat(input).then((entry) => entry.isDirectory(), () => false));
+    if (!isDirectory) {
+      files.push(input);
+      continue;
+    }
+    try {
+      for (const file of await findImages(input, { onUnreadable: report })) files.push(file);
+    } catch (error) {
+      report(error);
+    }
+  }
+  return files;
+}
+
+/** Writes to standard output and waits where its reader is slow, so that results do not pile up in memory. */
+async function print(text: string): Promise<void> {
+  if (!process.stdout.write(`${text}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+}
+
+/** One result as `--json` prints it; milliseconds are rounded to the microsecond. */
+export function jsonLine(file: string, { predictions, ms }: Classification): string {
+  const round = (value: number): number => Math.round(value * 1000) / 1000;
+  return JSON.stringify({
+    file,
+    predictions,
+    ms: { decode: round(ms.decode), preprocess: round(ms.preprocess), inference: round(ms.inference) },
+  });
+}
+
+/** One result for people. */
+export function resultText(file: string, { predictions, ms }: Classification, bars: boolean): string {
+  const rows = predictions.map(({ label, probability }) => [
+    `  ${printable(label)}`,
+    `${(100 * probability).toFixed(1)} %`,
+    bars ? bar(probability, BAR_CELLS) : '',
+  ]);
+  const times = (['decode', 'preprocess', 'inference'] as const).map((stage) => `${stage} ${ms[stage].toFixed(1)} ms`);
+  return [file === '-' ? STANDARD_INPUT : printable(file), ...alignColumns(rows, [1]), `  ${times.join(', ')}`].join(
+    '\n',
+  );
+}

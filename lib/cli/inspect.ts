@@ -1,0 +1,93 @@
+import { stat } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { readModel } from '../model/format.js';
+import { inspectModel, type ModelSummary } from '../model/inspect.js';
+import type { Preprocessing, QuantizationScheme } from '../model/model.js';
+import { alignColumns, formatBytes, grouped, printable } from './text.js';
+
+/** Adds `neonsense inspect MODEL`. */
+export function register(program: Command): void {
+  program
+    .command('inspect')
+    .description('show what a model file holds: architecture, labels, preprocessing, precision, size and every layer')
+    .argument('<model>', 'model file: .safetensors, .pth or .pt')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  neonsense inspect my-model.safetensors
+  neonsense inspect checkpoint.pth --json`,
+    )
+    .action(run);
+}
+
+async function run(file: string, { json }: { readonly json?: boolean }): Promise<void> {
+  const model = await readModel(file);
+  const summary = inspectModel(model, { bytes: (await stat(file)).size });
+  process.stdout.write(`${json === true ? summaryJson(file, summary) : summaryText(file, summary)}\n`);
+}
+
+/** The summary as `--json` prints it; maps become objects. */
+export function summaryJson(file: string, summary: ModelSummary): string {
+  return JSON.stringify({ file, ...summary }, (_, value: unknown) =>
+    value instanceof Map ? Object.fromEntries(value) : value,
+  );
+}
+
+/** The summary for people. */
+export function summaryText(file: string, summary: ModelSummary): string {
+  const { architecture, bytes, classes, labels, layers, macs, parameters, precision, provenance, sparsity } = summary;
+  const folded = summary.batchNormFolded ? 'batch norm folded' : 'batch norm not folded';
+  const facts = [
+    ['architecture', `${architecture.name}, ${architecture.blocks.length} blocks, ${layers.length} weighted layers`],
+    ['classes', `${classes}: ${printable(labels.join(', '))}`],
+    ['preprocessing', preprocessingText(summary.preprocessing)],
+    ['precision', precision + quantizationText(summary.quantization)],
+    ['parameters', `${grouped(parameters)} (${folded})`],
+    ...(bytes === undefined ? [] : [['file', formatBytes(bytes)]]),
+    ['sparsity', `${percent(sparsity)} of the weights are zero`],
+    ['MACs', `${(macs / 1e6).toFixed(1)} M for one picture`],
+    ...provenance.map(({ step, details }, i) => [
+      i === 0 ? 'made by' : '',
+      printable(`${step} ${Object.keys(details).length === 0 ? '' : JSON.stringify(details)}`.trim()),
+    ]),
+  ];
+  const table = [
+    ['layer', 'kind', 'shape', 'weights', 'parameters', 'zeros', 'MACs'],
+    ...layers.map((layer) => [
+      layer.name,
+      layer.kind,
+      layer.shape.join(' x '),
+      layer.weightType,
+      grouped(layer.parameters),
+      percent(layer.sparsity),
+      grouped(layer.macs),
+    ]),
+  ];
+  return [
+    printable(file),
+    ...alignColumns(facts, []).map((line) => `  ${line}`),
+    '',
+    ...alignColumns(table, [4, 5, 6]),
+  ].join('\n');
+}
+
+function preprocessingText({ reduce, size, mean, std }: Preprocessing): string {
+  return (
+    `area average to ${reduce.join(' x ')}, mean ${mean.join(' ')}, std ${std.join(' ')}, ` +
+    `bilinear to ${size.join(' x ')}`
+  );
+}
+
+function quantizationText(scheme: QuantizationScheme | undefined): string {
+  if (scheme === undefined) return '';
+  if (scheme.mode === 'dynamic') {
+    return scheme.scope === 'linear' ? ' (Linear layers)' : ' (1x1 convolutions and Linear layers)';
+  }
+  return ` (${scheme.activations} activations, ${scheme.values.size} calibrated values)`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

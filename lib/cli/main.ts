@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+import { runProgram } from './program.js';
+
+await runProgram(
+  {
+    classify: () => import('./classify.js'),
+    inspect: () => import('./inspect.js'),
+    evaluate: () => import('./evaluate.js'),
+    bench: () => import('./bench.js'),
+    export: () => import('./export.js'),
+  },
+  process.argv.slice(2),
+);

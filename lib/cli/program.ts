@@ -1,0 +1,81 @@
+import { type Command, CommanderError, Command as Program } from 'commander';
+import { readFileSync } from 'node:fs';
+import { NeonsenseError } from '../errors.js';
+import { printable } from './text.js';
+
+/** What a command's file exports. */
+export interface CommandModule {
+  /** Adds the command to the program. */
+  register(program: Command): void;
+}
+
+/** Loads each command's file by the command's name, so that only the one asked for is paid for. */
+export type CommandList = Readonly<Record<string, () => Promise<CommandModule>>>;
+
+/**
+ * Exit codes: 0 done; 1 it was tried and failed, wholly or in part; 2 the command line is wrong; 130 interrupted by
+ * Ctrl-C.
+ */
+const FAILED = 1;
+const WRONG_USAGE = 2;
+export const INTERRUPTED = 130;
+
+/**
+ * Runs the command line. A command reports failure by throwing, or by setting `process.exitCode` where it goes on
+ * after a failure; one that throws the abort error was interrupted.
+ *
+ * @param args Without node and the script: `process.argv.slice(2)`.
+ */
+export async function runProgram(commands: CommandList, args: readonly string[]): Promise<void> {
+  closeQuietly(process.stdout);
+  closeQuietly(process.stderr);
+  const program = new Program('neonsense')
+    .description('MobileNetV3-Small image classification on XNNPACK: classify, compress, measure, deploy')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .configureHelp({ helpWidth: 100 })
+    .showSuggestionAfterError()
+    .exitOverride();
+  const named = commands[args[0] ?? ''];
+  const loaders = named !== undefined && Object.hasOwn(commands, args[0] ?? '') ? [named] : Object.values(commands);
+  for (const command of await Promise.all(loaders.map((load) => load()))) command.register(program);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    process.exitCode = exitCodeOf(error);
+    const message = messageOf(error);
+    if (message !== undefined) process.stderr.write(`neonsense: ${message}\n`);
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  // commander has its own codes: 0 after printing help or the version that was asked for, else 1.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
+  if (!(error instanceof NeonsenseError)) return FAILED;
+  if (error.code === 'ERR_INVALID_ARGUMENT') return WRONG_USAGE;
+  return error.code === 'ERR_ABORTED' ? INTERRUPTED : FAILED;
+}
+
+/** What is left to say: commander has printed its errors, and who pressed Ctrl-C knows. */
+function messageOf(error: unknown): string | undefined {
+  if (error instanceof CommanderError) return undefined;
+  if (error instanceof NeonsenseError) {
+    return error.code === 'ERR_ABORTED' ? undefined : error.message.split('\n').map(printable).join('\n');
+  }
+  // Not foreseen, so a mistake of ours: the stack is what a bug report needs.
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** `neonsense ... | head` closes our output early, which is no error: there is just nobody left to write to. */
+function closeQuietly(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    throw error;
+  });
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,29 @@
+export { Classifier } from './api/classifier.js';
+export type {
+  Classification,
+  ClassifierOptions,
+  ClassifyOptions,
+  ImageInput,
+  Prediction,
+} from './api/classifier.js';
+export { NeonsenseError } from './errors.js';
+export type { ErrorCode } from './errors.js';
+export type { Pixels } from './image/pixels.js';
+export { preprocess } from './image/preprocess.js';
+export type { Architecture, Block } from './model/architecture.js';
+export { encodeModel, readModel, writeModel } from './model/format.js';
+export type { ReadModelOptions } from './model/format.js';
+export type {
+  BatchNorm,
+  Layer,
+  Model,
+  Precision,
+  Preprocessing,
+  ProvenanceStep,
+  Quantization,
+  QuantizationScheme,
+  Weights,
+} from './model/model.js';
+export { createSession } from './runtime/session.js';
+export type { RunOptions, Session, SessionOptions, TensorMetadata } from './runtime/session.js';
+export type { OperatorTime } from './runtime/binding.js';

@@ -1,0 +1,50 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { neonsense, projectRoot } from './run.js';
+
+const model = join(projectRoot, 'models', 'household-fp32.safetensors');
+const labels = ['clock', 'keyboard', 'lamp', 'telephone', 'television', 'bed', 'chair', 'couch', 'table', 'wardrobe'];
+
+describe('inspect', () => {
+  it('--json tells what the household model is', async () => {
+    const { code, stdout, stderr } = await neonsense(['inspect', '--json', model]);
+    expect([code, stderr]).toEqual([0, '']);
+    const summary = JSON.parse(stdout) as Record<string, unknown> & { layers: Record<string, unknown>[] };
+    expect(summary).toMatchObject({
+      file: model,
+      architecture: { name: 'mobilenet_v3_small' },
+      classes: 10,
+      labels,
+      preprocessing: { reduce: [32, 32], size: [224, 224] },
+      precision: 'fp32',
+      bytes: statSync(model).size,
+    });
+    expect(summary.layers).toHaveLength(54);
+    for (const layer of summary.layers) {
+      expect(layer).toMatchObject({ name: expect.any(String), sparsity: expect.any(Number), macs: expect.any(Number) });
+    }
+  });
+
+  it('says the same to people', async () => {
+    const { code, stdout } = await neonsense(['inspect', model]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`10: ${labels.join(', ')}`);
+    expect(stdout).toMatch(/preprocessing +area average to 32 x 32, .* bilinear to 224 x 224/);
+    expect(stdout).toMatch(/precision +fp32/);
+    expect(stdout).toMatch(new RegExp(`file +[\\d.]+ MiB \\(${statSync(model).size.toLocaleString('en-US')} bytes\\)`));
+    expect(stdout).toMatch(/^features\.0\.0 +conv2d +16 x 3 x 3 x 3 /m);
+    expect(stdout).toMatch(/^classifier\.3 +linear +10 x 1024 /m);
+  });
+
+  it.each([
+    ['a file that is not there', 'missing.pth', /missing\.pth/],
+    ['a picture', join(projectRoot, 'examples', 'clock.png'), /clock\.png/],
+    ['a directory', projectRoot, /./],
+  ])('%s is an error with exit code 1', async (_, file, message) => {
+    const { code, stdout, stderr } = await neonsense(['inspect', file]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});

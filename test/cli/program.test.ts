@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { neonsense, projectRoot } from './run.js';
+
+describe('a wrong command line exits with 2, says why on standard error, and prints nothing else', () => {
+  it.each([
+    [[], /Usage: neonsense/],
+    [['--bogus'], /unknown option '--bogus'/],
+    [['clasify', 'a.png'], /unknown command 'clasify'\n\(Did you mean classify\?\)/],
+    [['classify'], /missing required argument 'image'/],
+    [['classify', '--tpo-k', '3', 'a.png'], /unknown option '--tpo-k'/],
+    [['classify', '--threads', '0', 'a.png'], /--threads.*at least 1 but received "0"/],
+    [['classify', '--threads', '1.5', 'a.png'], /--threads.*received "1\.5"/],
+    [['classify', '--threads', 'two', 'a.png'], /--threads.*received "two"/],
+    [['classify', '--threads', '9999', 'a.png'], /`threads` but received 9999/],
+    [['classify', '--top-k', '-1', 'a.png'], /--top-k.*received "-1"/],
+    [['inspect'], /missing required argument 'model'/],
+    [['inspect', 'a', 'b'], /too many arguments/],
+  ])('%j', async (args, message) => {
+    const { code, stdout, stderr } = await neonsense(args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('what was asked for exits with 0', () => {
+  it('--version', async () => {
+    const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
+    expect(await neonsense(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it.each([
+    [['--help'], /classify \[options\] <image\.\.\.>/],
+    [['classify', '--help'], /--top-k <n>[^]*Examples:\n {2}neonsense classify photo\.jpg/],
+    [['help', 'inspect'], /neonsense inspect my-model\.safetensors/],
+  ])('%j', async (args, message) => {
+    const { code, stdout, stderr } = await neonsense(args);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(message);
+  });
+});
