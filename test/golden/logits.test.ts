@@ -1,0 +1,38 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import * as lib from '../../lib/index.js';
+import { describeShared } from '../shared.js';
+import { checkActivations, checkCheckpoint, checkRandomNetwork, TOLERANCE } from './checks.js';
+import { RANDOM_NETWORKS } from './files.js';
+
+const goldenDir = fileURLToPath(new URL('.', import.meta.url));
+
+describe('logits of seeded random networks equal those of PyTorch', () => {
+  it.each(RANDOM_NETWORKS)('%s, one picture and a batch of four', async (name) => {
+    const { images, difference } = await checkRandomNetwork(lib, { goldenDir, name, threads: 1 });
+    expect(images).toBe(5);
+    expect(difference).toBeLessThanOrEqual(TOLERANCE);
+  });
+
+  it('on two threads as well', async () => {
+    await checkRandomNetwork(lib, { goldenDir, name: 'random-small-37', threads: 2 });
+  });
+});
+
+describeShared('checkpoints on the 1,000 household test pictures', (sharedDir) => {
+  // The counts that PyTorch 1.13 itself gets, spelled out: 86.0 % / 98.9 % and 90.4 % / 99.0 %.
+  it.each([
+    ['udacisense-fp32', 860, 989],
+    ['household-first', 904, 990],
+  ])("%s has PyTorch's logits, first classes and counts", async (name, top1, top5) => {
+    const result = await checkCheckpoint(lib, { goldenDir, sharedDir, name, threads: 2 });
+    expect(result).toMatchObject({ images: 1000, top1, top5 });
+    expect(result.difference).toBeLessThanOrEqual(TOLERANCE);
+  });
+
+  it("has PyTorch's activations in every layer", async () => {
+    const { values } = await checkActivations(lib, { goldenDir, sharedDir, threads: 1 });
+    // 34 convolutions outside squeeze-and-excitation, 6 residual sums, the pooling and two linear layers.
+    expect(values).toBe(34 + 6 + 1 + 2);
+  });
+});
