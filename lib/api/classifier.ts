@@ -1,9 +1,10 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { checkPixels, type Pixels } from '../image/pixels.js';
 import { preprocessInSlices } from '../image/preprocess.js';
 import { readModel } from '../model/format.js';
 import type { Model, Preprocessing } from '../model/model.js';
+import { packageRoot } from '../packageRoot.js';
 import { createSession, type Session } from '../runtime/session.js';
 import { checkCount, checkLabels, checkOptions, checkPreprocessing, checkSignal } from './options.js';
 import { largestIndices, softmax } from './softmax.js';
@@ -214,9 +215,9 @@ export class Classifier {
   }
 }
 
-/** The model that comes with the package; found from `lib/` and from `dist/` alike. */
+/** The model that comes with the package. */
 export function defaultModelPath(): string {
-  return fileURLToPath(new URL('../../models/household-fp32.safetensors', import.meta.url));
+  return join(packageRoot, 'models/household-fp32.safetensors');
 }
 
 function isModel(source: unknown): source is Model {

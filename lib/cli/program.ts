@@ -1,6 +1,8 @@
 import { type Command, CommanderError, Command as Program } from 'commander';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { NeonsenseError } from '../errors.js';
+import { packageRoot } from '../packageRoot.js';
 import { printable } from './text.js';
 
 /** What a command's file exports. */
@@ -76,6 +78,6 @@ function closeQuietly(stream: NodeJS.WriteStream): void {
 }
 
 function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
+  const file = join(packageRoot, 'package.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

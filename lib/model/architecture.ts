@@ -53,7 +53,7 @@ export interface BlockTemplate {
   readonly squeezes: boolean;
 }
 
-/** Kernel, squeeze-and-excitation (SE or -), activation (RE or HS), stride: the columns of the paper's tables 1 and 2. */
+/** Kernel, squeeze-and-excitation (SE or -), activation (RE or HS), stride: columns of the paper's tables 1 and 2. */
 type Row = readonly [kernel: number, squeeze: 'SE' | '-', activation: 'RE' | 'HS', stride: number];
 
 const SMALL: readonly Row[] = [
@@ -108,7 +108,7 @@ export function blockName(index: number): string {
   return `features.${index + 1}.block`;
 }
 
-/** Every Conv2d and Linear module in the order the network runs them: 54 for mobilenet_v3_small, 64 for the large one. */
+/** Every Conv2d and Linear module in the order the network runs them: 54 for mobilenet_v3_small, 64 for the large. */
 export function layerSpecs(architecture: Architecture): readonly LayerSpec[] {
   const { stem, blocks, last, hidden, classes } = architecture;
   const specs = [convolution('features.0', stem, 3, 'hard-swish', { kernel: 3, stride: 2 })];

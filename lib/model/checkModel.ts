@@ -5,8 +5,8 @@ import type { BatchNorm, Layer, Model, Weights } from './model.js';
 import { elementCount, firstNotFinite } from './weights.js';
 
 /**
- * Checks what the types cannot say: every layer is there, each array has the length its layer needs, every number can be
- * computed with, and the labels, the precision and the weights fit each other.
+ * Checks what the types cannot say: every layer is there, each array has the length its layer needs, every number can
+ * be computed with, and the labels, the precision and the weights fit each other.
  *
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` naming the layer and what is wrong with it.
  */
@@ -45,13 +45,15 @@ function checkBatchNorm(batchNorm: BatchNorm, channels: number, name: string): v
   checkNumbers(batchNorm.mean, channels, `${name}.running_mean`);
   checkNumbers(batchNorm.variance, channels, `${name}.running_var`);
   const negative = batchNorm.variance.findIndex((variance) => variance < 0);
-  if (negative >= 0) throw unfit(`${name}.running_var is negative (${batchNorm.variance[negative]}) at index ${negative}`);
+  if (negative >= 0)
+    throw unfit(`${name}.running_var is negative (${batchNorm.variance[negative]}) at index ${negative}`);
 }
 
 function checkWeights(weights: Weights, spec: LayerSpec): void {
   const name = `${spec.name}.weight`;
   const expected = elementCount(spec.shape);
-  if (weights.data.length !== expected) throw unfit(`${name} has ${weights.data.length} elements instead of ${expected}`);
+  if (weights.data.length !== expected)
+    throw unfit(`${name} has ${weights.data.length} elements instead of ${expected}`);
   switch (weights.type) {
     case 'f32':
       checkNumbers(weights.data, expected, name);

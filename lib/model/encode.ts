@@ -16,8 +16,8 @@ import type { Encoding } from './tensorNames.js';
 const CODING_OVERHEAD_BYTES = 256;
 
 /**
- * `model` as one safetensors file, described by docs/model-format.md. Lossless: reading it gives the same bits. The same
- * model gives the same bytes.
+ * `model` as one safetensors file, described by docs/model-format.md. Lossless: reading it gives the same bits. The
+ * same model gives the same bytes.
  *
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` or `ERR_MODEL_FORMAT` for a model that could not be read back.
  */

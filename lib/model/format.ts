@@ -63,8 +63,8 @@ async function decode(bytes: Uint8Array): Promise<Model> {
   if (looksLikeLegacyTorch(bytes)) {
     throw new NeonsenseError(
       'ERR_UNSUPPORTED',
-      'This is a checkpoint in the format PyTorch wrote before version 1.6. Load it with torch.load and save it again ' +
-        'with torch.save(model.state_dict(), path)',
+      'This is a checkpoint in the format PyTorch wrote before version 1.6. Load it with torch.load and save it ' +
+        'again with torch.save(model.state_dict(), path)',
     );
   }
   if (!looksLikeSafetensors(bytes)) throw unknownKind(bytes);

@@ -64,7 +64,7 @@ function networkOf(shapes: Shapes): Architecture['name'] {
     const found = shapes.size === 0 ? 'no tensors at all' : `${shapes.size} tensors: ${listed([...shapes.keys()])}`;
     throw new NeonsenseError(
       'ERR_MODEL_ARCHITECTURE',
-      'Expected the weights of torchvision\'s mobilenet_v3_small or mobilenet_v3_large, whose first tensor is ' +
+      "Expected the weights of torchvision's mobilenet_v3_small or mobilenet_v3_large, whose first tensor is " +
         `features.0.0.weight, but found ${found}`,
     );
   }
@@ -128,8 +128,8 @@ function* tensorsOf(spec: LayerSpec, shapes: Shapes): Generator<[string, readonl
 function missing(tensors: readonly string[], network: string): NeonsenseError {
   return new NeonsenseError(
     'ERR_MODEL_ARCHITECTURE',
-    `Missing ${plural(tensors.length)} of ${network}: ${listed(tensors)}. Only torchvision's own layout of the network ` +
-      'can be read',
+    `Missing ${plural(tensors.length)} of ${network}: ${listed(tensors)}. Only torchvision's own layout of the ` +
+      'network can be read',
   );
 }
 

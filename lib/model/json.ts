@@ -33,7 +33,7 @@ export function duplicateKey(text: string): string | undefined {
 /** How many keys are written in `text`, which must be valid JSON; many times faster than looking for duplicates. */
 export function countKeys(text: string): number {
   let count = 0;
-  for (let start = text.indexOf('"'); start >= 0; ) {
+  for (let start = text.indexOf('"'); start >= 0;) {
     const end = endOfString(text, start);
     if (isKey(text, end)) count++;
     start = text.indexOf('"', end);

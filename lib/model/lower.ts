@@ -1,4 +1,4 @@
-import { NeonsenseError } from '../errors.js';
+import { invalidArgument, NeonsenseError } from '../errors.js';
 import { blockName, hasResidual, layerSpecs } from './architecture.js';
 import type { LayerSpec } from './architecture.js';
 import { foldLayer } from './foldBatchNorm.js';
@@ -10,6 +10,8 @@ import type { Plan, PlanLayer, PlanValue, ValueType, WeightedLayer } from './pla
 export interface LowerOptions {
   /** Give back every f32 value instead of the logits alone, as calibration needs it. Default false. */
   readonly observe?: boolean;
+  /** Stop at this Conv2d or Linear module of a float model and give back its output, neither clamped nor activated. */
+  readonly until?: string;
   /** Use the model's own memory for the plan: half the memory and time, but the model is gone. Default false. */
   readonly consume?: boolean;
 }
@@ -22,8 +24,8 @@ export interface LowerOptions {
  * The hard-sigmoid of squeeze-and-excitation costs nothing: `clamp(x / 6 + 1/2, 0, 1)` is a linear layer with other
  * numbers and a clamped output.
  *
- * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when a layer is missing or its weights are unusable,
- * `ERR_MODEL_FORMAT` when a statically quantized model lacks the range of a value it needs.
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` when `until` names no layer, `ERR_MODEL_ARCHITECTURE` when a layer is
+ * missing or its weights are unusable, `ERR_MODEL_FORMAT` when a statically quantized model lacks the range of a value it needs.
  */
 export function lower(model: Model, options: LowerOptions = {}): Plan {
   return new Lowering(model, options).run();
@@ -52,13 +54,15 @@ class Lowering {
   }
 
   run(): Plan {
+    const { observe = false, until } = this.options;
     const [height, width] = this.model.preprocessing.size;
     const input = this.addValue({ name: 'input', shape: [height, width, 3], type: 'f32' });
-    const logits = this.as(this.network(input), 'f32');
-    const outputs = this.options.observe
+    const result = this.as(this.network(input), 'f32');
+    const outputs = observe
       ? this.values.flatMap((value, index) => (value.type === 'f32' && index !== input ? [index] : []))
-      : [logits];
-    return { values: this.values, layers: this.layers, input, outputs };
+      : [result];
+    const plan = { values: this.values, layers: this.layers, input, outputs };
+    return until === undefined ? plan : cutAfter(plan, until);
   }
 
   private network(input: Value): Value {
@@ -187,4 +191,22 @@ class Lowering {
     this.values.push(value);
     return this.values.length - 1;
   }
+}
+
+/** The plan as far as the layer `name`, whose clamp is lifted. */
+function cutAfter(plan: Plan, name: string): Plan {
+  const end = plan.layers.findIndex((layer) => layer.name === name && 'weights' in layer);
+  const last = plan.layers[end];
+  if (last === undefined || !('weights' in last)) {
+    throw invalidArgument('until', 'the name of a Conv2d or Linear module', name);
+  }
+  if (plan.values[last.output]!.type !== 'f32') {
+    throw new NeonsenseError('ERR_UNSUPPORTED', `The output of ${name} is quantized: stop at a layer of the float model`);
+  }
+  return {
+    values: plan.values.slice(0, last.output + 1),
+    layers: [...plan.layers.slice(0, end), { ...last, min: -Infinity, max: Infinity }],
+    input: plan.input,
+    outputs: [last.output],
+  };
 }

@@ -137,7 +137,8 @@ function decodeQuantization(value: unknown): QuantizationScheme {
   }
   if (value['mode'] !== 'static') throw wrong('quantization.mode', 'dynamic or static', value['mode']);
   const { activations, values } = value;
-  if (activations !== 'qs8' && activations !== 'qu8') throw wrong('quantization.activations', 'qs8 or qu8', activations);
+  if (activations !== 'qs8' && activations !== 'qu8')
+    throw wrong('quantization.activations', 'qs8 or qu8', activations);
   if (!isObject(values)) throw wrong('quantization.values', 'an object', values);
   const lowest = activations === 'qs8' ? -128 : 0;
   return {

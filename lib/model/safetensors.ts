@@ -44,8 +44,8 @@ const ALIGNMENT = 8;
 
 /**
  * Parses a safetensors file. Every tensor's `bytes` is a view into `file`, not a copy. The header is checked in full:
- * the tensors must lie within the file, in shapes that match their bytes, without overlap or hole, and the last one must
- * end where the file ends.
+ * the tensors must lie within the file, in shapes that match their bytes, without overlap or hole, and the last one
+ * must end where the file ends.
  *
  * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming what is wrong and where.
  */
@@ -103,7 +103,10 @@ function readHeader(bytes: Uint8Array): Record<string, unknown> {
 /** Keys of the header and of the objects in it; as many as are written there, unless one was written twice. */
 function keysOf(header: Record<string, unknown>): number {
   const entries = Object.values(header);
-  return entries.reduce<number>((sum, entry) => sum + (isObject(entry) ? Object.keys(entry).length : 0), entries.length);
+  return entries.reduce<number>(
+    (sum, entry) => sum + (isObject(entry) ? Object.keys(entry).length : 0),
+    entries.length,
+  );
 }
 
 function readMetadata(entry: unknown): Map<string, string> {

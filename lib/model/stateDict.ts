@@ -72,7 +72,8 @@ function strippedOfPrefixes(stateDict: StateDict): StateDict {
   const stripped = new Map<string, StateTensor>();
   for (const [name, tensor] of stateDict) {
     let short = name;
-    for (let prefix = prefixOf(short); prefix !== undefined; prefix = prefixOf(short)) short = short.slice(prefix.length);
+    for (let prefix = prefixOf(short); prefix !== undefined; prefix = prefixOf(short))
+      short = short.slice(prefix.length);
     if (short.endsWith('.num_batches_tracked')) continue;
     if (stripped.has(short)) {
       throw new NeonsenseError(

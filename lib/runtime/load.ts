@@ -1,12 +1,11 @@
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { arch, platform, versions } from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { NeonsenseError } from '../errors.js';
+import { packageRoot } from '../packageRoot.js';
 import type { Binding } from './binding.js';
 
 const require = createRequire(import.meta.url);
-/** The package's own folder: two levels up from both lib/runtime and dist/runtime. */
-const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
 
 let loaded: { binding: Binding; file: string } | undefined;
 
@@ -52,7 +51,7 @@ function candidates(): { name: string; resolve: () => string }[] {
   const override = process.env['NEONSENSE_BINARY'];
   if (override !== undefined && override !== '') return [{ name: override, resolve: () => require.resolve(override) }];
   const findPrebuilt = require('node-gyp-build') as { resolve(root: string): string };
-  return [{ name: `${packageRoot}(build|prebuilds)`, resolve: () => findPrebuilt.resolve(packageRoot) }];
+  return [{ name: join(packageRoot, '(build|prebuilds)'), resolve: () => findPrebuilt.resolve(packageRoot) }];
 }
 
 function firstLine(error: unknown): string {

@@ -21,6 +21,11 @@ export interface SessionOptions {
   /** Make every float value available to `session.observe()`. Costs memory and speed. Default false. */
   readonly observe?: boolean;
   /**
+   * Run no further than this Conv2d or Linear module of a float model: a run gives back its output, neither clamped nor
+   * activated, `[N, H * W * C]`, instead of logits.
+   */
+  readonly until?: string;
+  /**
    * Use the model's own memory, which saves half the memory and time of loading. The model's weights are gone
    * afterwards, even when this throws. Default false.
    */
@@ -64,9 +69,13 @@ export async function createSession(model: Model, options: SessionOptions = {}):
   };
   const observe = flag('observe');
   const nativeOptions = { threads, profile: flag('profile'), fp16: flag('fp16'), sparse: flag('sparse') };
-  const plan = lower(model, { observe, consume: flag('consume') });
+  const plan = lower(model, {
+    observe,
+    consume: flag('consume'),
+    ...(options.until === undefined ? {} : { until: options.until }),
+  });
   const native = await awaitNative(() => binding.createSession(plan, nativeOptions));
-  return new Session(native, model, plan, threads, observe);
+  return new Session(native, plan, threads, observe);
 }
 
 /**
@@ -76,7 +85,7 @@ export async function createSession(model: Model, options: SessionOptions = {}):
 export class Session {
   /** The one input: pixels as the model's preprocessing makes them, `[N, H, W, C]`. */
   readonly inputs: readonly TensorMetadata[];
-  /** The one output: logits, `[N, classes]`. */
+  /** The one output: logits, `[N, classes]`, or what `until` asked for. */
   readonly outputs: readonly TensorMetadata[];
   /** Threads that work on one image. */
   readonly threads: number;
@@ -90,7 +99,7 @@ export class Session {
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(native: NativeSession, model: Model, plan: Plan, threads: number, observe: boolean) {
+  constructor(native: NativeSession, plan: Plan, threads: number, observe: boolean) {
     const input = plan.values[plan.input]!.shape;
     this.#native = native;
     this.#observe = observe;
@@ -102,7 +111,9 @@ export class Session {
     this.#outputSize = this.#observed.reduce((sum, { size }) => sum + size, 0);
     this.threads = threads;
     this.inputs = [{ name: 'input', shape: [null, ...input], type: 'float32' }];
-    this.outputs = [{ name: 'logits', shape: [null, model.architecture.classes], type: 'float32' }];
+    const last = this.#observed.at(-1)!;
+    const name = last.name === 'classifier.3' ? 'logits' : last.name;
+    this.outputs = [{ name, shape: [null, last.size], type: 'float32' }];
   }
 
   /**

@@ -30,7 +30,12 @@ async function expectRefusal(file: string | Uint8Array, code: ErrorCode, message
 const architecture = torchvisionArchitecture('mobilenet_v3_small', { width: 0.1, classes: 3 });
 const model = randomModel({ architecture, sparsity: 0.5 });
 const int8 = {
-  ...randomModel({ architecture, folded: true, sparsity: 0.5, weightType: ({ kind }) => (kind === 'linear' ? 'i8' : 'f32') }),
+  ...randomModel({
+    architecture,
+    folded: true,
+    sparsity: 0.5,
+    weightType: ({ kind }) => (kind === 'linear' ? 'i8' : 'f32'),
+  }),
   precision: 'int8-dynamic' as const,
   quantization: { mode: 'dynamic' as const, scope: 'linear' as const },
 };
@@ -75,10 +80,17 @@ describe('a file of another kind', () => {
 });
 
 describe('a file cut short', () => {
-  const lengths = (total: number): number[] => [...Array.from({ length: 24 }, (_, i) => Math.floor((total * i) / 24)), total - 1];
+  const lengths = (total: number): number[] => [
+    ...Array.from({ length: 24 }, (_, i) => Math.floor((total * i) / 24)),
+    total - 1,
+  ];
 
-  it.each([['safetensors', safetensors], ['pth', pth]])('(%s) is refused wherever it was cut', async (_, file) => {
-    for (const length of lengths(file.length)) expect((await refusal(file.subarray(0, length))).code).toBe('ERR_MODEL_FORMAT');
+  it.each([
+    ['safetensors', safetensors],
+    ['pth', pth],
+  ])('(%s) is refused wherever it was cut', async (_, file) => {
+    for (const length of lengths(file.length))
+      expect((await refusal(file.subarray(0, length))).code).toBe('ERR_MODEL_FORMAT');
   });
 
   it('(the pickle of a pth) is refused wherever it was cut', async () => {
@@ -99,11 +111,27 @@ describe('a pickle', () => {
     ['os.system inside the state_dict', pickle.dict([['features.0.0.weight', system]]), 'os.system'],
     ['builtins.eval', pickle.call(pickle.global('builtins', 'eval'), pickle.text('1')), 'builtins.eval'],
     ['a function of torch that runs code', pickle.call(pickle.global('torch', 'load'), pickle.text('x')), 'torch.load'],
-    ['a module that only looks like TorchScript\'s', pickle.instance(pickle.global('__torch__', 'X'), pickle.dict([])), '__torch__.X'],
-    ['a C++ class of TorchScript', pickle.instance(pickle.global('__torch__.torch.classes.quantized', 'Y'), pickle.dict([])), 'quantized.Y'],
-    ['a storage that does not exist', tensor({ storage: 'ComplexStorage', key: '0', length: 1, shape: [1] }), 'ComplexStorage'],
+    [
+      "a module that only looks like TorchScript's",
+      pickle.instance(pickle.global('__torch__', 'X'), pickle.dict([])),
+      '__torch__.X',
+    ],
+    [
+      'a C++ class of TorchScript',
+      pickle.instance(pickle.global('__torch__.torch.classes.quantized', 'Y'), pickle.dict([])),
+      'quantized.Y',
+    ],
+    [
+      'a storage that does not exist',
+      tensor({ storage: 'ComplexStorage', key: '0', length: 1, shape: [1] }),
+      'ComplexStorage',
+    ],
     ['a name from Object.prototype', pickle.global('torch', 'toString'), 'torch.toString'],
-    ['a name built on the stack', Buffer.concat([pickle.text('posix'), pickle.text('system'), Buffer.from([0x93])]), 'posix.system'],
+    [
+      'a name built on the stack',
+      Buffer.concat([pickle.text('posix'), pickle.text('system'), Buffer.from([0x93])]),
+      'posix.system',
+    ],
   ])('that calls %s is refused by name and runs nothing', async (_, root, name) => {
     await expectRefusal(pickled(root), 'ERR_MODEL_FORMAT', new RegExp(name.replaceAll('.', '\\.')));
   });
@@ -124,13 +152,19 @@ describe('a pickle', () => {
     ['sets a key without value', Buffer.from([0x7d, 0x28, 0x4e, 0x75])],
     ['calls a number', Buffer.from([0x4b, 1, 0x29, 0x52])],
     ['calls with no tuple', Buffer.concat([pickle.global('collections', 'OrderedDict'), Buffer.from([0x4e, 0x52])])],
-    ['builds an OrderedDict of no pairs', pickle.call(pickle.global('collections', 'OrderedDict'), Buffer.from([0x5d, 0x4e, 0x61]))],
+    [
+      'builds an OrderedDict of no pairs',
+      pickle.call(pickle.global('collections', 'OrderedDict'), Buffer.from([0x5d, 0x4e, 0x61])),
+    ],
     ['rebuilds a tensor of nothing', pickle.call(pickle.global('torch._utils', '_rebuild_tensor_v2'))],
     ['rebuilds a quantized tensor of nothing', pickle.call(pickle.global('torch._utils', '_rebuild_qtensor'))],
     ['has text longer than itself', Buffer.from([0x58, 0xff, 0xff, 0xff, 0x7f])],
     ['fills the stack', Buffer.alloc(200_000, 0x4e)],
     ['nests marks without end', Buffer.alloc(200_000, 0x28)],
-    ['holds a dict that contains itself', Buffer.from('7d71005808000000' + Buffer.from('features').toString('hex') + '680073', 'hex')],
+    [
+      'holds a dict that contains itself',
+      Buffer.from('7d71005808000000' + Buffer.from('features').toString('hex') + '680073', 'hex'),
+    ],
     ['holds a number', pickle.integer(1)],
     ['holds an empty dict', pickle.dict([])],
     ['has an offset beyond the storage', badTensor({ offset: 1 })],
@@ -166,7 +200,13 @@ describe('a pickle', () => {
     for (let level = 0; level < 30; level++) {
       const store = Buffer.from([0x71, level]);
       const again = Buffer.from([0x68, level]);
-      node = pickle.instance(type, pickle.dict([['a', Buffer.concat([node, store])], ['b', again]]));
+      node = pickle.instance(
+        type,
+        pickle.dict([
+          ['a', Buffer.concat([node, store])],
+          ['b', again],
+        ]),
+      );
     }
     await expectRefusal(pickled(node), 'ERR_MODEL_FORMAT', /too many or too deeply nested/);
   });
@@ -189,18 +229,68 @@ describe('a zip archive', () => {
   const CENTRAL = 0x02014b50;
   const LOCAL = 0x04034b50;
   it.each<[string, Uint8Array, ErrorCode, RegExp]>([
-    ['that is zip64', patched(END, (view, at) => view.setUint32(at + 16, 0xffffffff, true)), 'ERR_UNSUPPORTED', /zip64/],
+    [
+      'that is zip64',
+      patched(END, (view, at) => view.setUint32(at + 16, 0xffffffff, true)),
+      'ERR_UNSUPPORTED',
+      /zip64/,
+    ],
     ['on several disks', patched(END, (view, at) => view.setUint16(at + 4, 1, true)), 'ERR_UNSUPPORTED', /disks/],
-    ['with its directory outside', patched(END, (view, at) => view.setUint32(at + 12, 0x7fffffff, true)), 'ERR_MODEL_FORMAT', /directory/],
-    ['with more entries than it has', patched(END, (view, at) => view.setUint16(at + 10, 2000, true)), 'ERR_MODEL_FORMAT', /entry/],
-    ['with a name longer than the directory', patched(CENTRAL, (view, at) => view.setUint16(at + 28, 0xffff, true)), 'ERR_MODEL_FORMAT', /entry 0/],
-    ['that is encrypted', patched(CENTRAL, (view, at) => view.setUint16(at + 8, 1, true)), 'ERR_UNSUPPORTED', /encrypted/],
-    ['with an unknown method', patched(CENTRAL, (view, at) => view.setUint16(at + 10, 99, true)), 'ERR_UNSUPPORTED', /method 99/],
-    ['that says stored data is deflated', patched(CENTRAL, (view, at) => view.setUint16(at + 10, 8, true)), 'ERR_MODEL_FORMAT', /inflate/],
+    [
+      'with its directory outside',
+      patched(END, (view, at) => view.setUint32(at + 12, 0x7fffffff, true)),
+      'ERR_MODEL_FORMAT',
+      /directory/,
+    ],
+    [
+      'with more entries than it has',
+      patched(END, (view, at) => view.setUint16(at + 10, 2000, true)),
+      'ERR_MODEL_FORMAT',
+      /entry/,
+    ],
+    [
+      'with a name longer than the directory',
+      patched(CENTRAL, (view, at) => view.setUint16(at + 28, 0xffff, true)),
+      'ERR_MODEL_FORMAT',
+      /entry 0/,
+    ],
+    [
+      'that is encrypted',
+      patched(CENTRAL, (view, at) => view.setUint16(at + 8, 1, true)),
+      'ERR_UNSUPPORTED',
+      /encrypted/,
+    ],
+    [
+      'with an unknown method',
+      patched(CENTRAL, (view, at) => view.setUint16(at + 10, 99, true)),
+      'ERR_UNSUPPORTED',
+      /method 99/,
+    ],
+    [
+      'that says stored data is deflated',
+      patched(CENTRAL, (view, at) => view.setUint16(at + 10, 8, true)),
+      'ERR_MODEL_FORMAT',
+      /inflate/,
+    ],
     ['with two sizes', patched(CENTRAL, (view, at) => view.setUint32(at + 24, 1, true)), 'ERR_MODEL_FORMAT', /sizes/],
-    ['with a wrong checksum', patched(CENTRAL, (view, at) => view.setUint32(at + 16, 1, true)), 'ERR_MODEL_FORMAT', /checksum/],
-    ['with a local header outside', patched(CENTRAL, (view, at) => view.setUint32(at + 42, 0x7fffffff, true)), 'ERR_MODEL_FORMAT', /local header/],
-    ['with a local name beyond the end', patched(LOCAL, (view, at) => view.setUint16(at + 28, 0xffff, true)), 'ERR_MODEL_FORMAT', /outside|checksum/],
+    [
+      'with a wrong checksum',
+      patched(CENTRAL, (view, at) => view.setUint32(at + 16, 1, true)),
+      'ERR_MODEL_FORMAT',
+      /checksum/,
+    ],
+    [
+      'with a local header outside',
+      patched(CENTRAL, (view, at) => view.setUint32(at + 42, 0x7fffffff, true)),
+      'ERR_MODEL_FORMAT',
+      /local header/,
+    ],
+    [
+      'with a local name beyond the end',
+      patched(LOCAL, (view, at) => view.setUint16(at + 28, 0xffff, true)),
+      'ERR_MODEL_FORMAT',
+      /outside|checksum/,
+    ],
   ])('%s is refused', async (_, file, code, message) => {
     await expectRefusal(file, code, message);
   });
@@ -232,12 +322,46 @@ describe('a checkpoint', () => {
     return archive({ root: pickle.dict(entries), storages });
   };
   it.each<[string, Uint8Array, RegExp]>([
-    ['without a tensor', spoiled((entries) => entries.delete('features.3.block.1.1.running_var')), /features\.3\.block\.1\.1\.running_var/],
-    ['with a misshaped tensor', spoiled((entries) => entries.set('classifier.0.bias', tensor({ key: '0', length: 216, shape: [216] }))), /classifier\.0\.bias.*\[216\]/],
-    ['with a tensor too many', spoiled((entries) => entries.set('fc.weight', tensor({ key: '0', length: 216, shape: [216] }))), /fc\.weight/],
-    ['with integers for weights', spoiled((entries) => entries.set('features.0.0.weight', tensor({ storage: 'IntStorage', key: '0', length: 216, shape: [8, 3, 3, 3] }))), /floats for tensor features\.0\.0\.weight/],
-    ['with the same tensor twice', spoiled((entries) => entries.set('module.features.0.0.weight', tensor({ key: '0', length: 216, shape: [8, 3, 3, 3] }))), /twice/],
-    ['of another network', archive({ root: pickle.dict([['conv1.weight', tensor({ key: '0', length: 4, shape: [4] })]]), storages: new Map() }), /conv1\.weight/],
+    [
+      'without a tensor',
+      spoiled((entries) => entries.delete('features.3.block.1.1.running_var')),
+      /features\.3\.block\.1\.1\.running_var/,
+    ],
+    [
+      'with a misshaped tensor',
+      spoiled((entries) => entries.set('classifier.0.bias', tensor({ key: '0', length: 216, shape: [216] }))),
+      /classifier\.0\.bias.*\[216\]/,
+    ],
+    [
+      'with a tensor too many',
+      spoiled((entries) => entries.set('fc.weight', tensor({ key: '0', length: 216, shape: [216] }))),
+      /fc\.weight/,
+    ],
+    [
+      'with integers for weights',
+      spoiled((entries) =>
+        entries.set(
+          'features.0.0.weight',
+          tensor({ storage: 'IntStorage', key: '0', length: 216, shape: [8, 3, 3, 3] }),
+        ),
+      ),
+      /floats for tensor features\.0\.0\.weight/,
+    ],
+    [
+      'with the same tensor twice',
+      spoiled((entries) =>
+        entries.set('module.features.0.0.weight', tensor({ key: '0', length: 216, shape: [8, 3, 3, 3] })),
+      ),
+      /twice/,
+    ],
+    [
+      'of another network',
+      archive({
+        root: pickle.dict([['conv1.weight', tensor({ key: '0', length: 4, shape: [4] })]]),
+        storages: new Map(),
+      }),
+      /conv1\.weight/,
+    ],
   ])('%s is refused, saying which', async (_, file, message) => {
     await expectRefusal(file, 'ERR_MODEL_ARCHITECTURE', message);
   });
@@ -264,25 +388,35 @@ describe('a file of our own', () => {
     return encodeSafetensors(parts);
   }
   const sparse = 'classifier.0.weight.bitmap';
-  const change = (name: string, edit: (bytes: Uint8Array) => Uint8Array) => ({ tensors }: Parts) => {
-    const old = tensors.get(name)!;
-    const bytes = edit(old.bytes.slice());
-    tensors.set(name, { ...old, bytes, shape: [bytes.length / { F32: 4, U8: 1 }[old.dtype as 'F32' | 'U8']] });
-  };
-  const meta = (key: string, value: string | undefined) => ({ metadata }: Parts) => {
-    if (value === undefined) metadata.delete(key);
-    else metadata.set(key, value);
-  };
-  const metaPart = (key: string, part: object) => ({ metadata }: Parts) =>
-    void metadata.set(key, JSON.stringify({ ...(JSON.parse(metadata.get(key)!) as object), ...part }));
-  const firstNumber = (value: number) => (bytes: Uint8Array): Uint8Array => {
-    new DataView(bytes.buffer).setFloat32(0, value, true);
-    return bytes;
-  };
-  const encodingsWith = (encoding: object) => ({ metadata }: Parts) => {
-    const encodings = JSON.parse(metadata.get('encodings')!) as Record<string, object>;
-    metadata.set('encodings', JSON.stringify({ ...encodings, 'classifier.0.weight': encoding }));
-  };
+  const change =
+    (name: string, edit: (bytes: Uint8Array) => Uint8Array) =>
+    ({ tensors }: Parts) => {
+      const old = tensors.get(name)!;
+      const bytes = edit(old.bytes.slice());
+      tensors.set(name, { ...old, bytes, shape: [bytes.length / { F32: 4, U8: 1 }[old.dtype as 'F32' | 'U8']] });
+    };
+  const meta =
+    (key: string, value: string | undefined) =>
+    ({ metadata }: Parts) => {
+      if (value === undefined) metadata.delete(key);
+      else metadata.set(key, value);
+    };
+  const metaPart =
+    (key: string, part: object) =>
+    ({ metadata }: Parts) =>
+      void metadata.set(key, JSON.stringify({ ...(JSON.parse(metadata.get(key)!) as object), ...part }));
+  const firstNumber =
+    (value: number) =>
+    (bytes: Uint8Array): Uint8Array => {
+      new DataView(bytes.buffer).setFloat32(0, value, true);
+      return bytes;
+    };
+  const encodingsWith =
+    (encoding: object) =>
+    ({ metadata }: Parts) => {
+      const encodings = JSON.parse(metadata.get('encodings')!) as Record<string, object>;
+      metadata.set('encodings', JSON.stringify({ ...encodings, 'classifier.0.weight': encoding }));
+    };
   const shape = [...[architecture.hidden, architecture.last]];
 
   it('is accepted when nothing was changed', async () => {
@@ -292,19 +426,54 @@ describe('a file of our own', () => {
   });
 
   it.each<[string, (parts: Parts) => void, ErrorCode, RegExp]>([
-    ['a bit missing in a bitmap', change(sparse, (b) => b.fill(0, 0, 9)), 'ERR_MODEL_FORMAT', /classifier\.0\.weight.*bits set/],
+    [
+      'a bit missing in a bitmap',
+      change(sparse, (b) => b.fill(0, 0, 9)),
+      'ERR_MODEL_FORMAT',
+      /classifier\.0\.weight.*bits set/,
+    ],
     ['a bitmap with more bits than values', change(sparse, (b) => b.fill(255)), 'ERR_MODEL_FORMAT', /bits set/],
     ['a bitmap too short', change(sparse, (b) => b.slice(1)), 'ERR_MODEL_FORMAT', /bitmap has the wrong length/],
     ['a value missing', change('classifier.0.weight.values', (b) => b.slice(4)), 'ERR_MODEL_FORMAT', /values/],
-    ['no bitmap', ({ tensors }) => void tensors.delete(sparse), 'ERR_MODEL_FORMAT', /classifier\.0\.weight\.bitmap is missing/],
-    ['a bitmap for nothing', ({ tensors }) => void tensors.set('x.weight.bitmap', tensors.get(sparse)!), 'ERR_MODEL_FORMAT', /belongs to no layer/],
+    [
+      'no bitmap',
+      ({ tensors }) => void tensors.delete(sparse),
+      'ERR_MODEL_FORMAT',
+      /classifier\.0\.weight\.bitmap is missing/,
+    ],
+    [
+      'a bitmap for nothing',
+      ({ tensors }) => void tensors.set('x.weight.bitmap', tensors.get(sparse)!),
+      'ERR_MODEL_FORMAT',
+      /belongs to no layer/,
+    ],
     ['a NaN value', change('classifier.0.weight.values', firstNumber(NaN)), 'ERR_MODEL_ARCHITECTURE', /NaN/],
     ['a negative variance', change('features.0.1.running_var', firstNumber(-1)), 'ERR_MODEL_ARCHITECTURE', /negative/],
-    ['both forms of a weight', ({ tensors }) => void tensors.set('classifier.0.weight', { dtype: 'F32', shape: [1], bytes: new Uint8Array(4) }), 'ERR_MODEL_FORMAT', /both/],
-    ['an encoding of another shape', encodingsWith({ coding: 'bitmap', dtype: 'F32', shape: [shape[0]! * 2, shape[1]! / 2] }), 'ERR_MODEL_ARCHITECTURE', /classifier\.0/],
-    ['an encoding of absurd size', encodingsWith({ coding: 'bitmap', dtype: 'F32', shape: [2 ** 40, 2] }), 'ERR_MODEL_ARCHITECTURE', /classifier\.0/],
+    [
+      'both forms of a weight',
+      ({ tensors }) => void tensors.set('classifier.0.weight', { dtype: 'F32', shape: [1], bytes: new Uint8Array(4) }),
+      'ERR_MODEL_FORMAT',
+      /both/,
+    ],
+    [
+      'an encoding of another shape',
+      encodingsWith({ coding: 'bitmap', dtype: 'F32', shape: [shape[0]! * 2, shape[1]! / 2] }),
+      'ERR_MODEL_ARCHITECTURE',
+      /classifier\.0/,
+    ],
+    [
+      'an encoding of absurd size',
+      encodingsWith({ coding: 'bitmap', dtype: 'F32', shape: [2 ** 40, 2] }),
+      'ERR_MODEL_ARCHITECTURE',
+      /classifier\.0/,
+    ],
     ['an unknown encoding', encodingsWith({ coding: 'zstd', dtype: 'F32', shape }), 'ERR_MODEL_FORMAT', /encodings/],
-    ['an encoding of the wrong type', encodingsWith({ coding: 'bitmap', dtype: 'F16', shape }), 'ERR_MODEL_FORMAT', /dtype F32 instead of F16/],
+    [
+      'an encoding of the wrong type',
+      encodingsWith({ coding: 'bitmap', dtype: 'F16', shape }),
+      'ERR_MODEL_FORMAT',
+      /dtype F32 instead of F16/,
+    ],
     ['encodings that are no JSON', meta('encodings', '{'), 'ERR_MODEL_FORMAT', /encodings/],
     ['encodings that are null', meta('encodings', 'null'), 'ERR_MODEL_FORMAT', /encodings/],
     ['a newer version', meta('version', '2'), 'ERR_MODEL_FORMAT', /version 1 but it has 2/],
@@ -314,11 +483,21 @@ describe('a file of our own', () => {
     ['no labels', meta('labels', undefined), 'ERR_MODEL_FORMAT', /labels/],
     ['an unknown precision', meta('precision', 'int4'), 'ERR_MODEL_FORMAT', /precision/],
     ['a precision its weights do not have', meta('precision', 'int8-dynamic'), 'ERR_MODEL_FORMAT', /quantization/],
-    ['an architecture that is not that of its tensors', metaPart('architecture', { hidden: 1 }), 'ERR_MODEL_FORMAT', /architecture/],
+    [
+      'an architecture that is not that of its tensors',
+      metaPart('architecture', { hidden: 1 }),
+      'ERR_MODEL_FORMAT',
+      /architecture/,
+    ],
     ['no preprocessing', meta('preprocessing', undefined), 'ERR_MODEL_FORMAT', /preprocessing/],
     ['a size of 0', metaPart('preprocessing', { size: [0, 224] }), 'ERR_MODEL_FORMAT', /preprocessing\.size/],
     ['a deviation of 0', metaPart('preprocessing', { std: [1, 0, 1] }), 'ERR_MODEL_FORMAT', /preprocessing\.std/],
-    ['a mean that is no number', metaPart('preprocessing', { mean: [1, null, 1] }), 'ERR_MODEL_FORMAT', /preprocessing\.mean/],
+    [
+      'a mean that is no number',
+      metaPart('preprocessing', { mean: [1, null, 1] }),
+      'ERR_MODEL_FORMAT',
+      /preprocessing\.mean/,
+    ],
     ['provenance that is no list', meta('provenance', '{}'), 'ERR_MODEL_FORMAT', /provenance/],
     ['a step without a name', meta('provenance', '[{"details":{}}]'), 'ERR_MODEL_FORMAT', /provenance\[0\]/],
   ])('with %s is refused though its hash is right', async (_, spoil, code, message) => {
@@ -332,13 +511,35 @@ describe('a file of our own', () => {
     quantization: { mode: 'static', activations: 'qs8', values: new Map([['input', { scale: 0.5, zeroPoint: 1 }]]) },
   });
   const deflated = 'classifier.0.weight.deflate';
-  const values = (entry: object) => metaPart('quantization', { values: { input: { scale: 0.5, zeroPoint: 1, ...entry } } });
+  const values = (entry: object) =>
+    metaPart('quantization', { values: { input: { scale: 0.5, zeroPoint: 1, ...entry } } });
   it.each<[string, (parts: Parts) => void, ErrorCode, RegExp]>([
     ['a scale of 0', change('classifier.0.weight_scale', firstNumber(0)), 'ERR_MODEL_ARCHITECTURE', /scale 0/],
-    ['a scale that is NaN', change('classifier.0.weight_scale', firstNumber(NaN)), 'ERR_MODEL_ARCHITECTURE', /scale NaN/],
-    ['too few scales', change('classifier.3.weight_scale', (b) => b.slice(4)), 'ERR_MODEL_ARCHITECTURE', /2 scales instead of 1 or 3/],
-    ['no scale', ({ tensors }) => void tensors.delete('classifier.0.weight_scale'), 'ERR_MODEL_FORMAT', /weight_scale is missing/],
-    ['a scale of another type', ({ tensors }) => void tensors.set('classifier.0.weight_scale', { dtype: 'F64', shape: [1], bytes: new Uint8Array(8) }), 'ERR_MODEL_FORMAT', /F64 instead of F32/],
+    [
+      'a scale that is NaN',
+      change('classifier.0.weight_scale', firstNumber(NaN)),
+      'ERR_MODEL_ARCHITECTURE',
+      /scale NaN/,
+    ],
+    [
+      'too few scales',
+      change('classifier.3.weight_scale', (b) => b.slice(4)),
+      'ERR_MODEL_ARCHITECTURE',
+      /2 scales instead of 1 or 3/,
+    ],
+    [
+      'no scale',
+      ({ tensors }) => void tensors.delete('classifier.0.weight_scale'),
+      'ERR_MODEL_FORMAT',
+      /weight_scale is missing/,
+    ],
+    [
+      'a scale of another type',
+      ({ tensors }) =>
+        void tensors.set('classifier.0.weight_scale', { dtype: 'F64', shape: [1], bytes: new Uint8Array(8) }),
+      'ERR_MODEL_FORMAT',
+      /F64 instead of F32/,
+    ],
     ['a deflate stream cut short', change(deflated, (b) => b.slice(0, b.length >> 1)), 'ERR_MODEL_FORMAT', /inflate/],
     ['a deflate stream of noise', change(deflated, (b) => b.fill(0xff)), 'ERR_MODEL_FORMAT', /inflate/],
     ['an empty deflate stream', change(deflated, () => new Uint8Array()), 'ERR_MODEL_FORMAT', /too short/],
@@ -388,7 +589,10 @@ describe('bytes changed at random', () => {
 
   it('in the header of a safetensors file lead to a typed error or to nothing', async () => {
     const end = 8 + Number(Buffer.from(safetensors).readBigUInt64LE());
-    await fc.assert(fc.asyncProperty(damage, (places) => survives(safetensors, [0, end], places)), { numRuns: 300 });
+    await fc.assert(
+      fc.asyncProperty(damage, (places) => survives(safetensors, [0, end], places)),
+      { numRuns: 300 },
+    );
   });
 
   it('in the pickle of a checkpoint lead to a typed error or to nothing', async () => {
@@ -405,9 +609,12 @@ describe('bytes changed at random', () => {
     );
   });
 
-  it('in the directory of a checkpoint\'s zip lead to a typed error or to nothing', async () => {
+  it("in the directory of a checkpoint's zip lead to a typed error or to nothing", async () => {
     const start = Buffer.from(pth).indexOf(Buffer.from('PK\x01\x02'));
-    await fc.assert(fc.asyncProperty(damage, (places) => survives(pth, [start, pth.length], places)), { numRuns: 200 });
+    await fc.assert(
+      fc.asyncProperty(damage, (places) => survives(pth, [start, pth.length], places)),
+      { numRuns: 200 },
+    );
   });
 
   it('as a pickle of nothing but noise lead to a typed error', async () => {

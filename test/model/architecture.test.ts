@@ -15,7 +15,8 @@ function shapesOf(architecture: Architecture, { folded = false } = {}): Map<stri
     if (batchNorm === undefined || folded) {
       shapes.set(`${name}.bias`, [shape[0]!]);
     } else {
-      for (const part of ['weight', 'bias', 'running_mean', 'running_var']) shapes.set(`${batchNorm}.${part}`, [shape[0]!]);
+      for (const part of ['weight', 'bias', 'running_mean', 'running_var'])
+        shapes.set(`${batchNorm}.${part}`, [shape[0]!]);
     }
   }
   return shapes;
@@ -48,7 +49,7 @@ describe('layerSpecs', () => {
     expect(count).toBe(parameters);
   });
 
-  it('names a block\'s layers as torchvision does, with and without an expansion', () => {
+  it("names a block's layers as torchvision does, with and without an expansion", () => {
     const names = layerSpecs(torchvisionArchitecture()).map(({ name }) => name);
     expect(names.slice(0, 8)).toEqual([
       'features.0.0',
@@ -68,7 +69,12 @@ describe('layerSpecs', () => {
     expect(specs.get('features.0.0')).toMatchObject({ activation: 'hard-swish', stride: 2, padding: 1, groups: 1 });
     expect(specs.get('features.1.block.1.fc1')).toMatchObject({ activation: 'relu', shape: [8, 16, 1, 1] });
     expect(specs.get('features.1.block.1.fc2')).toMatchObject({ activation: 'hard-sigmoid', shape: [16, 8, 1, 1] });
-    expect(specs.get('features.4.block.1.0')).toMatchObject({ padding: 2, groups: 96, stride: 2, shape: [96, 1, 5, 5] });
+    expect(specs.get('features.4.block.1.0')).toMatchObject({
+      padding: 2,
+      groups: 96,
+      stride: 2,
+      shape: [96, 1, 5, 5],
+    });
     expect(specs.get('features.4.block.3.0')).toMatchObject({ activation: 'none' });
     expect(specs.get('classifier.0')).toMatchObject({ activation: 'hard-swish', kind: 'linear' });
     expect(specs.get('classifier.3')).toMatchObject({ activation: 'none', shape: [10, 1024] });
@@ -106,7 +112,9 @@ describe('inferArchitecture', () => {
     shapes.set('features.4.block.1.0.weight', [96, 1, 3, 3]);
     expect(refusal(shapes).message).toMatch(/\[96, 1, 5, 5\].*features\.4\.block\.1\.0\.weight.*\[96, 1, 3, 3\]/);
     for (const shape of [[], [16], [0, 3, 3, 3], [1e9, 3, 3, 3]]) {
-      expect(refusal(shapesOf(torchvisionArchitecture()).set('features.0.0.weight', shape)).message).toContain('features.0.0');
+      expect(refusal(shapesOf(torchvisionArchitecture()).set('features.0.0.weight', shape)).message).toContain(
+        'features.0.0',
+      );
     }
   });
 
@@ -123,7 +131,10 @@ describe('inferArchitecture', () => {
   it('says what it found in the checkpoint of another network', () => {
     expect(refusal(new Map([['conv1.weight', [64, 3, 7, 7]]])).message).toContain('conv1.weight');
     expect(refusal(new Map()).message).toContain('no tensors');
-    const mobilenetV2 = new Map([['features.0.0.weight', [32, 3, 3, 3]], ['features.18.0.weight', [1280, 320, 1, 1]]]);
+    const mobilenetV2 = new Map([
+      ['features.0.0.weight', [32, 3, 3, 3]],
+      ['features.18.0.weight', [1280, 320, 1, 1]],
+    ]);
     expect(refusal(mobilenetV2 as Map<string, number[]>).message).toContain('features.1.block');
   });
 });

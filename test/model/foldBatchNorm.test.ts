@@ -23,7 +23,8 @@ describe('foldModel', () => {
         let expected = dot(before) + (before.bias?.[channel] ?? 0);
         if (before.batchNorm !== undefined) {
           const { weight, bias, mean, variance } = before.batchNorm;
-          expected = ((expected - mean[channel]!) / Math.sqrt(variance[channel]! + 0.001)) * weight[channel]! + bias[channel]!;
+          expected =
+            ((expected - mean[channel]!) / Math.sqrt(variance[channel]! + 0.001)) * weight[channel]! + bias[channel]!;
         }
         const scale = Math.max(1, Math.abs(expected), Math.sqrt(row) * 40);
         expect(Math.abs(dot(after) + after.bias![channel]! - expected)).toBeLessThan(1e-6 * scale);
@@ -72,7 +73,11 @@ describe('foldModel', () => {
     const layer = model.layers.get('features.0.0')!;
     const spoiled = (part: object): Layer => ({ ...layer, batchNorm: { ...layer.batchNorm!, ...part } });
     const filled = (value: number): Float32Array => layer.batchNorm!.weight.slice().fill(value);
-    for (const part of [{ variance: filled(-1e-6) }, { variance: filled(NaN) }, { mean: filled(3e38), weight: filled(3e38) }]) {
+    for (const part of [
+      { variance: filled(-1e-6) },
+      { variance: filled(NaN) },
+      { mean: filled(3e38), weight: filled(3e38) },
+    ]) {
       expect(() => foldLayer(spoiled(part), spec)).toThrowError(NeonsenseError);
       expect(() => foldLayer(spoiled(part), spec)).toThrowError(/features\.0\.1/);
     }

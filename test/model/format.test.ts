@@ -23,13 +23,19 @@ afterAll(async () => {
 });
 
 const isPointwise = ({ kind, shape }: LayerSpec): boolean => kind === 'linear' || shape[2] === 1;
-const staticValues = new Map([['features.0.0', { scale: 0.1234567890123, zeroPoint: -128 }], ['logits', { scale: 5e-324, zeroPoint: 3 }]]);
+const staticValues = new Map([
+  ['features.0.0', { scale: 0.1234567890123, zeroPoint: -128 }],
+  ['logits', { scale: 5e-324, zeroPoint: 3 }],
+]);
 
 /** One model of each kind that a file can hold. */
 const VARIANTS: Record<string, (seed: number, sparsity: number) => Model> = {
   fp32: (seed, sparsity) => randomModel({ seed, sparsity }),
   'fp32, folded': (seed, sparsity) => randomModel({ seed, sparsity, folded: true }),
-  fp16: (seed, sparsity) => ({ ...randomModel({ seed, sparsity, folded: true, weightType: () => 'f16' }), precision: 'fp16' }),
+  fp16: (seed, sparsity) => ({
+    ...randomModel({ seed, sparsity, folded: true, weightType: () => 'f16' }),
+    precision: 'fp16',
+  }),
   'int8-dynamic': (seed, sparsity) => ({
     ...randomModel({ seed, sparsity, folded: true, weightType: (spec) => (isPointwise(spec) ? 'i8' : 'f32') }),
     precision: 'int8-dynamic',
@@ -43,7 +49,11 @@ const VARIANTS: Record<string, (seed: number, sparsity: number) => Model> = {
   'int8-static, qu8': (seed, sparsity) => ({
     ...randomModel({ seed, sparsity, folded: true, weightType: () => 'u8' }),
     precision: 'int8-static',
-    quantization: { mode: 'static', activations: 'qu8', values: new Map([['input', { scale: 1 / 3, zeroPoint: 255 }]]) },
+    quantization: {
+      mode: 'static',
+      activations: 'qu8',
+      values: new Map([['input', { scale: 1 / 3, zeroPoint: 255 }]]),
+    },
   }),
 };
 
@@ -69,7 +79,11 @@ describe('a model file', () => {
 
   it('grows smaller as weights become zero', () => {
     for (const make of Object.values(VARIANTS).slice(0, 5)) {
-      const [dense, sparse, empty] = [0, 0.5, 0.9].map((sparsity) => encodeModel(make(1, sparsity)).length) as [number, number, number];
+      const [dense, sparse, empty] = [0, 0.5, 0.9].map((sparsity) => encodeModel(make(1, sparsity)).length) as [
+        number,
+        number,
+        number,
+      ];
       expect(sparse).toBeLessThan(dense);
       expect(empty).toBeLessThan(sparse);
     }
@@ -114,15 +128,21 @@ describe('readModel', () => {
   it.each([
     [{ labels: ['a'] }, /4 labels/],
     [{ labels: 'abcd' as unknown as string[] }, /options\.labels/],
-    [{ preprocessing: { reduce: [1, 1], size: [0, 1], mean: [0, 0, 0], std: [1, 1, 1] } as never }, /options\.preprocessing/],
-    [{ preprocessing: { reduce: [1, 1], size: [1, 1], mean: [0, 0, 0], std: [1, 0, 1] } as never }, /options\.preprocessing/],
+    [
+      { preprocessing: { reduce: [1, 1], size: [0, 1], mean: [0, 0, 0], std: [1, 1, 1] } as never },
+      /options\.preprocessing/,
+    ],
+    [
+      { preprocessing: { reduce: [1, 1], size: [1, 1], mean: [0, 0, 0], std: [1, 0, 1] } as never },
+      /options\.preprocessing/,
+    ],
   ])('refuses the options %j', async (options, message) => {
     const error = await readModel(encodeModel(randomModel()), options).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'NeonsenseError', code: 'ERR_INVALID_ARGUMENT' });
     expect((error as Error).message).toMatch(message);
   });
 
-  it('reads torchvision\'s tensors from a plain safetensors file, of any float type and with a prefix', async () => {
+  it("reads torchvision's tensors from a plain safetensors file, of any float type and with a prefix", async () => {
     const model = randomModel();
     const { tensors } = parseSafetensors(encodeModel(model));
     const prefixed = new Map([...tensors].map(([name, tensor]) => [`module.${name}`, tensor]));
@@ -171,26 +191,52 @@ describe('writeModel', () => {
     expect(await readdir(directory)).toEqual(['model.safetensors']);
   });
 
-  const layerOf = (change: (layer: Layer) => Partial<Layer>) => (model: Model): Model => {
-    const layers = new Map(model.layers);
-    const layer = layers.get('features.0.0')!;
-    layers.set('features.0.0', { ...layer, ...change(layer) });
-    return { ...model, layers };
-  };
+  const layerOf =
+    (change: (layer: Layer) => Partial<Layer>) =>
+    (model: Model): Model => {
+      const layers = new Map(model.layers);
+      const layer = layers.get('features.0.0')!;
+      layers.set('features.0.0', { ...layer, ...change(layer) });
+      return { ...model, layers };
+    };
   const f32 = (data: Float32Array): Partial<Layer> => ({ weights: { type: 'f32', data } });
   const statistics = (change: object) => layerOf(({ batchNorm }) => ({ batchNorm: { ...batchNorm!, ...change } }));
   it.each<[string, (model: Model) => Model, RegExp]>([
-    ['a NaN weight', layerOf(({ weights }) => f32(Float32Array.from(weights.data).fill(NaN, 5, 6))), /features\.0\.0\.weight is NaN at index 5/],
-    ['an infinite weight', layerOf(({ weights }) => f32(Float32Array.from(weights.data).fill(-Infinity, 0, 1))), /-Infinity/],
-    ['a weight too few', layerOf(({ weights }) => f32(Float32Array.from(weights.data).subarray(1))), /215 elements instead of 216/],
+    [
+      'a NaN weight',
+      layerOf(({ weights }) => f32(Float32Array.from(weights.data).fill(NaN, 5, 6))),
+      /features\.0\.0\.weight is NaN at index 5/,
+    ],
+    [
+      'an infinite weight',
+      layerOf(({ weights }) => f32(Float32Array.from(weights.data).fill(-Infinity, 0, 1))),
+      /-Infinity/,
+    ],
+    [
+      'a weight too few',
+      layerOf(({ weights }) => f32(Float32Array.from(weights.data).subarray(1))),
+      /215 elements instead of 216/,
+    ],
     ['a negative variance', statistics({ variance: new Float32Array(8).fill(-1) }), /running_var is negative/],
     ['a short batch norm', statistics({ mean: new Float32Array(7) }), /running_mean has 7/],
     ['a bias beside a batch norm', layerOf(() => ({ bias: new Float32Array(8) })), /either/],
     ['a label too many', (model) => ({ ...model, labels: [...model.labels, 'x'] }), /5 labels for 4 classes/],
-    ['int8 weights in an fp32 model', layerOf(() => ({ weights: { type: 'i8', data: new Int8Array(216), scales: Float32Array.of(1) } })), /i8/],
+    [
+      'int8 weights in an fp32 model',
+      layerOf(() => ({ weights: { type: 'i8', data: new Int8Array(216), scales: Float32Array.of(1) } })),
+      /i8/,
+    ],
     ['a layer missing', (model) => ({ ...model, layers: new Map([...model.layers].slice(1)) }), /53 layers/],
-    ['quantization that does not fit the precision', (model) => ({ ...model, quantization: { mode: 'dynamic', scope: 'all' } }), /quantization/],
-    ['an architecture its tensors do not make up', (model) => ({ ...model, architecture: { ...model.architecture, classes: 5 } }), /./],
+    [
+      'quantization that does not fit the precision',
+      (model) => ({ ...model, quantization: { mode: 'dynamic', scope: 'all' } }),
+      /quantization/,
+    ],
+    [
+      'an architecture its tensors do not make up',
+      (model) => ({ ...model, architecture: { ...model.architecture, classes: 5 } }),
+      /./,
+    ],
   ])('refuses %s', (_, spoil, message) => {
     expect(() => encodeModel(spoil(randomModel()))).toThrowError(message);
     expect(() => encodeModel(spoil(randomModel()))).toThrowError(expect.objectContaining({ name: 'NeonsenseError' }));
@@ -228,7 +274,7 @@ describeShared('the household network', (shared) => {
     const layers = new Map(source.layers);
     for (const spec of layerSpecs(source.architecture).filter(selects)) {
       const layer = layers.get(spec.name)!;
-      const real = layer.weights.data;
+      const real = Float32Array.from(layer.weights.data);
       const channels = spec.shape[0]!;
       const row = real.length / channels;
       const scales = Float32Array.from({ length: channels }, (_, channel) => {
@@ -311,17 +357,22 @@ print(json.dumps({name: [list(t.shape), hashlib.sha256(t.tobytes()).hexdigest()]
     const model = make(9, 0.6);
     const path = join(directory, 'python.safetensors');
     await writeModel(model, path);
-    const read = JSON.parse(execFileSync(python!, ['-c', script, path], { encoding: 'utf8' })) as Record<string, [number[], string]>;
+    const read = JSON.parse(execFileSync(python!, ['-c', script, path], { encoding: 'utf8' })) as Record<
+      string,
+      [number[], string]
+    >;
     for (const { name, shape } of layerSpecs(model.architecture)) {
       const { data } = model.layers.get(name)!.weights;
-      const digest = createHash('sha256').update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)).digest('hex');
+      const digest = createHash('sha256')
+        .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+        .digest('hex');
       expect(read[`${name}.weight`]).toEqual([shape, digest]);
     }
     await rm(path);
   });
 });
 
-it('writes torchvision\'s own tensor names for an uncompressed model', () => {
+it("writes torchvision's own tensor names for an uncompressed model", () => {
   const { tensors } = parseSafetensors(encodeModel(randomModel()));
   const expected = layerSpecs(torchvisionArchitecture('mobilenet_v3_small', { width: 0.25, classes: 4 })).flatMap(
     ({ name, batchNorm }) => [

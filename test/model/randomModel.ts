@@ -3,7 +3,7 @@ import { layerSpecs } from '../../lib/model/architecture.js';
 import type { Architecture, LayerSpec } from '../../lib/model/architecture.js';
 import type { Layer, Model, Weights } from '../../lib/model/model.js';
 
-/** Input, kernel, expanded, output, SE, activation, stride of torchvision's tables, written out again from the paper. */
+/** Input, kernel, expanded, output, SE, activation, stride: torchvision's tables, written out again from the paper. */
 const SMALL = `
 16 3 16 16 SE RE 2
 16 3 72 24 - RE 2
@@ -138,7 +138,7 @@ function randomWeights(spec: LayerSpec, type: Weights['type'], random: () => num
   }
 }
 
-/** Everything in the model by its place, arrays as a hash: equal for two models exactly when they are equal bit by bit. */
+/** Everything in the model by its place, arrays as a hash: equal for two models exactly when all their bits are. */
 export function bitsOf(model: Model): Map<string, string> {
   const bits = new Map<string, string>();
   const visit = (place: string, value: unknown): void => {

@@ -34,9 +34,9 @@ describe('sparse coding', () => {
   it('notices any bit flipped in the bitmap', () => {
     fc.assert(
       fc.property(
-        sparseInts.filter((elements) => elements.length > 0).chain((elements) =>
-          fc.tuple(fc.constant(elements), fc.nat(Math.ceil(elements.length / 8) * 8 - 1)),
-        ),
+        sparseInts
+          .filter((elements) => elements.length > 0)
+          .chain((elements) => fc.tuple(fc.constant(elements), fc.nat(Math.ceil(elements.length / 8) * 8 - 1))),
         ([elements, bit]) => {
           const { bitmap, values } = encodeSparse(elements);
           bitmap[bit >> 3]! ^= 1 << (bit & 7);
@@ -47,6 +47,8 @@ describe('sparse coding', () => {
   });
 
   it('notices a bitmap of another length', () => {
-    expect(decodeSparse({ bitmap: new Uint8Array(2), values: new Int32Array() }, new Int32Array(8))).toContain('2 bytes');
+    expect(decodeSparse({ bitmap: new Uint8Array(2), values: new Int32Array() }, new Int32Array(8))).toContain(
+      '2 bytes',
+    );
   });
 });

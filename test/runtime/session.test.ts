@@ -223,3 +223,20 @@ describe('a consumed model', () => {
     expect(await second.run(images)).toEqual(await first.run(images));
   });
 });
+
+describe('a session that stops at a layer', () => {
+  it('gives its output before the activation that would clamp it', async () => {
+    const input = randomImages(model, 1);
+    await using observing = await createSession(model, { threads: 1, observe: true });
+    const clamped = (await observing.observe(input)).get('features.2.block.0.0')!;
+    await using session = await createSession(model, { threads: 1, until: 'features.2.block.0.0' });
+    const raw = await session.run(input);
+    expect(raw.some((x) => x < 0)).toBe(true);
+    expect(raw.map((x) => Math.max(0, x))).toEqual(clamped);
+    expect(session.outputs).toEqual([{ name: 'features.2.block.0.0', shape: [null, raw.length], type: 'float32' }]);
+  });
+
+  it('knows only layers that exist', async () => {
+    expect(await codeOf(createSession(model, { until: 'features.99' }))).toBe('ERR_INVALID_ARGUMENT');
+  });
+});

@@ -2,7 +2,10 @@ import { NeonsenseError } from '../../errors.js';
 
 /** A class or function the pickle names; it is never looked up, imported or called. */
 export class Global {
-  constructor(readonly module: string, readonly name: string) {}
+  constructor(
+    readonly module: string,
+    readonly name: string,
+  ) {}
 
   get path(): string {
     return `${this.module}.${this.name}`;
@@ -280,7 +283,8 @@ class Machine {
       case OP.STACK_GLOBAL: {
         const name = this.#pop();
         const module = this.#pop();
-        if (typeof module !== 'string' || typeof name !== 'string') throw this.#broken('it names a global by no string');
+        if (typeof module !== 'string' || typeof name !== 'string')
+          throw this.#broken('it names a global by no string');
         this.#pushGlobal(module, name);
         return true;
       }
@@ -409,6 +413,9 @@ class Machine {
   }
 
   #broken(what: string): NeonsenseError {
-    return new NeonsenseError('ERR_MODEL_FORMAT', `Unreadable pickle in the checkpoint: at byte ${this.#offset} ${what}`);
+    return new NeonsenseError(
+      'ERR_MODEL_FORMAT',
+      `Unreadable pickle in the checkpoint: at byte ${this.#offset} ${what}`,
+    );
   }
 }

@@ -12,11 +12,11 @@ import type { ZipEntry } from './zip.js';
 
 /**
  * Reads what `torch.save` or `torch.jit.save` wrote: torchvision's state_dict, bare or under `state_dict`,
- * `model_state_dict` or `model`, or a TorchScript module of the network. Quantized tensors are dequantized: the model is
- * a float32 one, and the ranges that static quantization fixed for activations are dropped.
+ * `model_state_dict` or `model`, or a TorchScript module of the network. Quantized tensors are dequantized: the model
+ * is a float32 one, and the ranges that static quantization fixed for activations are dropped.
  *
- * @throws {NeonsenseError} `ERR_MODEL_FORMAT` for a damaged file or one that needs code to be run, `ERR_MODEL_ARCHITECTURE`
- * when it holds another network, `ERR_UNSUPPORTED` for big-endian and frozen files.
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` for a damaged file or one that needs code to be run,
+ * `ERR_MODEL_ARCHITECTURE` when it holds another network, `ERR_UNSUPPORTED` for big-endian and frozen files.
  */
 export function readTorchModel(archive: Uint8Array): Model {
   const entries = readZip(archive);
@@ -123,8 +123,8 @@ function withoutTensors(isScript: boolean): NeonsenseError {
   return isScript
     ? new NeonsenseError(
         'ERR_UNSUPPORTED',
-        'This TorchScript module was frozen: its weights are constants of its code. Save it before torch.jit.freeze, or ' +
-          'save the state_dict',
+        'This TorchScript module was frozen: its weights are constants of its code. Save it before torch.jit.freeze, ' +
+          'or save the state_dict',
       )
     : new NeonsenseError('ERR_MODEL_FORMAT', 'Expected a state_dict in the checkpoint but it holds no tensors');
 }

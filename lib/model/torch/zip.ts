@@ -20,8 +20,8 @@ const DEFLATED = 8;
 const ENCRYPTED = 1;
 
 /**
- * The files of a zip archive by name, from its central directory. Everything is checked to lie within the archive before
- * it is read.
+ * The files of a zip archive by name, from its central directory. Everything is checked to lie within the archive
+ * before it is read.
  *
  * @throws {NeonsenseError} `ERR_MODEL_FORMAT` for a damaged archive, `ERR_UNSUPPORTED` for zip64, several disks,
  * encryption, and methods other than stored and deflated. `ZipEntry.read` throws the first when the content is damaged.
@@ -44,7 +44,8 @@ export function readZip(archive: Uint8Array): Map<string, ZipEntry> {
       throw damaged(`entry ${index} of its central directory is broken`);
     }
     const nameLength = view.getUint16(offset + 28, true);
-    const next = offset + CENTRAL_BYTES + nameLength + view.getUint16(offset + 30, true) + view.getUint16(offset + 32, true);
+    const next =
+      offset + CENTRAL_BYTES + nameLength + view.getUint16(offset + 30, true) + view.getUint16(offset + 32, true);
     if (next > start + size) throw damaged(`entry ${index} of its central directory is broken`);
     const nameBytes = archive.subarray(offset + CENTRAL_BYTES, offset + CENTRAL_BYTES + nameLength);
     const name = new TextDecoder().decode(nameBytes);

@@ -31,7 +31,11 @@ export const pickle = {
   boolean: (value: boolean): Piece => bytes(value ? 0x88 : 0x89),
   tuple: (...items: Piece[]): Piece => Buffer.concat([bytes(0x28), ...items, bytes(0x74)]),
   dict: (entries: Iterable<readonly [string, Piece]>): Piece =>
-    Buffer.concat([bytes(0x7d, 0x28), ...[...entries].flatMap(([key, value]) => [pickle.text(key), value]), bytes(0x75)]),
+    Buffer.concat([
+      bytes(0x7d, 0x28),
+      ...[...entries].flatMap(([key, value]) => [pickle.text(key), value]),
+      bytes(0x75),
+    ]),
   call: (callee: Piece, ...args: Piece[]): Piece => Buffer.concat([callee, pickle.tuple(...args), bytes(0x52)]),
   persistent: (id: Piece): Piece => Buffer.concat([id, bytes(0x51)]),
   /** An instance whose state is set, as TorchScript writes modules. */
@@ -56,7 +60,14 @@ export function contiguous(shape: readonly number[]): number[] {
   return shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
 }
 
-function viewOf({ storage = 'FloatStorage', key, length, shape, strides = contiguous(shape), offset = 0 }: Layout): Piece[] {
+function viewOf({
+  storage = 'FloatStorage',
+  key,
+  length,
+  shape,
+  strides = contiguous(shape),
+  offset = 0,
+}: Layout): Piece[] {
   const type = pickle.global('torch', storage);
   const id = pickle.tuple(pickle.text('storage'), type, pickle.text(key), pickle.text('cpu'), pickle.integer(length));
   return [pickle.persistent(id), pickle.integer(offset), integers(shape), integers(strides)];
@@ -92,7 +103,8 @@ export function tensorsOf(model: Model): Map<string, { shape: readonly number[];
   const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const { name, shape, batchNorm } of layerSpecs(model.architecture)) {
     const layer = model.layers.get(name)!;
-    const vector = (tensorName: string, data: Float32Array): unknown => tensors.set(tensorName, { shape: [data.length], data });
+    const vector = (tensorName: string, data: Float32Array): unknown =>
+      tensors.set(tensorName, { shape: [data.length], data });
     tensors.set(`${name}.weight`, { shape, data: layer.weights.data as Float32Array });
     if (layer.bias) vector(`${name}.bias`, layer.bias);
     if (layer.batchNorm) {

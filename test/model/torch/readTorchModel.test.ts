@@ -42,22 +42,35 @@ describe('a .pth file', () => {
 
   it.each(['module.', 'model.', 'module.model.', '_orig_mod.'])('loses the prefix %s', async (prefix) => {
     const { entries, storages } = stateOf(model, prefix);
-    entries.set(`${prefix}features.0.1.num_batches_tracked`, tensor({ storage: 'LongStorage', key: 'n', length: 1, shape: [] }));
+    entries.set(
+      `${prefix}features.0.1.num_batches_tracked`,
+      tensor({ storage: 'LongStorage', key: 'n', length: 1, shape: [] }),
+    );
     await expectSameLayers(archive({ root: pickle.dict(entries), storages }));
   });
 
-  it.each([['state_dict'], ['model_state_dict'], ['model'], ['state_dict', 'model']])('is found under %s', async (...keys) => {
-    const { entries, storages } = stateOf(model);
-    let root = pickle.dict(entries);
-    for (const key of keys.reverse()) {
-      root = pickle.dict([['epoch', pickle.integer(3)], [key, root], ['loss', pickle.float(0.5)], ['note', pickle.text('x')]]);
-    }
-    await expectSameLayers(archive({ root, storages }));
-  });
+  it.each([['state_dict'], ['model_state_dict'], ['model'], ['state_dict', 'model']])(
+    'is found under %s',
+    async (...keys) => {
+      const { entries, storages } = stateOf(model);
+      let root = pickle.dict(entries);
+      for (const key of keys.reverse()) {
+        root = pickle.dict([
+          ['epoch', pickle.integer(3)],
+          [key, root],
+          ['loss', pickle.float(0.5)],
+          ['note', pickle.text('x')],
+        ]);
+      }
+      await expectSameLayers(archive({ root, storages }));
+    },
+  );
 
   it('reads parameters, transposed and shared storages, and offsets', async () => {
     const { entries, storages } = stateOf(model);
-    const [name, { shape, data }] = [...tensorsOf(model)].find(([tensorName]) => tensorName === 'features.2.block.0.0.weight')!;
+    const [name, { shape, data }] = [...tensorsOf(model)].find(
+      ([tensorName]) => tensorName === 'features.2.block.0.0.weight',
+    )!;
     const [rows, columns] = shape as [number, number, number, number];
     // Column by column, behind five other numbers.
     const transposed = new Float32Array(5 + data.length).fill(9);
@@ -81,7 +94,12 @@ describe('a .pth file', () => {
     entries.set('classifier.3.weight', tensor({ storage, key: 'c', length: data.length, shape }));
     const read = await readModel(archive({ root: pickle.dict(entries), storages }));
     const expected = storage === 'DoubleStorage' ? data : data.map((x) => (x < 0 ? -1 : 1));
-    expect(Buffer.compare(Buffer.from(read.layers.get('classifier.3')!.weights.data.buffer.slice(0)), Buffer.from(expected.buffer))).toBe(0);
+    expect(
+      Buffer.compare(
+        Buffer.from(read.layers.get('classifier.3')!.weights.data.buffer.slice(0)),
+        Buffer.from(expected.buffer),
+      ),
+    ).toBe(0);
   });
 
   it('dequantizes per tensor and per channel along any axis, and drops the ranges of activations', async () => {
@@ -91,10 +109,17 @@ describe('a .pth file', () => {
     const [rows, columns] = shape as [number, number];
     const q = Int8Array.from({ length: rows * columns }, () => Math.floor(random() * 256) - 128);
     storages.set('q', new Uint8Array(q.buffer));
-    const perTensor = pickle.tuple(pickle.global('torch', 'per_tensor_affine'), pickle.float(0.015625), pickle.integer(-3));
+    const perTensor = pickle.tuple(
+      pickle.global('torch', 'per_tensor_affine'),
+      pickle.float(0.015625),
+      pickle.integer(-3),
+    );
     const perChannel = (axis: number, count: number): Piece => {
       storages.set(`s${axis}`, new Uint8Array(Float64Array.from({ length: count }, (_, i) => 2 ** -(i % 9)).buffer));
-      storages.set(`z${axis}`, new Uint8Array(BigInt64Array.from({ length: count }, (_, i) => BigInt(i % 5) - 2n).buffer));
+      storages.set(
+        `z${axis}`,
+        new Uint8Array(BigInt64Array.from({ length: count }, (_, i) => BigInt(i % 5) - 2n).buffer),
+      );
       const scales = tensor({ storage: 'DoubleStorage', key: `s${axis}`, length: count, shape: [count] });
       const zeroPoints = tensor({ storage: 'LongStorage', key: `z${axis}`, length: count, shape: [count] });
       return pickle.tuple(pickle.global('torch', 'per_channel_affine'), scales, zeroPoints, pickle.integer(axis));
@@ -140,16 +165,25 @@ describe('a TorchScript file', () => {
       node.set(path.at(-1)!, piece);
     }
     const write = (node: Tree): Piece => {
-      const state: [string, Piece][] = [['training', pickle.boolean(false)], ['_is_full_backward_hook', pickle.none]];
+      const state: [string, Piece][] = [
+        ['training', pickle.boolean(false)],
+        ['_is_full_backward_hook', pickle.none],
+      ];
       for (const [key, value] of node) state.push([key, value instanceof Map ? write(value) : value]);
-      return pickle.instance(pickle.global('__torch__.torch.nn.modules.container.___torch_mangle_7', 'Sequential'), pickle.dict(state));
+      return pickle.instance(
+        pickle.global('__torch__.torch.nn.modules.container.___torch_mangle_7', 'Sequential'),
+        pickle.dict(state),
+      );
     };
     return write(root);
   }
 
   it('gives back the weights of its module tree', async () => {
     const { entries, storages } = stateOf(model);
-    const extra = { 'constants.pkl': Buffer.from([0x80, 2, 0x29, 0x2e]), 'code/__torch__.py': Buffer.from('class X: pass') };
+    const extra = {
+      'constants.pkl': Buffer.from([0x80, 2, 0x29, 0x2e]),
+      'code/__torch__.py': Buffer.from('class X: pass'),
+    };
     const read = await expectSameLayers(archive({ root: moduleTree(entries), storages, extra }));
     expect(read.provenance).toEqual([{ step: 'convert', details: { from: 'TorchScript' } }]);
   });
@@ -174,9 +208,16 @@ describeShared('the shared checkpoints', (shared) => {
   ])('%s holds the numbers PyTorch reads', async (file, digest) => {
     const read = await readModel(join(shared, 'checkpoints', file));
     const hash = createHash('sha256');
-    for (const { data } of tensorsOf(read).values()) hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    for (const { data } of tensorsOf(read).values())
+      hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     expect(hash.digest('hex')).toBe(digest);
-    expect(read.architecture).toMatchObject({ name: 'mobilenet_v3_small', stem: 16, last: 576, hidden: 1024, classes: 10 });
+    expect(read.architecture).toMatchObject({
+      name: 'mobilenet_v3_small',
+      stem: 16,
+      last: 576,
+      hidden: 1024,
+      classes: 10,
+    });
   });
 });
 
@@ -205,7 +246,10 @@ describe.skipIf(python === undefined)('PyTorch (skipped where torch and torchvis
       }
       expect(layersOf(await read('half.pth'))).toEqual(layersOf(await read('half-as-float.pth')));
       expect(layersOf(await read('dynamic.pth'))).toEqual(layersOf(await read('dynamic-as-float.pth')));
-      await expect(read('legacy.pth')).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED', message: expect.stringContaining('1.6') });
+      await expect(read('legacy.pth')).rejects.toMatchObject({
+        code: 'ERR_UNSUPPORTED',
+        message: expect.stringContaining('1.6'),
+      });
       await expect(read('whole.pth')).rejects.toMatchObject({
         code: 'ERR_MODEL_FORMAT',
         message: expect.stringContaining('torchvision.models.mobilenetv3.MobileNetV3'),
@@ -226,7 +270,8 @@ torch.backends.quantized.engine = 'qnnpack'
 path = sys.argv[1] + '/'
 net = torchvision.models.mobilenet_v3_small(num_classes=3, width_mult=0.25).eval()
 torch.save(net.state_dict(), path + 'plain.pth')
-torch.save({'epoch': 1, 'state_dict': net.state_dict(), 'optimizer': torch.optim.SGD(net.parameters(), 0.1).state_dict()}, path + 'nested.pth')
+optimizer = torch.optim.SGD(net.parameters(), 0.1).state_dict()
+torch.save({'epoch': 1, 'state_dict': net.state_dict(), 'optimizer': optimizer}, path + 'nested.pth')
 torch.save(torch.nn.DataParallel(net).state_dict(), path + 'parallel.pth')
 torch.save(net.state_dict(), path + 'legacy.pth', _use_new_zipfile_serialization=False)
 torch.save(net, path + 'whole.pth')

@@ -1,0 +1,14 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The package's own folder, where package.json, models/ and the native binaries are: the nearest one upwards with a
+ * package.json, so that it is found from lib/, from dist/ and from an unpacked asar alike.
+ */
+export const packageRoot: string = nearestPackage(dirname(fileURLToPath(import.meta.url)));
+
+function nearestPackage(folder: string): string {
+  const parent = dirname(folder);
+  return parent === folder || existsSync(join(folder, 'package.json')) ? folder : nearestPackage(parent);
+}
