@@ -50,7 +50,8 @@ describeShared('the commands that measure and export', (shared) => {
 
   it('benches each combination and prints rows with every sample', async () => {
     const { code, stdout } = await neonsense(
-      'bench', model, '--precision', 'fp32,int8-dynamic', '--runs', '4', '--trials', '2', '--warmup', '0', '--format', 'json',
+      'bench', model, '--precision', 'fp32,int8-dynamic', '--runs', '4', '--trials', '2', '--warmup', '0',
+      '--format', 'json',
     );
     expect(code).toBe(0);
     const rows = JSON.parse(stdout) as Record<string, unknown>[];
@@ -106,7 +107,8 @@ describeShared('the commands that measure and export', (shared) => {
 
   it('calls a wrong command line exit code 2', async () => {
     for (const args of [
-      ['bench', '--threads', '0'], ['bench', '--precision', 'int7'], ['bench', '--format', 'xml'], ['bench', '--cooldown', '-1'],
+      ['bench', '--threads', '0'], ['bench', '--precision', 'int7'], ['bench', '--format', 'xml'],
+      ['bench', '--cooldown', '-1'], ['bench', '--compare', 'tensorflow'],
       ['evaluate', model], ['evaluate', model, '--data', data, '--limit', 'many'], ['export', model],
     ]) {
       expect((await neonsense(...args)).code, args.join(' ')).toBe(2);

@@ -68,7 +68,6 @@ const number = (fields: Fields, field: number): number => fields.get(field)![0] 
 function integers(fields: Fields, field: number): number[] {
   return (fields.get(field) ?? []).flatMap((value) => {
     if (typeof value === 'number') return [value];
-    // Packed varints are what a message of only field-less integers would be: read each by a tag put before it.
     const result: number[] = [];
     let current = 0;
     let factor = 1;
@@ -174,7 +173,8 @@ function broadcast(a: OnnxTensor, b: OnnxTensor, operation: (x: number, y: numbe
   const [large, small] = a.data.length >= b.data.length ? [a, b] : [b, a];
   const area = large.data.length / small.data.length;
   if (area !== 1 && small.data.length !== large.shape[1]) throw new Error('Shapes do not broadcast');
-  return { shape: large.shape, data: large.data.map((value, i) => operation(value, small.data[Math.floor(i / area)]!)) };
+  const data = large.data.map((value, i) => operation(value, small.data[Math.floor(i / area)]!));
+  return { shape: large.shape, data };
 }
 
 /** Runs one image, `[1, 3, H, W]`. */
@@ -216,7 +216,8 @@ export function runOnnx(file: OnnxFile, image: OnnxTensor): OnnxTensor {
       case 'GlobalAveragePool': {
         const channels = x.shape[1]!;
         const area = x.data.length / channels;
-        const mean = (c: number): number => x.data.subarray(c * area, (c + 1) * area).reduce((sum, v) => sum + v, 0) / area;
+        const plane = (c: number): Float32Array => x.data.subarray(c * area, (c + 1) * area);
+        const mean = (c: number): number => plane(c).reduce((sum, v) => sum + v, 0) / area;
         result = { shape: [1, channels, 1, 1], data: Float32Array.from({ length: channels }, (_, c) => mean(c)) };
         break;
       }

@@ -1,0 +1,42 @@
+import type { OperatorTime } from '../runtime/binding.js';
+
+/** Engines a trial can run. `bare` loads none: its memory is what Node itself takes. */
+export type Engine = 'bare' | 'neonsense' | 'onnxruntime-node';
+
+/** What one child process measures. */
+export interface TrialSpec {
+  readonly engine: Engine;
+  /** Model file: any that `readModel` takes, or ONNX for onnxruntime-node. Empty for `bare`. */
+  readonly file: string;
+  /** File of the peer's module, as `require.resolve` found it. */
+  readonly module?: string;
+  readonly threads: number;
+  readonly batch: number;
+  /** Runs after the first that are not counted. */
+  readonly warmup: number;
+  /** Runs that are. */
+  readonly runs: number;
+  /** Options of our own sessions. */
+  readonly fp16: boolean;
+  readonly sparse: boolean;
+  readonly profile: boolean;
+  /** Of the random input, `[height, width]`. */
+  readonly size: readonly [number, number];
+}
+
+/** What it found. */
+export interface TrialResult {
+  /** From nothing imported to a session that is ready: import, reading the file, packing. */
+  readonly initMs: number;
+  readonly firstMs: number;
+  readonly samplesMs: readonly number[];
+  /** The process's highest resident set. */
+  readonly peakRssBytes: number;
+  /** Of the first image of the input. */
+  readonly logits: readonly number[];
+  /** Mean over the faster half of the counted runs, in the order the operators run. */
+  readonly profile?: readonly OperatorTime[];
+}
+
+/** What the child sends. */
+export type TrialMessage = { readonly result: TrialResult } | { readonly error: string };

@@ -1,0 +1,125 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { defaultModelPath } from '../api/classifier.js';
+import { benchmark } from '../bench/benchmark.js';
+import { describeEnvironment } from '../bench/environment.js';
+import { BENCH_FORMATS, type BenchFormat, formatRows } from '../bench/output.js';
+import { BENCH_PRECISIONS, type BenchPrecision, findPeer, prepareSubjects } from '../bench/subjects.js';
+import { wholeNumber } from './arguments.js';
+import { catchInterrupt } from './interrupt.js';
+import { INTERRUPTED } from './program.js';
+import { progressLine } from './progress.js';
+import { printable } from './text.js';
+
+interface Options {
+  readonly precision?: readonly BenchPrecision[];
+  readonly threads: readonly number[];
+  readonly batch: readonly number[];
+  readonly runs: number;
+  readonly warmup: number;
+  readonly trials: number;
+  readonly profile?: boolean;
+  readonly compare?: string;
+  readonly cooldown: number;
+  readonly format: BenchFormat;
+}
+
+const MOST_THREADS = 256;
+const MOST_IMAGES = 1024;
+
+/** Adds `neonsense bench [MODEL...]`. */
+export function register(program: Command): void {
+  program
+    .command('bench')
+    .description('measure time, memory and size of models, each trial in a process of its own, in turn')
+    .argument('[model...]', 'model files (default: the shipped float model); .onnx files run on the peer')
+    .option('--precision <list>', `convert each model first: ${BENCH_PRECISIONS.join(', ')}`, precisions)
+    .option('--threads <list>', 'numbers of threads', counts(MOST_THREADS), [1])
+    .option('--batch <list>', 'batch sizes', counts(MOST_IMAGES), [1])
+    .option('--runs <count>', 'counted runs of each combination', wholeNumber, 250)
+    .option('--warmup <count>', 'uncounted runs before them, in each trial', warmup, 20)
+    .option('--trials <count>', 'processes each combination is spread over', wholeNumber, 5)
+    .option('--profile', 'also print the time by layer and by operator')
+    .addOption(new Option('--compare <peer>', 'measure a peer on the same weights').choices(['onnxruntime']))
+    .option('--cooldown <seconds>', 'rest before each trial', seconds, 0)
+    .addOption(new Option('--format <format>', 'of the output').choices([...BENCH_FORMATS]).default('md'))
+    .action(run);
+}
+
+/** A comma-separated list of whole numbers; what is named twice is measured once. */
+const counts = (highest: number) => (text: string): number[] => [
+  ...new Set(
+    text.split(',').map((part) => {
+      const value = wholeNumber(part.trim());
+      if (value > highest) throw new InvalidArgumentError(`Expected at most ${highest} but received ${value}.`);
+      return value;
+    }),
+  ),
+];
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 3600)) {
+    throw new InvalidArgumentError(`Expected seconds from 0 to 3600 but received "${text}".`);
+  }
+  return value;
+}
+
+function warmup(text: string): number {
+  return text.trim() === '0' ? 0 : wholeNumber(text);
+}
+
+function precisions(text: string): BenchPrecision[] {
+  return [...new Set(text.split(',').map((part) => part.trim()))].map((part) => {
+    const known = BENCH_PRECISIONS.find((precision) => precision === part);
+    if (known === undefined) {
+      throw new InvalidArgumentError(`Expected some of ${BENCH_PRECISIONS.join(', ')} but received "${part}".`);
+    }
+    return known;
+  });
+}
+
+async function run(files: readonly string[], options: Options): Promise<void> {
+  const onnxRuntime = options.compare === undefined ? undefined : findPeer('onnxruntime-node');
+  if (options.compare !== undefined && onnxRuntime === undefined) {
+    process.stderr.write(
+      'onnxruntime-node is not installed here, so it is left out: run `npm install onnxruntime-node` in this folder, ' +
+        'or set NODE_PATH to the node_modules that has it\n',
+    );
+  }
+  const environment = describeEnvironment();
+  const folder = await mkdtemp(join(tmpdir(), 'neonsense-bench-'));
+  using interrupt = catchInterrupt();
+  const progress = progressLine('trials');
+  try {
+    const subjects = await prepareSubjects(files.length === 0 ? [defaultModelPath()] : [...new Set(files)], {
+      precisions: options.precision,
+      onnxRuntime,
+      folder,
+    });
+    const result = await benchmark(subjects, environment, {
+      threads: options.threads,
+      batches: options.batch,
+      runs: options.runs,
+      warmup: options.warmup,
+      trials: options.trials,
+      cooldown: options.cooldown,
+      profile: options.profile === true,
+      signal: interrupt.signal,
+      onProgress: ({ done, total }) => progress.update(done, total),
+    });
+    progress.clear();
+    process.stdout.write(formatRows(options.format, result, environment));
+    for (const message of [...result.warnings, ...result.failures]) process.stderr.write(`${printable(message)}\n`);
+    if (result.failures.length > 0) process.exitCode = 1;
+    if (!result.complete) {
+      process.stderr.write('Interrupted: these are the trials that were finished\n');
+      process.exitCode = INTERRUPTED;
+    }
+  } finally {
+    progress.clear();
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,31 @@
+import { extname } from 'node:path';
+import type { Command } from 'commander';
+import { NeonsenseError } from '../errors.js';
+import { readModel } from '../model/format.js';
+import { toOnnx } from '../model/onnx.js';
+import { writeFileAtomically } from '../model/write-file.js';
+
+/** Adds `neonsense export MODEL FILE.onnx`. */
+export function register(program: Command): void {
+  program
+    .command('export')
+    .description('write a model as an ONNX file (opset 13, float32, batch norm folded) for other runtimes')
+    .argument('<model>', 'model file')
+    .argument('<file>', 'ONNX file to write')
+    .action(run);
+}
+
+async function run(source: string, target: string): Promise<void> {
+  if (extname(target).toLowerCase() !== '.onnx') {
+    throw new NeonsenseError(
+      'ERR_INVALID_ARGUMENT',
+      `Expected a file name that ends in .onnx to export to but received ${target}`,
+    );
+  }
+  const model = await readModel(source);
+  const bytes = toOnnx(model);
+  await writeFileAtomically(target, bytes);
+  const { precision } = model;
+  const note = precision === 'fp32' ? '' : `; ${precision} weights are written as the float32 numbers they stand for`;
+  process.stdout.write(`${target}: ${bytes.length} bytes${note}\n`);
+}

@@ -1,0 +1,174 @@
+import { NeonsenseError, invalidArgument, throwIfAborted } from '../errors.js';
+import type { Pixels } from '../image/pixels.js';
+import { preprocess } from '../image/preprocess.js';
+import type { Precision, Preprocessing } from '../model/model.js';
+import { numberedLabels } from '../model/stateDict.js';
+import type { Dataset } from './datasets.js';
+import { MetricsAccumulator, type Metrics } from './metrics.js';
+
+/** Anything that turns prepared images into logits: a session, or a peer's. */
+export interface Predictor {
+  readonly name: string;
+  readonly precision: Precision;
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  /** `[N, H, W, 3]` in, `[N, classes]` out. */
+  run(input: Float32Array): Promise<Float32Array>;
+}
+
+/** How far an evaluation has come. */
+export interface EvaluationProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface EvaluateOptions {
+  /** Images that go through the network at once, 1 by default. */
+  readonly batch?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: EvaluationProgress) => void) | undefined;
+}
+
+/** One model's score. */
+export interface Evaluation extends Omit<Metrics, 'classAccuracy'> {
+  readonly model: string;
+  readonly precision: Precision;
+  /** Class names, in the order of `confusion`'s rows and columns. */
+  readonly labels: readonly string[];
+  /** Accuracy of each class, null for a class without images. */
+  readonly perClass: Readonly<Record<string, number | null>>;
+  /** Share of images on which each other model names the same class. */
+  readonly agreement: Readonly<Record<string, number>>;
+  /** Images per second of inference alone: decoding and preprocessing are not counted. */
+  readonly imagesPerSecond: number;
+}
+
+/**
+ * Scores predictors on one data set. The pictures are read and decoded once and prepared once for each distinct
+ * preprocessing; the predictors take turns on each batch, so their `imagesPerSecond` compare.
+ * @throws ERR_DATASET when a predictor's labels are not the data set's or no picture can be read, ERR_ABORTED,
+ *   ERR_INVALID_ARGUMENT
+ */
+export async function scorePredictors(
+  predictors: readonly Predictor[],
+  dataset: Dataset,
+  options: EvaluateOptions = {},
+): Promise<Evaluation[]> {
+  const batch = options.batch ?? 1;
+  if (!(Number.isInteger(batch) && batch >= 1)) throw invalidArgument('batch', 'a whole number of at least 1', batch);
+  if (predictors.length === 0) throw invalidArgument('models', 'at least one model', predictors);
+  const names = predictors.map((predictor) => predictor.name);
+  if (new Set(names).size !== names.length) {
+    throw invalidArgument('models', 'models of different names', names.join(', '));
+  }
+  for (const { name, labels } of predictors) requireSameLabels(name, labels, dataset);
+
+  const scores = predictors.map((predictor) => ({
+    metrics: new MetricsAccumulator(dataset.labels.length),
+    // Logits are brought to the data set's order, so that models whose classes are ordered differently can be compared.
+    order: classOrder(predictor.labels, dataset.labels),
+    predicted: [] as number[],
+    milliseconds: 0,
+    agreeing: new Array<number>(predictors.length).fill(0),
+  }));
+
+  const scoreBatch = async (images: readonly Pixels[], labels: readonly number[]): Promise<void> => {
+    const inputs = new Map<string, Float32Array>();
+    for (const [index, predictor] of predictors.entries()) {
+      const key = JSON.stringify(predictor.preprocessing);
+      const input = inputs.get(key) ?? prepareBatch(images, predictor.preprocessing);
+      inputs.set(key, input);
+      const start = performance.now();
+      const logits = await predictor.run(input);
+      const score = scores[index]!;
+      score.milliseconds += performance.now() - start;
+      const classes = dataset.labels.length;
+      score.predicted = labels.map((label, image) => {
+        const own = logits.subarray(image * classes, (image + 1) * classes);
+        return score.metrics.add(score.order.map((at) => own[at]!), label);
+      });
+      throwIfAborted(options.signal);
+    }
+    for (const score of scores) {
+      for (const [other, { predicted }] of scores.entries()) {
+        score.agreeing[other]! += predicted.reduce((sum, label, i) => sum + (label === score.predicted[i] ? 1 : 0), 0);
+      }
+    }
+  };
+
+  let done = 0;
+  let images: Pixels[] = [];
+  let labels: number[] = [];
+  const flush = async (): Promise<void> => {
+    if (images.length === 0) return;
+    await scoreBatch(images, labels);
+    done += images.length;
+    images = [];
+    labels = [];
+    options.onProgress?.({ done, total: dataset.size });
+  };
+
+  throwIfAborted(options.signal);
+  for await (const { pixels, label } of dataset.images()) {
+    throwIfAborted(options.signal);
+    images.push(pixels);
+    labels.push(label);
+    if (images.length === batch) await flush();
+  }
+  await flush();
+  if (done === 0) {
+    const first = dataset.unreadable[0];
+    throw new NeonsenseError(
+      'ERR_DATASET',
+      `None of the ${dataset.size} pictures of ${dataset.path} could be read` +
+        (first === undefined ? '' : `; ${first.file}: ${first.reason}`),
+    );
+  }
+
+  return predictors.map((predictor, index): Evaluation => {
+    const { metrics, milliseconds, agreeing } = scores[index]!;
+    const { classAccuracy, ...rest } = metrics.result();
+    return {
+      model: predictor.name,
+      precision: predictor.precision,
+      ...rest,
+      labels: dataset.labels,
+      perClass: Object.fromEntries(dataset.labels.map((label, at) => [label, classAccuracy[at]!])),
+      agreement: Object.fromEntries(
+        names.flatMap((name, other) => (other === index ? [] : [[name, agreeing[other]! / done]])),
+      ),
+      imagesPerSecond: milliseconds === 0 ? 0 : (1000 * done) / milliseconds,
+    };
+  });
+}
+
+function prepareBatch(images: readonly Pixels[], preprocessing: Preprocessing): Float32Array {
+  const [height, width] = preprocessing.size;
+  const length = height * width * 3;
+  const input = new Float32Array(images.length * length);
+  images.forEach((pixels, index) => {
+    preprocess(pixels, preprocessing, input.subarray(index * length, (index + 1) * length));
+  });
+  return input;
+}
+
+/** @throws ERR_DATASET, listing both sets, unless `labels` are the data set's in any order, or as many without names */
+export function requireSameLabels(name: string, labels: readonly string[], dataset: Dataset): void {
+  if (labels.length === dataset.labels.length && !classOrder(labels, dataset.labels).includes(-1)) return;
+  throw new NeonsenseError(
+    'ERR_DATASET',
+    `The labels of ${name} are not those the data set ${dataset.path} was opened with. ` +
+      `Labels of ${name}: ${labels.join(', ')}. Data set's labels: ${dataset.labels.join(', ')}`,
+  );
+}
+
+/** Where each of the data set's classes is in a model's logits, -1 where it is not. Without names, places count. */
+function classOrder(own: readonly string[], wanted: readonly string[]): number[] {
+  const unnamed = hasNumberedLabels(own) && own.length === wanted.length;
+  return wanted.map((label, index) => (unnamed ? index : own.indexOf(label)));
+}
+
+/** Whether a model's labels are those a checkpoint without labels is given: `class 0`, `class 1`, ... */
+export function hasNumberedLabels(labels: readonly string[]): boolean {
+  return numberedLabels(labels.length).every((label, index) => label === labels[index]);
+}
