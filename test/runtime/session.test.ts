@@ -100,7 +100,7 @@ describe('session.run', () => {
     await using session = await createSession(model, { threads: 1 });
     const input = randomImages(model, 8);
     const run = session.run(input);
-    structuredClone(input, { transfer: [input.buffer] });
+    structuredClone(input, { transfer: [input.buffer as ArrayBuffer] });
     await expect(run).rejects.toMatchObject({ code: 'ERR_NATIVE' });
     expect(await session.run(randomImages(model, 1))).toHaveLength(10);
   });

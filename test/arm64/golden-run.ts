@@ -1,0 +1,20 @@
+// Bundled by arm64.test.ts and run in arm64 Node: the golden checks against the cross-built addon. Prints one JSON
+// object.
+//
+//   node golden-run.mjs GOLDEN_DIR SHARED_DIR|- EVERY
+import { classifyAll } from './variants.js';
+import * as lib from '../../lib/index.js';
+import { loadBinding } from '../../lib/runtime/load.js';
+import { checkCheckpoint, checkRandomNetwork } from '../golden/checks.js';
+
+const [goldenDir = '', sharedDir = '-', every = '1'] = process.argv.slice(2);
+const results: Record<string, unknown> = {};
+for (const name of ['random-small-10', 'random-small-37', 'random-small-half-21']) {
+  results[name] = await checkRandomNetwork(lib, { goldenDir, name, threads: 1 });
+}
+if (sharedDir !== '-') {
+  for (const name of ['udacisense-fp32', 'household-first']) {
+    results[name] = await checkCheckpoint(lib, { goldenDir, sharedDir, name, threads: 1, every: Number(every) });
+  }
+}
+console.log(JSON.stringify({ arch: process.arch, cpu: loadBinding().cpu(), results, variants: await classifyAll() }));
