@@ -5,6 +5,7 @@ import { preprocessInSlices } from '../image/preprocess.js';
 import { readModel } from '../model/format.js';
 import type { Model, Preprocessing } from '../model/model.js';
 import { packageRoot } from '../packageRoot.js';
+import { loadBinding } from '../runtime/load.js';
 import { createSession, type Session } from '../runtime/session.js';
 import { checkCount, checkLabels, checkOptions, checkPreprocessing, checkSignal } from './options.js';
 import { largestIndices, softmax } from './softmax.js';
@@ -52,8 +53,8 @@ const DECODED_AT_ONCE = 4;
  * Dispose it when done, or declare it with `await using`.
  */
 export class Classifier {
-  /** The model, with the labels and preprocessing in use. */
-  readonly model: Model;
+  /** The model, with the labels and preprocessing in use, but without its weights: they are packed in the session. */
+  readonly model: Omit<Model, 'layers'>;
   readonly #session: Pick<Session, 'run' | 'dispose'>;
   #disposed = false;
   /** A tensor of one image no longer in use, kept so that a stream of frames does not allocate one each. */
@@ -61,7 +62,8 @@ export class Classifier {
 
   /** Takes over a session of `model`, which is disposed with the classifier. {@link Classifier.load} is simpler. */
   constructor(model: Model, session: Pick<Session, 'run' | 'dispose'>) {
-    this.model = model;
+    const { layers: _packed, ...described } = model;
+    this.model = described;
     this.#session = session;
   }
 
@@ -77,14 +79,21 @@ export class Classifier {
     checkCount(options.threads, 'options.threads');
     checkPreprocessing(options.preprocessing);
     const { threads, labels, preprocessing } = options;
-    const read = isModel(source) ? source : await readModel(checkSource(source ?? defaultModelPath()));
+    const given = isModel(source);
+    const reading = given ? source : readModel(checkSource(source ?? defaultModelPath()));
+    // The addon is loaded while the file is read.
+    const [read] = await Promise.all([reading, Promise.resolve().then(loadBinding)]);
     checkLabels(labels, read.labels.length);
     const model = {
       ...read,
       ...(labels === undefined ? {} : { labels: [...labels] }),
       ...(preprocessing === undefined ? {} : { preprocessing }),
     };
-    return new Classifier(model, await createSession(model, threads === undefined ? {} : { threads }));
+    // Nobody else has a model read here, so its memory may become the session's.
+    return new Classifier(
+      model,
+      await createSession(model, { consume: !given, ...(threads === undefined ? {} : { threads }) }),
+    );
   }
 
   /** One name per class, in the order of the logits. */

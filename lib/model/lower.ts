@@ -1,7 +1,7 @@
 import { invalidArgument, NeonsenseError } from '../errors.js';
 import { blockName, hasResidual, layerSpecs } from './architecture.js';
 import type { LayerSpec } from './architecture.js';
-import { foldLayer } from './foldBatchNorm.js';
+import { linearBatchNorm } from './foldBatchNorm.js';
 import { lowerBias, lowerWeights } from './lowerWeights.js';
 import type { Model, Quantization } from './model.js';
 import type { Plan, PlanLayer, PlanValue, ValueType, WeightedLayer } from './plan.js';
@@ -102,13 +102,15 @@ class Lowering {
     if (spec === undefined || stored === undefined) {
       throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The model has no layer ${name}`);
     }
-    const { consume = false } = this.options;
-    const layer = foldLayer(stored, spec, consume);
-    const inputType = this.inputTypeOf(layer.weights.type);
+    const inputType = this.inputTypeOf(stored.weights.type);
+    const norm = stored.batchNorm === undefined ? undefined : linearBatchNorm(stored.batchNorm, spec);
     const source = this.as(input, inputType);
     const hardSigmoid = spec.activation === 'hard-sigmoid';
-    const weights = lowerWeights(layer.weights, spec, { factor: hardSigmoid ? 1 / 6 : 1, inPlace: consume });
-    const bias = lowerBias(layer.bias, spec, hardSigmoid ? { factor: 1 / 6, offset: 0.5 } : { factor: 1, offset: 0 }, {
+    const weights = lowerWeights(stored.weights, spec, {
+      factors: norm?.factors ?? (hardSigmoid ? new Float64Array(spec.shape[0]!).fill(1 / 6) : undefined),
+      inPlace: this.options.consume ?? false,
+    });
+    const bias = lowerBias(norm?.bias ?? stored.bias, spec, hardSigmoid ? { factor: 1 / 6, offset: 0.5 } : { factor: 1, offset: 0 }, {
       weights,
       input: this.values[source]!,
     });

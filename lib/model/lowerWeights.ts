@@ -5,38 +5,44 @@ import type { PlanValue, PlanWeights } from './plan.js';
 import { toFloat32 } from './weights.js';
 
 /**
- * Weights in the engine's order, times `factor` (for quantized weights a matter of the scale): as arrays of their own,
- * or `inPlace` where the order is the same.
+ * Weights in the engine's order, to be multiplied by `factors`, one per output channel (a matter of the scale for int8):
+ * as arrays of their own, or `inPlace` where the order is the same.
  *
- * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when a scale is not finite and above 0.
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when a scale is not finite and above 0, or when quantized weights of
+ * one scale would need several.
  */
 export function lowerWeights(
   weights: Weights,
   spec: LayerSpec,
-  { factor, inPlace }: { factor: number; inPlace: boolean },
+  { factors, inPlace }: { factors: Float64Array | undefined; inPlace: boolean },
 ): PlanWeights {
   switch (weights.type) {
     case 'f32':
     case 'f16': {
       const data = reorder(toFloat32(weights), spec, inPlace, (size) => new Float32Array(size));
-      if (factor !== 1) for (let i = 0; i < data.length; i++) data[i] = data[i]! * factor;
-      return { type: 'f32', data };
+      return { type: 'f32', data, ...(factors === undefined ? {} : { factors }) };
     }
     case 'i8': {
-      const channels = spec.shape[0]!;
-      const scales = new Float32Array(channels);
-      for (let i = 0; i < channels; i++) {
-        scales[i] = checkedScale(weights.scales[weights.scales.length === 1 ? 0 : i]! * factor, spec);
-      }
+      const scales = Float32Array.from({ length: spec.shape[0]! }, (_, o) => {
+        return checkedScale(weights.scales[weights.scales.length === 1 ? 0 : o]! * (factors?.[o] ?? 1), spec);
+      });
       return { type: 'qc8', data: reorder(weights.data, spec, inPlace, (size) => new Int8Array(size)), scales };
     }
-    case 'u8':
+    case 'u8': {
+      const factor = factors?.[0] ?? 1;
+      if (factors?.some((other) => other !== factor)) {
+        throw new NeonsenseError(
+          'ERR_MODEL_ARCHITECTURE',
+          `Layer ${spec.name} has uint8 weights and a batch norm: fold it first`,
+        );
+      }
       return {
         type: 'qu8',
         data: reorder(weights.data, spec, inPlace, (size) => new Uint8Array(size)),
         scale: checkedScale(Math.fround(weights.scale * factor), spec),
         zeroPoint: weights.zeroPoint,
       };
+    }
   }
 }
 

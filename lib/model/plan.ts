@@ -22,7 +22,8 @@ export interface PlanValue {
 
 /** Weights in the engine's order: `[O, KH, KW, I]` for conv2d, `[1, KH, KW, C]` for depthwise-conv2d, `[O, I]` for linear. */
 export type PlanWeights =
-  | { readonly type: 'f32'; readonly data: Float32Array }
+  /** `factors`, one per output channel, are multiplied in by the engine, in double: how a batch norm is folded. */
+  | { readonly type: 'f32'; readonly data: Float32Array; readonly factors?: Float64Array }
   /** Per output channel, symmetric. */
   | { readonly type: 'qc8'; readonly data: Int8Array; readonly scales: Float32Array }
   /** Per tensor, asymmetric. */

@@ -139,6 +139,8 @@ class PlanReader {
     if (type == "f32") {
       weights.type = engine::WeightType::kF32;
       weights.f32 = Pin<float>(data, napi_float32_array, "weights.data");
+      const Napi::Value factors = object.Get("factors");
+      if (!factors.IsUndefined()) weights.factors = Pin<double>(factors, napi_float64_array, "weights.factors");
     } else if (type == "qc8") {
       weights.type = engine::WeightType::kQC8;
       weights.qc8 = Pin<int8_t>(data, napi_int8_array, "weights.data");

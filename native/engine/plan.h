@@ -37,19 +37,25 @@ enum class WeightType { kF32, kQC8, kQU8 };
 // its own copies.
 template <typename T>
 struct Span {
-  const T* data = nullptr;
+  T* data = nullptr;
   size_t size = 0;
+
+  operator Span<const T>() const { return {data, size}; }
 };
 
 // [O, KH, KW, I] for kConv2d, [1, KH, KW, C] for kDepthwiseConv2d, [O, I] for kLinear.
 struct Weights {
   WeightType type = WeightType::kF32;
+  // Overwritten with their product where there are factors: a copy would cost more than everything else in loading.
   Span<float> f32;
+  // For kF32: what each output channel's weights are multiplied by, in double; none where empty. This is how a batch
+  // norm is folded, off the main thread.
+  Span<const double> factors;
   // kQC8: symmetric, one scale per output channel.
-  Span<int8_t> qc8;
-  Span<float> scales;
+  Span<const int8_t> qc8;
+  Span<const float> scales;
   // kQU8: one scale and zero point.
-  Span<uint8_t> qu8;
+  Span<const uint8_t> qu8;
   float scale = 0;
   int32_t zero_point = 0;
 };
@@ -65,8 +71,8 @@ struct Layer {
   std::array<uint32_t, 2> stride{1, 1};
   std::array<uint32_t, 4> padding{};  // top, right, bottom, left
   Weights weights;
-  Span<float> bias_f32;
-  Span<int32_t> bias_i32;  // beside kQS8 and kQU8 inputs, in units of input scale * weight scale
+  Span<const float> bias_f32;
+  Span<const int32_t> bias_i32;  // beside kQS8 and kQU8 inputs, in units of input scale * weight scale
   float min = 0;
   float max = 0;
 

@@ -153,6 +153,7 @@ class LayerValidator {
     switch (weights.type) {
       case WeightType::kF32:
         ExpectLength(weights.f32.size, count, "weights");
+        if (weights.factors.size != 0) ExpectLength(weights.factors.size, out_channels, "factors");
         break;
       case WeightType::kQC8:
         ExpectLength(weights.qc8.size, count, "weights");

@@ -11,7 +11,7 @@ namespace {
 // Little-endian 32-bit words; a string or array is its length in elements, then its bytes padded to whole words.
 class Reader {
  public:
-  explicit Reader(const std::vector<char>& bytes) : bytes_(bytes) {}
+  explicit Reader(std::vector<char>& bytes) : bytes_(bytes) {}
 
   uint32_t Word() {
     uint32_t word;
@@ -31,18 +31,18 @@ class Reader {
   Span<T> Array() {
     const size_t count = Word();
     const size_t bytes = (count * sizeof(T) + 3) / 4 * 4;
-    return {reinterpret_cast<const T*>(Take(bytes)), count};
+    return {reinterpret_cast<T*>(Take(bytes)), count};
   }
 
  private:
-  const char* Take(size_t count) {
+  char* Take(size_t count) {
     if (count > bytes_.size() - offset_) throw std::runtime_error("The plan file ends early");
-    const char* data = bytes_.data() + offset_;
+    char* data = bytes_.data() + offset_;
     offset_ += count;
     return data;
   }
 
-  const std::vector<char>& bytes_;
+  std::vector<char>& bytes_;
   size_t offset_ = 0;
 };
 
@@ -75,6 +75,7 @@ std::unique_ptr<PlanFile> ReadPlanFile(const std::string& path) {
     for (uint32_t& n : layer.padding) n = reader.Word();
     layer.weights.type = static_cast<WeightType>(reader.Word());
     layer.weights.f32 = reader.Array<float>();
+    layer.weights.factors = reader.Array<double>();
     layer.weights.qc8 = reader.Array<int8_t>();
     layer.weights.scales = reader.Array<float>();
     layer.weights.qu8 = reader.Array<uint8_t>();

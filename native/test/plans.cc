@@ -50,7 +50,7 @@ void PlanBuilder::AddWeighted(Op op, uint32_t input, uint32_t output, uint32_t k
   switch (plan.values[input].type) {
     case ValueType::kF32: {
       layer.weights.type = WeightType::kF32;
-      const auto& weights = floats_.emplace_back(RandomFloats(count, -1, 1));
+      auto& weights = floats_.emplace_back(RandomFloats(count, -1, 1));
       layer.weights.f32 = {weights.data(), weights.size()};
       break;
     }

@@ -38,7 +38,7 @@ Tensor AsStored(const Value& value, const Tensor& real) {
 double WeightAt(const Layer& layer, size_t index, size_t channel) {
   const Weights& weights = layer.weights;
   switch (weights.type) {
-    case WeightType::kF32: return weights.f32.data[index];
+    case WeightType::kF32: return weights.f32.data[index] * (weights.factors.size ? weights.factors.data[channel] : 1);
     case WeightType::kQC8: return weights.qc8.data[index] * static_cast<double>(weights.scales.data[channel]);
     case WeightType::kQU8: return (weights.qu8.data[index] - weights.zero_point) * static_cast<double>(weights.scale);
   }
