@@ -69,10 +69,7 @@ export function lowerBias(
   return integer;
 }
 
-/**
- * PyTorch's `[O, I, KH, KW]` to `[O, KH, KW, I]`, depthwise `[C, 1, KH, KW]` to `[1, KH, KW, C]`: a copy, unless
- * `inPlace` and the two are the same.
- */
+/** PyTorch's `[O, I, KH, KW]` to `[O, KH, KW, I]`: a copy, unless `inPlace` and the two are the same. */
 function reorder<T extends Float32Array | Int8Array | Uint8Array>(
   source: T,
   spec: LayerSpec,
@@ -81,18 +78,16 @@ function reorder<T extends Float32Array | Int8Array | Uint8Array>(
 ): T {
   const [outputs = 1, inputs = 1, kernelHeight = 1, kernelWidth = 1] = spec.shape;
   const area = kernelHeight * kernelWidth;
-  if (inPlace && area === 1) return source;
+  const same = area === 1 || inputs === 1;
+  if (inPlace && same) return source;
   const target = allocate(source.length);
-  if (area === 1) {
+  if (same) {
     target.set(source);
     return target;
   }
-  const depthwise = spec.groups > 1;
   for (let o = 0; o < outputs; o++) {
     for (let i = 0; i < inputs; i++) {
-      for (let k = 0; k < area; k++) {
-        target[depthwise ? k * outputs + o : (o * area + k) * inputs + i] = source[(o * inputs + i) * area + k]!;
-      }
+      for (let k = 0; k < area; k++) target[(o * area + k) * inputs + i] = source[(o * inputs + i) * area + k]!;
     }
   }
   return target;

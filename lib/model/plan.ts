@@ -20,7 +20,7 @@ export interface PlanValue {
   readonly zeroPoint?: number;
 }
 
-/** Weights in the engine's order: `[O, KH, KW, I]` for conv2d, `[1, KH, KW, C]` for depthwise-conv2d, `[O, I]` for linear. */
+/** Weights in the engine's order: `[O, KH, KW, I]` for conv2d, `[C, KH, KW]` for depthwise-conv2d, `[O, I]` for linear. */
 export type PlanWeights =
   /** `factors`, one per output channel, are multiplied in by the engine, in double: how a batch norm is folded. */
   | { readonly type: 'f32'; readonly data: Float32Array; readonly factors?: Float64Array }

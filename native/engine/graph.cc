@@ -85,12 +85,13 @@ class GraphBuilder {
       case WeightType::kQC8:
         status = xnn_define_channelwise_quantized_tensor_value(
             subgraph(), xnn_datatype_qcint8, weights.scales.data, rank, /*channel_dim=*/depthwise ? 3 : 0, dims,
-            weights.qc8.data, XNN_INVALID_VALUE_ID, 0, &id);
+            InOrder(weights.qc8.data, layer, out_channels), XNN_INVALID_VALUE_ID, 0, &id);
         break;
       case WeightType::kQU8:
         status = xnn_define_quantized_tensor_value(subgraph(), xnn_datatype_quint8, weights.zero_point,
-                                                   weights.scale, rank, dims, weights.qu8.data, XNN_INVALID_VALUE_ID, 0,
-                                                   &id);
+                                                   weights.scale, rank, dims,
+                                                   InOrder(weights.qu8.data, layer, out_channels),
+                                                   XNN_INVALID_VALUE_ID, 0, &id);
         break;
     }
     CheckStatus(status, "Adding the weights of '" + layer.name + "'");
@@ -103,19 +104,25 @@ class GraphBuilder {
     const size_t count = layer.weights.f32.size;
     if (layer.weights.factors.size != 0) {
       const double* factors = layer.weights.factors.data;
-      if (layer.op == Op::kDepthwiseConv2d) {
-        for (size_t start = 0; start < count; start += out_channels) {
-          for (size_t c = 0; c < out_channels; c++) weights[start + c] = Scale(weights[start + c], factors[c]);
-        }
-      } else {
-        const size_t row = count / out_channels;
-        for (size_t o = 0; o < out_channels; o++) {
-          for (size_t i = o * row; i < (o + 1) * row; i++) weights[i] = Scale(weights[i], factors[o]);
-        }
+      const size_t row = count / out_channels;
+      for (size_t o = 0; o < out_channels; o++) {
+        for (size_t i = o * row; i < (o + 1) * row; i++) weights[i] = Scale(weights[i], factors[o]);
       }
     }
     CheckFinite(weights, count, layer);
-    return weights;
+    return InOrder(weights, layer, out_channels);
+  }
+
+  // Depthwise weights as XNNPACK takes them, [1, KH, KW, C] instead of [C, KH, KW]; others as they are.
+  template <typename T>
+  const T* InOrder(const T* weights, const Layer& layer, size_t channels) {
+    if (layer.op != Op::kDepthwiseConv2d) return weights;
+    const size_t taps = size_t{layer.kernel[0]} * layer.kernel[1];
+    T* ordered = reinterpret_cast<T*>(graph_.depthwise_weights.emplace_back(channels * taps * sizeof(T)).data());
+    for (size_t c = 0; c < channels; c++) {
+      for (size_t tap = 0; tap < taps; tap++) ordered[tap * channels + c] = weights[c * taps + tap];
+    }
+    return ordered;
   }
 
   static float Scale(float weight, double factor) { return static_cast<float>(weight * factor); }

@@ -14,6 +14,8 @@ inline constexpr uint32_t kFirstOutputId = 1;
 struct Graph {
   // XNNPACK keeps pointers to scales instead of copies.
   std::vector<std::vector<float>> bias_scales;
+  // Depthwise weights in XNNPACK's order, as bytes.
+  std::vector<std::vector<uint8_t>> depthwise_weights;
   SubgraphHandle subgraph;
 };
 

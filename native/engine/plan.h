@@ -43,7 +43,7 @@ struct Span {
   operator Span<const T>() const { return {data, size}; }
 };
 
-// [O, KH, KW, I] for kConv2d, [1, KH, KW, C] for kDepthwiseConv2d, [O, I] for kLinear.
+// [O, KH, KW, I] for kConv2d, [C, KH, KW] for kDepthwiseConv2d, [O, I] for kLinear: output channel first, always.
 struct Weights {
   WeightType type = WeightType::kF32;
   // Overwritten with their product where there are factors: a copy would cost more than everything else in loading.

@@ -68,7 +68,7 @@ Tensor Convolve(const Layer& layer, const Value& in, const Value& out, const Ten
             if (iy >= in_h || ix >= in_w) continue;  // a negative position wraps to a huge one
             const size_t tap = ky * layer.kernel[1] + kx;
             if (depthwise) {
-              sum += x[(iy * in_w + ix) * in_c + o] * WeightAt(layer, tap * in_c + o, o);
+              sum += x[(iy * in_w + ix) * in_c + o] * WeightAt(layer, o * layer.kernel[0] * layer.kernel[1] + tap, o);
               continue;
             }
             for (size_t i = 0; i < in_c; i++) {
