@@ -18,8 +18,9 @@ import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '..', '..');
@@ -118,11 +119,24 @@ function roofline(plan, layerMacs, cpu) {
   );
 }
 
+/** Parts of lib/ that the package does not export, bundled from their sources. */
+let bundled;
+async function internals() {
+  if (bundled === undefined) {
+    const outfile = join(root, 'build-arm64', 'internals.mjs');
+    const contents = ['model/format', 'model/onnx', 'model/lower', 'bench/profile']
+      .map((name) => `export * from './lib/${name}.ts';`)
+      .join('\n');
+    const stdin = { contents, resolveDir: root };
+    await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', packages: 'external' });
+    bundled = import(pathToFileURL(outfile).href);
+  }
+  return bundled;
+}
+
 /** What to count: our engine on each model, and the peer on each float one. */
 async function subjectsOf(options, table, folder) {
-  const { readModel } = await import('../../dist/model/format.js');
-  const { toOnnx } = await import('../../dist/model/onnx.js');
-  const { lower } = await import('../../dist/model/lower.js');
+  const { readModel, toOnnx, lower } = await internals();
   const models = options.models.length > 0 ? options.models : options.update ? shippedModels() : tableModels(table);
   const subjects = [];
   for (const given of models) {
@@ -180,7 +194,7 @@ async function main(argv) {
   const folder = mkdtempSync(join(tmpdir(), 'arm64-count-'));
   const rows = [];
   try {
-    const { layerMacs } = await import('../../dist/bench/profile.js');
+    const { layerMacs } = await internals();
     for (const subject of await subjectsOf(options, table, folder)) {
       for (const cpu of options.cpus) {
         const key = { engine: subject.engine, model: subject.model, cpu };
