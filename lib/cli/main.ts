@@ -5,6 +5,8 @@ await runProgram(
   {
     classify: () => import('./classify.js'),
     inspect: () => import('./inspect.js'),
+    compress: () => import('./compress.js'),
+    compare: () => import('./compare.js'),
     evaluate: () => import('./evaluate.js'),
     bench: () => import('./bench.js'),
     export: () => import('./export.js'),

@@ -1,0 +1,297 @@
+import { mkdir } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { compress, type CompressResult, type ModelScore, type NamedModel } from '../api/compress.js';
+import { describeEnvironment } from '../bench/environment.js';
+import { parseGoals } from '../compress/goals.js';
+import type { CompressStage } from '../compress/pipeline.js';
+import { isPointwise } from '../compress/quantizeDynamic.js';
+import {
+  type CompressReport,
+  GOAL_COLUMNS,
+  goalRow,
+  reportJson,
+  reportMarkdown,
+  STAGE_COLUMNS,
+  stageRow,
+} from '../compress/report.js';
+import { reportHtml } from '../compress/reportHtml.js';
+import { invalidArgument } from '../errors.js';
+import { openDataset } from '../evaluate/datasets.js';
+import { evaluate } from '../evaluate/evaluate.js';
+import { readModel, writeModel } from '../model/format.js';
+import { writeFileAtomically } from '../model/write-file.js';
+import { wholeNumber } from './arguments.js';
+import { readPictures } from './compare.js';
+import { catchInterrupt } from './interrupt.js';
+import { progressLine } from './progress.js';
+import { alignColumns } from './text.js';
+
+interface Options {
+  readonly output: string;
+  readonly prune?: number;
+  readonly pruneMethod: 'l1-unstructured' | 'n:m' | 'block' | 'channels';
+  readonly pruneScope: 'per-tensor' | 'global';
+  readonly pruneTargets: string;
+  readonly pattern: readonly [number, number];
+  readonly recalibrate: boolean;
+  readonly quantize?: 'dynamic' | 'static' | 'fp16';
+  readonly scope: 'linear' | 'all';
+  readonly observer: 'minmax' | 'percentile' | 'mse';
+  readonly percentile: number;
+  readonly activations: 'qs8' | 'qu8';
+  readonly keepFloat?: string;
+  readonly order: readonly Step[];
+  readonly calibrate?: string;
+  readonly calibrateLabels?: string;
+  readonly calibrateImages: number;
+  readonly evaluate?: string;
+  readonly evaluateLabels?: string;
+  readonly limit?: number;
+  readonly runs: number;
+  readonly keepStages?: string;
+  readonly require?: string;
+  readonly report?: string;
+}
+
+type Step = 'prune' | 'quantize';
+
+/** Adds `neonsense compress IN -o OUT`. */
+export function register(program: Command): void {
+  program
+    .command('compress')
+    .description('prune and quantize a model, and measure what each stage cost and gained')
+    .argument('<model>', 'model file')
+    .requiredOption('-o, --output <file>', 'model file to write')
+    .option('--prune <amount>', 'zero this share of the weights, for example 0.3', share)
+    .addOption(
+      new Option('--prune-method <method>', 'what is removed')
+        .choices(['l1-unstructured', 'n:m', 'block', 'channels'])
+        .default('l1-unstructured'),
+    )
+    .addOption(
+      new Option('--prune-scope <scope>', 'where the share is reached')
+        .choices(['per-tensor', 'global'])
+        .default('per-tensor'),
+    )
+    .option('--prune-targets <layers>', 'all, pointwise (1x1 and Linear), or layer names, comma-separated', 'all')
+    .option('--pattern <n:m>', 'for --prune-method n:m: keep n of every m', pattern, [2, 4] as const)
+    .option('--no-recalibrate', 'do not repair the activations of a pruned model with the calibration data')
+    .addOption(new Option('--quantize <how>', 'quantize the weights').choices(['dynamic', 'static', 'fp16']))
+    .addOption(
+      new Option('--scope <scope>', 'for dynamic: the Linear layers, or every 1x1 convolution too')
+        .choices(['linear', 'all'])
+        .default('all'),
+    )
+    .addOption(
+      new Option('--observer <kind>', 'for static: how ranges are chosen')
+        .choices(['minmax', 'percentile', 'mse'])
+        .default('mse'),
+    )
+    .option('--percentile <percent>', 'for --observer percentile', number, 99.99)
+    .addOption(
+      new Option('--activations <type>', 'for static: int8, or uint8 as QNNPACK')
+        .choices(['qs8', 'qu8'])
+        .default('qs8'),
+    )
+    .option('--keep-float <layers>', 'layers left in float: none, names; for static also sensitive or auto')
+    .option('--order <steps>', 'order of the steps', order, ['prune', 'quantize'] as const)
+    .option('--calibrate <data>', 'pictures to calibrate with (see evaluate --data)')
+    .option('--calibrate-labels <file>', 'labels of raw calibration pixels')
+    .option('--calibrate-images <count>', 'calibration pictures to use, spread evenly over the data', wholeNumber, 200)
+    .option('--evaluate <data>', 'labelled pictures to score every stage on (see evaluate --data)')
+    .option('--evaluate-labels <file>', 'labels of raw evaluation pixels')
+    .option('--limit <images>', 'score on this many pictures at most', wholeNumber)
+    .option('--runs <count>', 'runs of each model for the latency', wholeNumber, 200)
+    .option('--keep-stages <dir>', 'write the model of every stage to this folder')
+    .option('--require <goals>', 'fail unless met, for example size=-30%,latency=-40%,accuracy=-5%')
+    .option('--report <file>', 'write a report: .md, .json or .html')
+    .action(run);
+}
+
+async function run(source: string, options: Options): Promise<void> {
+  // Whatever can be refused is refused before the first minute of work.
+  if (options.require !== undefined) parseGoals(options.require);
+  const render = options.report === undefined ? undefined : rendererFor(options.report);
+  const stages = stagesOf(options);
+  const model = await readModel(source);
+  const dataset =
+    options.evaluate === undefined
+      ? undefined
+      : await openDataset(options.evaluate, {
+          labels: model.labels,
+          labelsFile: options.evaluateLabels,
+          limit: options.limit,
+        });
+
+  using interrupt = catchInterrupt();
+  const { signal } = interrupt;
+  const calibration =
+    options.calibrate === undefined
+      ? undefined
+      : await readPictures(model, options.calibrate, options.calibrateLabels, options.calibrateImages, signal);
+  const progress = new StageProgress();
+  let result: CompressResult;
+  try {
+    result = await compress(model, {
+      stages,
+      ...(calibration === undefined ? {} : { calibration }),
+      ...(dataset === undefined
+        ? {}
+        : {
+            evaluate: (models: readonly NamedModel[]): Promise<readonly ModelScore[]> =>
+              evaluate(models, dataset, {
+                signal,
+                onProgress: ({ done, total }) => progress.update('evaluation', done, total),
+              }),
+          }),
+      ...(options.require === undefined ? {} : { require: options.require }),
+      latency: { runs: options.runs },
+      environment: environmentOf(source, options),
+      signal,
+      onProgress: (what, done, total) => progress.update(what, done, total),
+    });
+  } finally {
+    progress.clear();
+  }
+
+  await writeModel(result.model, options.output);
+  if (options.keepStages !== undefined) await keepStages(result, options.keepStages);
+  if (options.report !== undefined && render !== undefined) {
+    await writeFileAtomically(options.report, render(result.report));
+  }
+  process.stdout.write(`${resultText(result.report)}\n`);
+  if (!result.passed) process.exitCode = 1;
+}
+
+function stagesOf(options: Options): CompressStage[] {
+  const stages: CompressStage[] = [];
+  for (const step of options.order) {
+    if (step === 'prune') {
+      // n:m needs no share: the pattern is one.
+      const prunes = options.prune !== undefined || options.pruneMethod === 'n:m';
+      if (!prunes) continue;
+      stages.push({ stage: 'prune', ...pruneOptions(options) } as CompressStage);
+      const quantized = stages.some(({ stage }) => stage.startsWith('quantize') || stage === 'fp16');
+      const repairs = options.recalibrate && options.calibrate !== undefined && options.pruneMethod !== 'channels';
+      if (repairs && !quantized) stages.push({ stage: 'recalibrate' });
+    } else if (options.quantize !== undefined) {
+      stages.push(quantizeStage(options));
+    }
+  }
+  if (stages.length === 0) {
+    throw invalidArgument('--prune or --quantize', 'at least one of them', undefined);
+  }
+  return stages;
+}
+
+function pruneOptions({ prune: amount, pruneMethod, pruneScope, pruneTargets, pattern: [n, m] }: Options): object {
+  if (pruneMethod === 'channels') return { method: pruneMethod, amount };
+  const targets =
+    pruneTargets === 'all' ? {} : { targets: pruneTargets === 'pointwise' ? isPointwise : pruneTargets.split(',') };
+  if (pruneMethod === 'n:m') return { method: pruneMethod, n, m, ...targets };
+  return { method: pruneMethod, amount, scope: pruneScope, ...targets };
+}
+
+function quantizeStage({ quantize, scope, observer, percentile, activations, keepFloat }: Options): CompressStage {
+  if (quantize === 'fp16') return { stage: 'fp16' };
+  const searched = keepFloat === 'auto' || keepFloat === 'sensitive';
+  const named = keepFloat === undefined || searched ? undefined : keepFloat === 'none' ? [] : keepFloat.split(',');
+  if (quantize === 'static') {
+    const layers = searched ? keepFloat : named;
+    return { stage: 'quantize-static', observer, percentile, activations, ...(layers && { keepFloat: layers }) };
+  }
+  if (searched) throw invalidArgument('--keep-float', 'none or layer names with --quantize dynamic', keepFloat);
+  return { stage: 'quantize-dynamic', scope, ...(named && { keepFloat: named }) };
+}
+
+/** Writes `1-prune.safetensors`, `2-quantize-dynamic.safetensors` and so on. */
+async function keepStages(result: CompressResult, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const [index, { name, model }] of result.stages.entries()) {
+    await writeModel(model, join(folder, `${index + 1}-${name}.safetensors`));
+  }
+}
+
+const RENDERERS: Readonly<Record<string, (report: CompressReport) => string>> = {
+  '.md': reportMarkdown,
+  '.json': reportJson,
+  '.html': reportHtml,
+};
+
+function rendererFor(file: string): (report: CompressReport) => string {
+  const render = RENDERERS[extname(file).toLowerCase()];
+  if (render === undefined) throw invalidArgument('--report', 'a file name ending in .md, .json or .html', file);
+  return render;
+}
+
+function environmentOf(source: string, options: Options): Record<string, string> {
+  const { cpu, features, platform, node, version, commit, xnnpack } = describeEnvironment();
+  return {
+    model: source,
+    ...(options.calibrate === undefined ? {} : { calibration: options.calibrate }),
+    ...(options.evaluate === undefined ? {} : { evaluation: options.evaluate }),
+    cpu: `${cpu} (${features.join(', ')})`,
+    platform: `${platform}, Node ${node}`,
+    neonsense: commit === null ? version : `${version} at ${commit.slice(0, 12)}`,
+    ...(xnnpack === null ? {} : { XNNPACK: xnnpack }),
+  };
+}
+
+/** The stages, and the goals where there were any, as tables for a terminal. */
+export function resultText({ stages, goals }: CompressReport): string {
+  const rows = [[...STAGE_COLUMNS], ...stages.map((stage) => stageRow(stage, stages[0]!))];
+  const lines = alignColumns(rows, [2, 3, 4, 5, 6, 7, 8, 9]);
+  if (goals.length > 0) lines.push('', ...alignColumns([[...GOAL_COLUMNS], ...goals.map(goalRow)], [1, 2, 3, 4]));
+  return lines.join('\n');
+}
+
+/** One progress line at a time: a new one for each kind of work. */
+class StageProgress {
+  #what = '';
+  #line: ReturnType<typeof progressLine> | undefined;
+
+  update(what: string, done: number, total: number): void {
+    if (what !== this.#what) {
+      this.clear();
+      this.#what = what;
+      this.#line = progressLine(what);
+    }
+    this.#line?.update(done, total);
+  }
+
+  clear(): void {
+    this.#line?.clear();
+  }
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value < 1)) {
+    throw new InvalidArgumentError(`Expected a number from 0 up to but not including 1 but received "${text}".`);
+  }
+  return value;
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) {
+    throw new InvalidArgumentError(`Expected a number but received "${text}".`);
+  }
+  return value;
+}
+
+function pattern(text: string): [number, number] {
+  const match = /^(\d+):(\d+)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError(`Expected a pattern such as 2:4 but received "${text}".`);
+  return [Number(match[1]), Number(match[2])];
+}
+
+function order(text: string): Step[] {
+  const steps = text.split(',').map((step) => step.trim());
+  if (new Set(steps).size !== steps.length || steps.some((step) => step !== 'prune' && step !== 'quantize')) {
+    throw new InvalidArgumentError(`Expected prune,quantize or quantize,prune but received "${text}".`);
+  }
+  return steps as Step[];
+}
+

@@ -1,0 +1,201 @@
+import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { foldModel } from '../model/foldBatchNorm.js';
+import type { Model, Precision } from '../model/model.js';
+import { calibrate, requireCalibration, type ObserveModel } from './calibrate.js';
+import { toFp16 } from './fp16.js';
+import { checkPruneOptions, prune, type PruneOptions, type PruneReport } from './prune.js';
+import { inSinglePrecision, quantizeDynamic, type QuantizeDynamicOptions } from './quantizeDynamic.js';
+import { quantizeStatic, type QuantizeStaticOptions, type QuantizeStaticReport } from './quantizeStatic.js';
+import { recalibrate, type RunToLayer } from './recalibrate.js';
+import { requireFiniteWeights, requireLayerNames } from './requirements.js';
+import type { KeepFloatTarget, RunModel } from './sensitivity.js';
+
+/** One step of a compression. */
+export type CompressStage =
+  | ({ readonly stage: 'prune' } & PruneOptions)
+  /** Gives the activations of a pruned network the means and variances they had before. Needs calibration data. */
+  | { readonly stage: 'recalibrate' }
+  /** With scope `all`, calibration data are used to correct biases unless `biasCorrection` is false. */
+  | ({ readonly stage: 'quantize-dynamic'; readonly biasCorrection?: boolean } & Omit<QuantizeDynamicOptions, 'means'>)
+  /** Needs calibration data. `keepFloat` is `sensitive` unless given. */
+  | ({ readonly stage: 'quantize-static'; readonly target?: KeepFloatTarget } & Pick<
+      QuantizeStaticOptions,
+      'observer' | 'percentile' | 'keepFloat' | 'activations' | 'equalize' | 'biasCorrection'
+    >)
+  /** Stores weights in half precision. */
+  | { readonly stage: 'fp16' };
+
+/** What stages need of an engine; injected, because this folder loads none. */
+export interface CompressEngine {
+  readonly observe: ObserveModel;
+  readonly run: RunModel;
+  readonly runToLayer: RunToLayer;
+}
+
+/** What one stage made. */
+export interface StageOutcome {
+  /** The stage's kind; with its number where the kind occurs more than once. */
+  readonly name: string;
+  readonly stage: CompressStage;
+  readonly model: Model;
+  /** The model whose weights this stage's are to be compared with: what it was given, folded or equalized as it was. */
+  readonly reference: Model;
+  readonly report?: PruneReport | QuantizeStaticReport;
+}
+
+/** Everything around the stages. */
+export interface StageOptions {
+  /** Preprocessed pictures, `[1, H, W, 3]` each. */
+  readonly calibration?: readonly Float32Array[];
+  readonly engine: CompressEngine;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+/**
+ * Runs stages in the order given. All of them are checked before the first one starts, each against what the model will
+ * be by then, so that nobody waits for a calibration to learn of a typing error in the next stage.
+ *
+ * @throws NeonsenseError as the stages do: `ERR_INVALID_ARGUMENT`, `ERR_UNSUPPORTED` (quantizing a quantized model),
+ * `ERR_DATASET` (a stage that calibrates, without usable calibration data), `ERR_MODEL_ARCHITECTURE`, `ERR_ABORTED`
+ */
+export async function runStages(
+  model: Model,
+  stages: readonly CompressStage[],
+  options: StageOptions,
+): Promise<StageOutcome[]> {
+  checkStages(model, stages, options.calibration);
+  const outcomes: StageOutcome[] = [];
+  let current = model;
+  // What recalibration brings activations back to: the network as it was before weights were taken out of it.
+  let unpruned = model;
+  for (const [index, stage] of stages.entries()) {
+    throwIfAborted(options.signal);
+    const outcome = await runStage(current, stage, unpruned, options);
+    outcomes.push({ name: nameOf(stages, index), stage, ...outcome });
+    current = outcome.model;
+    if (stage.stage === 'prune' && stage.method === 'channels') unpruned = current;
+  }
+  return outcomes;
+}
+
+async function runStage(
+  model: Model,
+  stage: CompressStage,
+  unpruned: Model,
+  options: StageOptions,
+): Promise<Omit<StageOutcome, 'name' | 'stage'>> {
+  const { calibration = [], engine, signal, onProgress } = options;
+  const hooks = {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  };
+  switch (stage.stage) {
+    case 'prune': {
+      const { stage: _, ...pruneOptions } = stage;
+      const pruned = prune(model, pruneOptions);
+      return { ...pruned, reference: model };
+    }
+    case 'recalibrate': {
+      const repaired = await recalibrate(model, {
+        reference: unpruned,
+        calibration,
+        runToLayer: engine.runToLayer,
+        ...(signal === undefined ? {} : { signal }),
+        ...(onProgress === undefined
+          ? {}
+          : { onProgress: (done, total) => onProgress('recalibration', done, total) }),
+      });
+      return { model: repaired, reference: model };
+    }
+    case 'quantize-dynamic': {
+      const { stage: _, biasCorrection = true, ...rest } = stage;
+      // PyTorch's way, scope `linear`, stays PyTorch's.
+      const corrects = biasCorrection && (rest.scope ?? 'all') === 'all' && calibration.length > 0;
+      if (!corrects) return { model: quantizeDynamic(model, rest), reference: model };
+      const observers = await calibrate(foldModel(inSinglePrecision(model)), calibration, engine.observe, signal);
+      const means = new Map([...observers].map(([name, observer]) => [name, observer.channelMeans()]));
+      return { model: quantizeDynamic(model, { ...rest, means }), reference: model };
+    }
+    case 'quantize-static': {
+      const { stage: _, target, keepFloat = 'sensitive', ...rest } = stage;
+      const { model: quantized, float, report } = await quantizeStatic(model, {
+        ...rest,
+        ...hooks,
+        calibration,
+        keepFloat,
+        observe: engine.observe,
+        search: { ...target, run: engine.run },
+      });
+      return { model: quantized, reference: float, report };
+    }
+    case 'fp16':
+      return { model: toFp16(model), reference: model };
+  }
+}
+
+/**
+ * Refuses stages that can't work: each by its own options, and by what the model will be when its turn comes.
+ *
+ * @throws NeonsenseError see `runStages`
+ */
+export function checkStages(
+  model: Model,
+  stages: readonly CompressStage[],
+  calibration: readonly Float32Array[] | undefined,
+): void {
+  if (!Array.isArray(stages) || stages.length === 0) {
+    throw invalidArgument('stages', 'an array of at least one stage', stages);
+  }
+  requireFiniteWeights(model);
+  let precision: Precision = model.precision;
+  stages.forEach((stage: CompressStage, index) => {
+    const where = `stages[${index}] (${stage.stage})`;
+    const requireFloatNow = (): void => {
+      if (precision === 'int8-dynamic' || precision === 'int8-static') {
+        throw new NeonsenseError('ERR_UNSUPPORTED', `${where} comes after the model is ${precision}: put it before`);
+      }
+    };
+    switch (stage.stage) {
+      case 'prune':
+        checkPruneOptions(stage, model.architecture);
+        if (stage.method === 'channels') requireFloatNow();
+        break;
+      case 'recalibrate':
+        requireCalibration(model, calibration ?? []);
+        if (precision !== 'fp32') {
+          throw new NeonsenseError('ERR_UNSUPPORTED', `${where} needs an FP32 model but it is ${precision} by then`);
+        }
+        break;
+      case 'quantize-dynamic':
+        requireFloatNow();
+        if (stage.keepFloat !== undefined) requireLayerNames('keepFloat', stage.keepFloat, model.architecture);
+        precision = 'int8-dynamic';
+        break;
+      case 'quantize-static':
+        requireFloatNow();
+        requireCalibration(model, calibration ?? []);
+        precision = 'int8-static';
+        break;
+      case 'fp16':
+        requireFloatNow();
+        if (precision === 'fp16') {
+          throw new NeonsenseError('ERR_UNSUPPORTED', `${where} comes after the model is stored as FP16 already`);
+        }
+        precision = 'fp16';
+        break;
+      default:
+        throw invalidArgument(
+          `stages[${index}].stage`,
+          "'prune', 'recalibrate', 'quantize-dynamic', 'quantize-static' or 'fp16'",
+          (stage as { stage: unknown }).stage,
+        );
+    }
+  });
+}
+
+function nameOf(stages: readonly CompressStage[], index: number): string {
+  const kind = stages[index]!.stage;
+  if (stages.filter(({ stage }) => stage === kind).length === 1) return kind;
+  return `${kind}-${stages.slice(0, index + 1).filter(({ stage }) => stage === kind).length}`;
+}

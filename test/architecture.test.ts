@@ -1,0 +1,223 @@
+// The direction of the imports in lib/ and the borders of the native code, read from the sources themselves.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix, relative, sep } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import ts from 'typescript';
+
+const root = join(import.meta.dirname, '..');
+
+/** Source text by path from the project's root, with forward slashes. */
+type Sources = Readonly<Record<string, string>>;
+
+/**
+ * What each room of lib/ may import besides itself: `cli -> bench, evaluate -> api -> compress, image, runtime ->
+ * model -> errors`, written out. Rooms that stand side by side in that line do not know each other. Two files in lib/
+ * are no rooms: `index` is the way into the package, which re-exports what users get and stands right above `api`;
+ * `packageRoot` says where the package lies on the disk, which only rooms that touch the disk may ask.
+ */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  packageRoot: [],
+  model: ['errors'],
+  compress: ['model', 'errors'],
+  image: ['model', 'errors'],
+  runtime: ['packageRoot', 'model', 'errors'],
+  api: ['packageRoot', 'compress', 'image', 'runtime', 'model', 'errors'],
+  index: ['api', 'compress', 'image', 'runtime', 'model', 'errors'],
+  bench: ['index', 'packageRoot', 'api', 'compress', 'image', 'runtime', 'model', 'errors'],
+  evaluate: ['index', 'packageRoot', 'api', 'compress', 'image', 'runtime', 'model', 'errors'],
+  cli: ['bench', 'evaluate', 'index', 'packageRoot', 'api', 'compress', 'image', 'runtime', 'model', 'errors'],
+};
+
+/** The one file that may load native code. */
+const LOADER = 'lib/runtime/load.ts';
+
+/** Who may include what. A C++ file is allowed by the folder it lies in. */
+const INCLUDE_BORDERS = [
+  { folder: 'native/addon/', header: /^(napi|node_api|js_native_api)\.h$/ },
+  { folder: 'native/engine/', header: /^(xnnpack|pthreadpool|cpuinfo)(\.h$|\/)/ },
+];
+
+/** `lib/api/classifier.ts` is in room `api`, `lib/index.ts` in `index`. */
+function roomOf(path: string): string {
+  return path.replace(/^lib\//, '').replace(/\.ts$/, '').split('/')[0]!;
+}
+
+/** What the checks want to know of a TypeScript source. */
+interface Facts {
+  /** Every module it names: `import`, `export ... from`, `import()`, `require()`, and `import('...')` as a type. */
+  readonly imports: readonly string[];
+  /** Whether it has a way to a `.node` file: such a name, the package that finds them, or dlopen. */
+  readonly loadsNative: boolean;
+}
+
+/** Read from the syntax tree, so that comments and texts that merely mention an import do not count. */
+function factsOf(path: string, text: string): Facts {
+  const imports: string[] = [];
+  let loadsNative = false;
+  const take = (node: ts.Node | undefined): void => {
+    if (node !== undefined && ts.isStringLiteralLike(node)) imports.push(node.text);
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) take(node.moduleSpecifier);
+    if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) take(node.argument.literal);
+    if (ts.isCallExpression(node) && loads(node.expression)) take(node.arguments[0]);
+    if (ts.isStringLiteralLike(node) || ts.isTemplateTail(node)) {
+      loadsNative ||= /^node-gyp-build$|\.node$/.test(node.text);
+    }
+    if (ts.isIdentifier(node)) loadsNative ||= node.text === 'dlopen';
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true));
+  return { imports, loadsNative };
+}
+
+/** `import`, or anything that calls itself require. */
+function loads(callee: ts.Expression): boolean {
+  return callee.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(callee) && callee.text === 'require');
+}
+
+/** Violations of the rules for lib/, one sentence each. */
+function checkLibrary(sources: Sources): string[] {
+  const problems: string[] = [];
+  for (const [path, text] of Object.entries(sources)) {
+    const room = roomOf(path);
+    if (path.split('/').some((part) => /^(utils?|helpers?|common|misc)(\.ts)?$/.test(part))) {
+      problems.push(`${path}: a helper lives beside its user or gets a name of its own`);
+      continue;
+    }
+    const allowed = ALLOWED[room];
+    if (allowed === undefined) {
+      problems.push(`${path}: lib/${room} is no known room`);
+      continue;
+    }
+    const { imports, loadsNative } = factsOf(path, text);
+    if (path !== LOADER && loadsNative) problems.push(`${path}: only ${LOADER} loads native code`);
+    for (const specifier of imports) {
+      if (!specifier.startsWith('.')) continue;
+      const target = posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts');
+      if (!target.startsWith('lib/')) {
+        problems.push(`${path}: imports ${specifier}, which is outside lib/`);
+        continue;
+      }
+      const to = roomOf(target);
+      if (to !== room && !allowed.includes(to)) problems.push(`${path}: ${room} must not import ${to} (${specifier})`);
+    }
+  }
+  return problems;
+}
+
+/** Violations of the borders inside native/, one sentence each. */
+function checkNative(sources: Sources): string[] {
+  return Object.entries(sources).flatMap(([path, text]) =>
+    [...text.matchAll(/^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]/gm)].flatMap(([, header = '']) => {
+      const border = INCLUDE_BORDERS.find((candidate) => candidate.header.test(header));
+      if (border !== undefined && !path.startsWith(border.folder)) {
+        return [`${path}: only ${border.folder} includes ${header}`];
+      }
+      return path.startsWith('native/engine/') && header.startsWith('addon/')
+        ? [`${path}: the engine knows nothing of the addon`]
+        : [];
+    }),
+  );
+}
+
+function sourcesIn(folder: string, extensions: RegExp): Sources {
+  return Object.fromEntries(
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && extensions.test(entry.name))
+      .map((entry) => {
+        const file = join(entry.parentPath, entry.name);
+        return [relative(root, file).replaceAll(sep, '/'), readFileSync(file, 'utf8')];
+      }),
+  );
+}
+
+describe('lib/', () => {
+  const sources = sourcesIn('lib', /\.ts$/);
+
+  it('imports one way only, and loads native code in one file', () => {
+    expect(checkLibrary(sources)).toEqual([]);
+  });
+
+  it('is what the check looked at', () => {
+    expect(new Set(Object.keys(sources).map(roomOf))).toEqual(new Set(Object.keys(ALLOWED)));
+    expect(factsOf(LOADER, sources[LOADER]!).loadsNative).toBe(true);
+  });
+});
+
+describe('native/', () => {
+  const sources = sourcesIn('native', /\.(cc|h|cpp|c|hpp)$/);
+
+  it('keeps Node-API to the addon and XNNPACK to the engine', () => {
+    expect(checkNative(sources)).toEqual([]);
+  });
+
+  it('is what the check looked at', () => {
+    const text = Object.values(sources).join('\n');
+    for (const header of ['napi.h', 'xnnpack.h', 'pthreadpool.h', 'cpuinfo.h']) expect(text).toContain(`<${header}>`);
+  });
+});
+
+describe('the check of lib/', () => {
+  it.each([
+    ['a static import upwards', 'lib/model/a.ts', `import { b } from '../runtime/b.js';`, 'must not import runtime'],
+    ['a type import upwards', 'lib/model/a.ts', `import type { B } from '../api/b.js';`, 'model must not import api'],
+    ['an import over lines', 'lib/compress/a.ts', `import {\n  b,\n} from\n  "../runtime/b.js";`, 'import runtime'],
+    ['a re-export', 'lib/image/a.ts', `export * from '../api/b.js';`, 'image must not import api'],
+    ['an import for its effect', 'lib/runtime/a.ts', `import '../image/b.js';`, 'runtime must not import image'],
+    ['a dynamic import', 'lib/api/a.ts', `const b = await import('../cli/b.js');`, 'api must not import cli'],
+    ['an import from a deeper folder', 'lib/model/torch/a.ts', `import '../../compress/b.js';`, 'import compress'],
+    ['a require', 'lib/model/a.ts', `const b = require('../runtime/b.js');`, 'model must not import runtime'],
+    ['a type named by its module', 'lib/model/a.ts', `type B = typeof import('../runtime/b.js');`, 'import runtime'],
+    ['errors that import', 'lib/errors.ts', `import './model/b.js';`, 'errors must not import model'],
+    ['rooms side by side', 'lib/bench/a.ts', `import '../evaluate/b.js';`, 'bench must not import evaluate'],
+    ['a room that imports the entry above it', 'lib/api/a.ts', `import '../index.js';`, 'api must not import index'],
+    ['an entry that reaches above api', 'lib/index.ts', `import './cli/b.js';`, 'index must not import cli'],
+    ['a model that looks for files', 'lib/model/a.ts', `import '../packageRoot.js';`, 'must not import packageRoot'],
+    ['a way out of lib/', 'lib/cli/a.ts', `import '../../scripts/b.mjs';`, 'outside lib/'],
+    ['a room nobody knows', 'lib/shared/a.ts', '', 'no known room'],
+    ['a utils folder', 'lib/model/utils/a.ts', '', 'a helper lives beside its user'],
+    ['a utils file', 'lib/utils.ts', '', 'a helper lives beside its user'],
+    ['a second loader', 'lib/runtime/a.ts', `require('node-gyp-build')(root);`, 'only lib/runtime/load.ts'],
+    ['a binary by its name', 'lib/api/a.ts', `require('../../build/neonsense.node');`, 'only lib/runtime/load.ts'],
+    ['a binary in a template', 'lib/api/a.ts', 'const file = `${root}/neonsense.node`;', 'only lib/runtime/load.ts'],
+    ['dlopen', 'lib/bench/a.ts', `process.dlopen(module, file);`, 'only lib/runtime/load.ts'],
+  ])('finds %s', (_, path, text, problem) => {
+    expect(checkLibrary({ [path]: text }).join('\n')).toContain(problem);
+  });
+
+  it.each([
+    ['imports downwards', 'lib/cli/a.ts', `import '../bench/b.js';\nimport '../model/torch/c.js';`],
+    ['its own room', 'lib/model/torch/a.ts', `import { b } from '../b.js';\nimport './c.js';`],
+    ['packages and Node', 'lib/model/a.ts', `import { z } from 'zod';\nimport fs from 'node:fs';`],
+    ['what only a comment says', 'lib/model/a.ts', `// import '../runtime/b.js', or load it: 'b.node'`],
+    ['what only a text says', 'lib/model/a.ts', `const s = "from '../cli/c.js'";`],
+    ['the loader', LOADER, `import '../packageRoot.js';\nrequire('node-gyp-build');`],
+  ])('accepts %s', (_, path, text) => {
+    expect(checkLibrary({ [path]: text })).toEqual([]);
+  });
+});
+
+describe('the check of native/', () => {
+  it.each([
+    ['XNNPACK in the addon', 'native/addon/a.cc', '#include <xnnpack.h>', 'only native/engine/ includes xnnpack.h'],
+    ['XNNPACK in a test', 'native/test/a.cc', '  # include "xnnpack/math.h"', 'only native/engine/ includes xnnpack/'],
+    ['pthreadpool in the addon', 'native/addon/a.h', '#include <pthreadpool.h>', 'includes pthreadpool.h'],
+    ['cpuinfo in the addon', 'native/addon/a.h', '#pragma once\n#include <cpuinfo.h>', 'includes cpuinfo.h'],
+    ['Node-API in the engine', 'native/engine/a.h', '#include <napi.h>', 'only native/addon/ includes napi.h'],
+    ['the C headers of Node-API', 'native/engine/a.h', '#include <node_api.h>', 'addon/ includes node_api.h'],
+    ['an engine that knows the addon', 'native/engine/a.cc', '#include "addon/convert.h"', 'nothing of the addon'],
+  ])('finds %s', (_, path, text, problem) => {
+    expect(checkNative({ [path]: text }).join('\n')).toContain(problem);
+  });
+
+  it('accepts what belongs where it is', () => {
+    expect(
+      checkNative({
+        'native/addon/a.cc': '#include <napi.h>\n#include "engine/session.h"',
+        'native/engine/b.cc': '#include <xnnpack.h>\n#include <vector>\n// #include <napi.h>',
+      }),
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,246 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compareModels, compress, COMPRESS_ENGINE, type ModelScore, type NamedModel } from '../../lib/api/compress.js';
+import { compareLogits } from '../../lib/compress/compare.js';
+import { checkGoals, parseGoals } from '../../lib/compress/goals.js';
+import { layerStatistics } from '../../lib/compress/layerStatistics.js';
+import { checkStages, runStages, type CompressStage } from '../../lib/compress/pipeline.js';
+import { prune } from '../../lib/compress/prune.js';
+import { quantizeDynamic } from '../../lib/compress/quantizeDynamic.js';
+import { sensitiveLayers } from '../../lib/compress/quantizeStatic.js';
+import { reportJson, reportMarkdown } from '../../lib/compress/report.js';
+import { reportHtml } from '../../lib/compress/reportHtml.js';
+import { layerSpecs } from '../../lib/model/architecture.js';
+import { foldModel } from '../../lib/model/foldBatchNorm.js';
+import type { Model } from '../../lib/model/model.js';
+import { toFloat32 } from '../../lib/model/weights.js';
+import { randomImages, randomModel } from '../randomModel.js';
+import { pictures, plainArchitecture, relativeError, run, runModel } from './running.js';
+
+const model = plainArchitecture(randomModel());
+const calibration = pictures(randomImages(model, 8, 5), 8);
+const code = (expected: string) => expect.objectContaining({ code: expected });
+
+/** Scores models by how often they agree with the first: no labels needed. */
+async function scoreByAgreement(models: readonly NamedModel[]): Promise<ModelScore[]> {
+  const input = pictures(randomImages(model, 6, 9), 6);
+  const best = (logits: Float32Array) => logits.indexOf(Math.max(...logits));
+  const reference = (await run(models[0]!.model, input)).map(best);
+  return Promise.all(
+    models.map(async ({ model: scored }) => {
+      const own = (await run(scored, input)).map(best);
+      const share = own.filter((c, i) => c === reference[i]).length / own.length;
+      return { images: own.length, top1: share, top5: 1, agreement: { baseline: share } };
+    }),
+  );
+}
+
+describe('the pipeline', () => {
+  it('gives what the stages give one after another', async () => {
+    const stages: CompressStage[] = [{ stage: 'prune', amount: 0.5 }, { stage: 'quantize-dynamic', scope: 'all' }];
+    const outcomes = await runStages(model, stages, { engine: COMPRESS_ENGINE });
+    const expected = quantizeDynamic(prune(model, { amount: 0.5 }).model, { scope: 'all' });
+    expect(outcomes.map(({ name }) => name)).toEqual(['prune', 'quantize-dynamic']);
+    expect(outcomes[1]!.model.layers).toEqual(expected.layers);
+    expect(outcomes[1]!.model.provenance.map(({ step }) => step)).toEqual(['prune', 'quantize-dynamic']);
+  });
+
+  it('takes stages in any order that makes sense', async () => {
+    const orders: CompressStage[][] = [
+      [{ stage: 'quantize-dynamic' }, { stage: 'prune', amount: 0.3 }],
+      [{ stage: 'fp16' }, { stage: 'prune' }, { stage: 'quantize-static' }],
+      [{ stage: 'prune', method: 'channels' }, { stage: 'prune' }, { stage: 'recalibrate' }, { stage: 'fp16' }],
+    ];
+    const input = randomImages(model, 1);
+    for (const stages of orders) {
+      const outcomes = await runStages(model, stages, { engine: COMPRESS_ENGINE, calibration });
+      const logits = await runModel(outcomes.at(-1)!.model, input);
+      expect(logits.every(Number.isFinite)).toBe(true);
+    }
+    const twice = await runStages(model, orders[2]!, { engine: COMPRESS_ENGINE, calibration });
+    expect(twice.map(({ name }) => name)).toEqual(['prune-1', 'prune-2', 'recalibrate', 'fp16']);
+  });
+
+  it('quantizes statically with the sensitive layers in float by default', async () => {
+    const [outcome] = await runStages(model, [{ stage: 'quantize-static' }], { engine: COMPRESS_ENGINE, calibration });
+    const float = [...outcome!.model.layers].filter(([, { weights }]) => weights.type === 'f32').map(([name]) => name);
+    expect(float).toEqual(sensitiveLayers(model.architecture));
+    for (const { name, groups } of layerSpecs(model.architecture)) if (groups > 1) expect(float).toContain(name);
+    const input = randomImages(model, 4, 9);
+    expect(relativeError(await runModel(outcome!.model, input), await runModel(model, input))).toBeLessThan(0.1);
+  });
+
+  it("corrects the biases of dynamic int8 where calibration data are there, but not in PyTorch's scope", async () => {
+    const outcomeOf = async (stage: CompressStage) =>
+      (await runStages(model, [stage], { engine: COMPRESS_ENGINE, calibration }))[0]!.model;
+    const input = randomImages(model, 8, 9);
+    const expected = await runModel(model, input);
+    const corrected = await outcomeOf({ stage: 'quantize-dynamic' });
+    const plain = await outcomeOf({ stage: 'quantize-dynamic', biasCorrection: false });
+    expect(plain.layers).toEqual(quantizeDynamic(model).layers);
+    expect(relativeError(await runModel(corrected, input), expected)).toBeLessThan(
+      relativeError(await runModel(plain, input), expected),
+    );
+    const linear = await outcomeOf({ stage: 'quantize-dynamic', scope: 'linear' });
+    expect(linear.layers).toEqual(quantizeDynamic(model, { scope: 'linear' }).layers);
+  });
+
+  const bad: [string, string, CompressStage[], Model?][] = [
+    ['quantizing twice', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'quantize-static' }]],
+    ['quantizing a quantized model', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }], quantizeDynamic(model)],
+    ['halves of int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'fp16' }]],
+    ['removing channels of int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'prune', method: 'channels' }]],
+    ['recalibrating int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'recalibrate' }]],
+    ['amount 1 in a later stage', 'ERR_INVALID_ARGUMENT', [{ stage: 'prune' }, { stage: 'prune', amount: 1 }]],
+    ['no stages', 'ERR_INVALID_ARGUMENT', []],
+    ['an unknown stage', 'ERR_INVALID_ARGUMENT', [{ stage: 'distill' } as unknown as CompressStage]],
+  ];
+  it.each(bad)('refuses %s (%s) before any work', (_, expected, stages, source = model) => {
+    expect(() => checkStages(source, stages, calibration)).toThrow(code(expected));
+  });
+
+  it.each([undefined, [], [new Float32Array(3)]])('refuses calibration data %j: ERR_DATASET', (data) => {
+    expect(() => checkStages(model, [{ stage: 'quantize-static' }], data)).toThrow(code('ERR_DATASET'));
+    expect(() => checkStages(model, [{ stage: 'prune' }, { stage: 'recalibrate' }], data)).toThrow(code('ERR_DATASET'));
+  });
+});
+
+describe('compress', () => {
+  const options = {
+    stages: [{ stage: 'prune', amount: 0.3 }, { stage: 'quantize-dynamic' }],
+    evaluate: scoreByAgreement,
+    latency: { runs: 5, warmup: 1 },
+    environment: { model: 'random <b>&' },
+  } satisfies Parameters<typeof compress>[1];
+
+  it('measures the baseline and every stage', async () => {
+    const { report, model: result, stages, passed } = await compress(model, { ...options, require: 'size=-30%' });
+    expect(report.stages.map(({ name }) => name)).toEqual(['baseline', 'prune', 'quantize-dynamic']);
+    const [baseline, pruned, quantized] = report.stages;
+    expect(baseline).toMatchObject({ sparsity: 0, accuracy: { top1: 1, agreement: 1 }, latency: { ratio: 1, runs: 5 } });
+    expect(pruned!.sparsity).toBeCloseTo(0.3, 2);
+    expect(pruned!.bytes).toBeLessThan(baseline!.bytes);
+    expect(quantized!.bytes).toBeLessThan(0.7 * baseline!.bytes);
+    expect(quantized!.latency!.ms).toBeGreaterThan(0);
+    expect(pruned!.parameters).toBe(baseline!.parameters);
+    expect(result).toBe(stages[1]!.model);
+    expect(passed).toBe(true);
+  });
+
+  it('says which goals were missed and still gives the model', async () => {
+    const result = await compress(model, { ...options, require: { size: -0.99, accuracy: -1 + 1e-9 } });
+    expect(result.passed).toBe(false);
+    expect(result.report.goals.map(({ metric, met }) => [metric, met])).toEqual([['size', false], ['accuracy', true]]);
+    expect(result.model.precision).toBe('int8-dynamic');
+  });
+
+  it('refuses goals nothing will be measured for', async () => {
+    const { evaluate: _, ...withoutData } = options;
+    await expect(compress(model, { ...withoutData, require: 'accuracy=-5%' })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'));
+    await expect(compress(model, { ...options, latency: false, require: 'latency=-5%' })).rejects.toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    );
+  });
+
+  it('stops when its signal fires', async () => {
+    await expect(compress(model, { ...options, signal: AbortSignal.abort() })).rejects.toThrow(code('ERR_ABORTED'));
+  });
+
+  it('reports in Markdown, JSON and one self-contained HTML page', async () => {
+    const { report } = await compress(model, { ...options, require: 'size=-99%,latency=-1%' });
+    const markdown = reportMarkdown(report);
+    expect(markdown).toMatch(/\| baseline \| fp32 \|/);
+    expect(markdown).toMatch(/\| size \| at most -99.0 % .* \| FAILED \|/);
+    expect(markdown.split('\n').filter((line) => line.startsWith('| features.5.block.1.0 '))).toHaveLength(2);
+    expect(JSON.parse(reportJson(report))).toEqual(JSON.parse(JSON.stringify(report)));
+
+    const html = reportHtml(report);
+    expect(html).not.toMatch(/(?:src|href)=|<script|<link|@import|url\(/);
+    expect(html).toContain('random &lt;b&gt;&amp;');
+    // Size, latency, accuracy and agreement; then two histograms for each layer of both stages.
+    expect(html.match(/by stage"/g)).toHaveLength(4);
+    expect(html.match(/Histogram: weights/g)).toHaveLength(2 * layerSpecs(model.architecture).length);
+    expect(html.match(/Histogram: error/g)).toHaveLength(2 * layerSpecs(model.architecture).length);
+    expect(html).not.toMatch(/NaN|undefined|Infinity/);
+  });
+});
+
+describe('layer statistics', () => {
+  it('compare int8 weights with the folded ones they were rounded from', () => {
+    const quantized = quantizeDynamic(model, { keepFloat: [] });
+    const statistics = layerStatistics(quantized, model);
+    const folded = foldModel(model);
+    for (const { layer, error, histogram, weights } of statistics) {
+      expect(histogram.counts.reduce((sum, count) => sum + count, 0)).toBe(weights);
+      const { weights: stored } = quantized.layers.get(layer)!;
+      const exact = toFloat32(folded.layers.get(layer)!.weights);
+      const largest = toFloat32(stored).reduce((most, w, i) => Math.max(most, Math.abs(w - exact[i]!)), 0);
+      expect(error!.largest).toBeCloseTo(largest, 7);
+      if (stored.type === 'i8') expect(error!.largest).toBeLessThanOrEqual(Math.max(...stored.scales) * 0.5001);
+      else expect(error!.signalToNoise).toBeNull();
+    }
+  });
+
+  it('leave the error out where channels were removed', () => {
+    const { model: pruned } = prune(model, { method: 'channels', amount: 0.5 });
+    const statistics = layerStatistics(pruned, model);
+    expect(statistics.find(({ layer }) => layer === 'classifier.0')!.error).toBeUndefined();
+    expect(statistics.find(({ layer }) => layer === 'features.0.0')!.error!.largest).toBe(0);
+  });
+});
+
+describe('goals', () => {
+  it('are read from text', () => {
+    expect(parseGoals('size=-30%, latency = -40 % ,accuracy=-5%')).toEqual({ size: -0.3, latency: -0.4, accuracy: -0.05 });
+    expect(parseGoals('latency=+2.5%')).toEqual({ latency: 0.025 });
+  });
+
+  it.each(['', 'size', 'size=30', 'speed=-30%', 'size=-30%,size=-20%', 'size=-100%', 'size=--3%', 'size=-30%,'])(
+    'refuse %j',
+    (text) => {
+      expect(() => parseGoals(text)).toThrow(code('ERR_INVALID_ARGUMENT'));
+    },
+  );
+
+  it('are met exactly when the change is at least as good', () => {
+    const change = fc.double({ min: -0.9, max: 0.5, noNaN: true });
+    fc.assert(
+      fc.property(change, change, (wanted, reached) => {
+        const baseline = { bytes: 1000, latency: 2, top1: 0.5 };
+        const value = { bytes: 1000 * (1 + reached), latency: 2 * (1 + reached), top1: 0.5 * (1 + reached) };
+        if (Math.abs(wanted - reached) < 1e-9) return;
+        const results = checkGoals({ size: wanted, latency: wanted, accuracy: wanted }, baseline, value);
+        expect(results.map(({ met }) => met)).toEqual([reached < wanted, reached < wanted, reached > wanted]);
+      }),
+    );
+  });
+});
+
+describe('comparing models', () => {
+  it('measures the largest and the mean difference, and agreement', () => {
+    const first = Float32Array.of(1, 2, 3, 4, -4, 0);
+    const second = Float32Array.of(1, 2, 3.5, 0, -4, 1);
+    expect(compareLogits(first, second, 3)).toEqual({
+      images: 2, largest: 4, mean: 5.5 / 6, range: 8, relative: 0.5, agreement: 0.5,
+    });
+    expect(compareLogits(first, Float32Array.of(1, 2, 3, 4, -4, Number.NaN), 3).relative).toBe(Infinity);
+  });
+
+  it('finds a model equal to itself, alone and in a batch, and a compressed one close', async () => {
+    const same = await compareModels(model, model);
+    expect(same.models).toMatchObject({ images: 16, largest: 0, relative: 0, agreement: 1 });
+    const { models, singleAgainstBatch } = await compareModels(model, quantizeDynamic(model), { inputs: calibration });
+    expect(models.images).toBe(8);
+    expect(models.relative).toBeGreaterThan(0);
+    expect(models.relative).toBeLessThan(0.1);
+    for (const { relative } of singleAgainstBatch) expect(relative).toBeLessThan(1e-5);
+  });
+
+  it('refuses models that differ in classes or input, and pictures that do not fit', async () => {
+    const invalid = code('ERR_INVALID_ARGUMENT');
+    await expect(compareModels(model, randomModel({ classes: 3 }))).rejects.toThrow(invalid);
+    await expect(compareModels(model, randomModel({ size: 96 }))).rejects.toThrow(invalid);
+    await expect(compareModels(model, model, { inputs: [new Float32Array(5)] })).rejects.toThrow(invalid);
+    await expect(compareModels(model, model, { inputs: [] })).rejects.toThrow(invalid);
+  });
+});

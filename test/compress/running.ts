@@ -1,0 +1,69 @@
+import { encodeModel, readModel } from '../../lib/model/format.js';
+import type { Model } from '../../lib/model/model.js';
+import { createSession } from '../../lib/runtime/session.js';
+import type { ObserveModel } from '../../lib/compress/calibrate.js';
+import type { RunModel } from '../../lib/compress/sensitivity.js';
+
+/** Logits of a batch, on one thread. */
+export async function runModel(model: Model, input: Float32Array): Promise<Float32Array> {
+  const session = await createSession(model, { threads: 1 });
+  try {
+    return await session.run(input);
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** The engine as compression takes it. */
+export const observe: ObserveModel = async function* (model, inputs) {
+  const session = await createSession(model, { threads: 1, observe: true });
+  try {
+    for (const input of inputs) yield await session.observe(input);
+  } finally {
+    await session.dispose();
+  }
+};
+
+/** Logits picture by picture. */
+export const run: RunModel = async (model, inputs) => {
+  const session = await createSession(model, { threads: 1 });
+  try {
+    const logits: Float32Array[] = [];
+    for (const input of inputs) logits.push(await session.run(input));
+    return logits;
+  } finally {
+    await session.dispose();
+  }
+};
+
+/** The random models of the tests carry a key in their blocks that is no part of an architecture; files refuse it. */
+export function plainArchitecture(model: Model): Model {
+  const blocks = model.architecture.blocks.map(
+    ({ kernel, input, expanded, output, squeeze, activation, stride, hasExpansion }) => {
+      return { kernel, input, expanded, output, squeeze, activation, stride, hasExpansion };
+    },
+  );
+  return { ...model, architecture: { ...model.architecture, blocks } };
+}
+
+/** `model` as its file gives it back. */
+export function throughFile(model: Model): Promise<Model> {
+  return readModel(encodeModel(plainArchitecture(model)));
+}
+
+/** `[N, H, W, 3]` as N pictures. */
+export function pictures(batch: Float32Array, count: number): Float32Array[] {
+  const size = batch.length / count;
+  return Array.from({ length: count }, (_, i) => batch.slice(i * size, (i + 1) * size));
+}
+
+/** Root mean square of the difference over that of the expected numbers. */
+export function relativeError(actual: Float32Array, expected: Float32Array): number {
+  let squares = 0;
+  let own = 0;
+  expected.forEach((value, i) => {
+    squares += (actual[i]! - value) ** 2;
+    own += value ** 2;
+  });
+  return Math.sqrt(squares / own);
+}
