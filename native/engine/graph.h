@@ -19,7 +19,8 @@ struct Graph {
   SubgraphHandle subgraph;
 };
 
-// Builds the subgraph of a validated plan for a batch of one image, multiplying weights by their factors; throws Error where a weight or bias is not finite. The input has id kInputId, the outputs follow from
+// Builds the subgraph of a validated plan for a batch of one image, multiplying weights by their factors. Throws Error
+// where a weight or bias is not finite. The input has id kInputId, the outputs follow from
 // kFirstOutputId in the plan's order. Arrays of the plan must live until a runtime has been made from the subgraph.
 Graph BuildGraph(const Plan& plan, const InputLayout& input);
 
