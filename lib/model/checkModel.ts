@@ -8,11 +8,9 @@ import { elementCount, firstNotFinite } from './weights.js';
  * Checks what the types cannot say: every layer is there, each array has the length its layer needs, every number can
  * be computed with, and the labels, the precision and the weights fit each other.
  *
- * @param options with `weights: false` the weights, most of all numbers, are not looked at one by one: the writer of a
- * file with an intact hash did, and the engine does when it packs them
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` naming the layer and what is wrong with it.
  */
-export function checkModel(model: Model, { weights: checksWeights = true } = {}): void {
+export function checkModel(model: Model): void {
   const specs = layerSpecs(model.architecture);
   if (model.labels.length !== model.architecture.classes) {
     throw unfit(`it has ${model.labels.length} labels for ${model.architecture.classes} classes`);
@@ -23,14 +21,14 @@ export function checkModel(model: Model, { weights: checksWeights = true } = {})
   for (const spec of specs) {
     const layer = model.layers.get(spec.name);
     if (layer === undefined) throw unfit(`layer ${spec.name} is missing`);
-    checkLayer(layer, spec, checksWeights);
+    checkLayer(layer, spec);
     checkPrecision(layer.weights, spec, model);
   }
 }
 
-function checkLayer(layer: Layer, spec: LayerSpec, checksWeights: boolean): void {
+function checkLayer(layer: Layer, spec: LayerSpec): void {
   const channels = spec.shape[0] ?? 0;
-  checkWeights(layer.weights, spec, checksWeights);
+  checkWeights(layer.weights, spec);
   if ((layer.bias === undefined) === (layer.batchNorm === undefined)) {
     throw unfit(`layer ${spec.name} needs either a bias or a batch norm`);
   }
@@ -51,14 +49,14 @@ function checkBatchNorm(batchNorm: BatchNorm, channels: number, name: string): v
     throw unfit(`${name}.running_var is negative (${batchNorm.variance[negative]}) at index ${negative}`);
 }
 
-function checkWeights(weights: Weights, spec: LayerSpec, checksWeights: boolean): void {
+function checkWeights(weights: Weights, spec: LayerSpec): void {
   const name = `${spec.name}.weight`;
   const expected = elementCount(spec.shape);
   if (weights.data.length !== expected)
     throw unfit(`${name} has ${weights.data.length} elements instead of ${expected}`);
   switch (weights.type) {
     case 'f32':
-      if (checksWeights) checkNumbers(weights.data, expected, name);
+      checkNumbers(weights.data, expected, name);
       break;
     case 'f16': {
       const index = weights.data.findIndex((bits) => (bits & 0x7c00) === 0x7c00);

@@ -43,7 +43,7 @@ export function decodeModel(container: Container): Model {
   for (const spec of layerSpecs(architecture)) layers.set(spec.name, reader.layer(spec));
   reader.checkAllRead();
   const model: Model = { architecture, layers, ...described };
-  checkModel(model, { weights: false });
+  checkModel(model);
   return model;
 }
 
