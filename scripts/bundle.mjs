@@ -2,7 +2,11 @@
 // Bundles lib/ into dist/: one file for the library, one for the command line, one for the benchmark's child processes,
 // and chunks for what each loads only when it is needed. Loading forty small modules took longer than loading and
 // running a model. Types come from tsc beside them.
+import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
+
+// Names of chunks carry a hash of their content, so an earlier build's would stay beside the new ones.
+rmSync('dist/chunks', { recursive: true, force: true });
 
 const common = {
   outdir: 'dist',

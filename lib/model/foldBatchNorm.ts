@@ -7,7 +7,7 @@ import { firstNotFinite, toFloat32 } from './weights.js';
 /** What torchvision's MobileNetV3 adds to the variance (`BatchNorm2d(eps=0.001)`). */
 export const BATCH_NORM_EPSILON = 1e-3;
 
-/** A batch norm as the linear map it is after training: per channel `factor` for the weights, and what becomes the bias. */
+/** A batch norm as the linear map it is after training: a factor per channel for the weights, and what becomes the bias. */
 export interface LinearBatchNorm {
   readonly factors: Float64Array;
   readonly bias: Float32Array;

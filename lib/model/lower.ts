@@ -25,7 +25,8 @@ export interface LowerOptions {
  * numbers and a clamped output.
  *
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` when `until` names no layer, `ERR_MODEL_ARCHITECTURE` when a layer is
- * missing or its weights are unusable, `ERR_MODEL_FORMAT` when a statically quantized model lacks the range of a value it needs.
+ * missing or its weights are unusable, `ERR_MODEL_FORMAT` when a statically quantized model lacks the range of a value
+ * it needs.
  */
 export function lower(model: Model, options: LowerOptions = {}): Plan {
   return new Lowering(model, options).run();
@@ -110,10 +111,8 @@ class Lowering {
       factors: norm?.factors ?? (hardSigmoid ? new Float64Array(spec.shape[0]!).fill(1 / 6) : undefined),
       inPlace: this.options.consume ?? false,
     });
-    const bias = lowerBias(norm?.bias ?? stored.bias, spec, hardSigmoid ? { factor: 1 / 6, offset: 0.5 } : { factor: 1, offset: 0 }, {
-      weights,
-      input: this.values[source]!,
-    });
+    const shift = hardSigmoid ? { factor: 1 / 6, offset: 0.5 } : { factor: 1, offset: 0 };
+    const bias = lowerBias(norm?.bias ?? stored.bias, spec, shift, { weights, input: this.values[source]! });
 
     const { stride, padding } = spec;
     const depthwise = spec.groups > 1;
@@ -203,7 +202,10 @@ function cutAfter(plan: Plan, name: string): Plan {
     throw invalidArgument('until', 'the name of a Conv2d or Linear module', name);
   }
   if (plan.values[last.output]!.type !== 'f32') {
-    throw new NeonsenseError('ERR_UNSUPPORTED', `The output of ${name} is quantized: stop at a layer of the float model`);
+    throw new NeonsenseError(
+      'ERR_UNSUPPORTED',
+      `The output of ${name} is quantized: stop at a layer of the float model`,
+    );
   }
   return {
     values: plan.values.slice(0, last.output + 1),
