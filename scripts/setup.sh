@@ -83,17 +83,24 @@ is_made() {
 
 install_packages() {
   local hash stamp=node_modules/.neonsense-installed
-  hash=$(node scripts/hash-tree.mjs package.json package-lock.json)
+  # The published package has no lockfile: npm leaves it out.
+  local manifests=(package.json) command=install
+  if [ -f package-lock.json ]; then
+    manifests+=(package-lock.json)
+    command=ci
+  fi
+  hash=$(node scripts/hash-tree.mjs "${manifests[@]}")
   hash="$hash $(node -p '[process.platform, process.arch, process.versions.modules].join(" ")')"
   is_made "$stamp" "$hash" node_modules/.package-lock.json && return
   step 'installing npm packages'
-  logged 'Is the npm registry reachable? Try: npm ci' npm ci --no-audit --no-fund --include=dev --include=optional
+  logged "Is the npm registry reachable? Try: npm $command" \
+    npm "$command" --no-audit --no-fund --include=dev --include=optional
   printf '%s\n' "$hash" >"$stamp"
 }
 
 build_native() {
   local hash stamp=build/.neonsense-native addon=build/Release/neonsense.node
-  local inputs=(native CMakeLists.txt third_party/manifest.json third_party/xnnpack.cmake package-lock.json)
+  local inputs=(native CMakeLists.txt third_party/manifest.json third_party/xnnpack.cmake package.json)
   hash=$(node scripts/hash-tree.mjs "${inputs[@]}")
   hash="$hash $(uname -m) $(c++ --version | head -n 1) $root"
   is_made "$stamp" "$hash" "$addon" && return
@@ -115,7 +122,9 @@ build_native() {
 
 build_typescript() {
   local hash stamp=build/.neonsense-dist
-  hash="$(node scripts/hash-tree.mjs lib tsconfig.json package-lock.json)"
+  # The published package comes with dist and without its sources.
+  [ -d lib ] || return 0
+  hash="$(node scripts/hash-tree.mjs lib tsconfig.json scripts/bundle.mjs package.json)"
   is_made "$stamp" "$hash" dist/index.js dist/cli/main.js && return
   step 'compiling TypeScript'
   logged '' npm run build:ts
