@@ -1,4 +1,5 @@
 import { shortNames } from '../bench/names.js';
+import { percent, SUMMARY_COLUMNS, summaryRow } from '../evaluate/report.js';
 import type { Evaluation } from '../evaluate/score.js';
 import { alignColumns, printable } from './text.js';
 
@@ -14,19 +15,10 @@ export function jsonLine(evaluation: Evaluation): string {
 /** The evaluations as tables for a terminal. */
 export function evaluationText(evaluations: readonly Evaluation[]): string {
   const shorten = shortNames(evaluations.map(({ model }) => model));
-  const percent = (fraction: number | null): string => (fraction === null ? '-' : `${(100 * fraction).toFixed(1)} %`);
   const sections = [
     columns([
-      ['model', 'precision', 'images', 'top-1', 'top-5', 'calibration error', 'images/s'],
-      ...evaluations.map((evaluation) => [
-        shorten(evaluation.model),
-        evaluation.precision,
-        String(evaluation.images),
-        percent(evaluation.top1),
-        percent(evaluation.top5),
-        percent(evaluation.ece),
-        evaluation.imagesPerSecond.toFixed(0),
-      ]),
+      [...SUMMARY_COLUMNS],
+      ...evaluations.map((evaluation) => summaryRow(evaluation, shorten(evaluation.model))),
     ]),
     columns([
       ['top-1 by class', ...evaluations.map(({ model }) => shorten(model))],

@@ -44,7 +44,8 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character]!);
 }
 
-function percent(fraction: number | null): string {
+/** A share in percent with one decimal, a dash for none. */
+export function percent(fraction: number | null): string {
   return fraction === null ? '-' : `${(100 * fraction).toFixed(1)} %`;
 }
 
@@ -55,18 +56,34 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
   return `<table><thead>${cells('th', header)}</thead><tbody>${body}</tbody></table>`;
 }
 
+/** Heads of a summary's columns, for `summaryRow`. */
+export const SUMMARY_COLUMNS: readonly string[] = [
+  'model',
+  'precision',
+  'images',
+  'top-1',
+  'top-5',
+  'calibration error',
+  'images/s',
+];
+
+/** One model's line of a summary, in the order of `SUMMARY_COLUMNS`, under the name `model`. */
+export function summaryRow(evaluation: Evaluation, model: string): string[] {
+  return [
+    model,
+    evaluation.precision,
+    String(evaluation.images),
+    percent(evaluation.top1),
+    percent(evaluation.top5),
+    percent(evaluation.ece),
+    evaluation.imagesPerSecond.toFixed(0),
+  ];
+}
+
 function summaryTable(evaluations: readonly Evaluation[]): string {
   return table(
-    ['model', 'precision', 'images', 'top-1', 'top-5', 'calibration error', 'images/s'],
-    evaluations.map((evaluation) => [
-      evaluation.model,
-      evaluation.precision,
-      String(evaluation.images),
-      percent(evaluation.top1),
-      percent(evaluation.top5),
-      percent(evaluation.ece),
-      evaluation.imagesPerSecond.toFixed(0),
-    ]),
+    SUMMARY_COLUMNS,
+    evaluations.map((evaluation) => summaryRow(evaluation, evaluation.model)),
   );
 }
 
