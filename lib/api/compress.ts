@@ -21,6 +21,7 @@ export type { PruneOptions, PruneReport } from '../compress/prune.js';
 export { quantizeDynamic } from '../compress/quantizeDynamic.js';
 export { quantizeStatic } from '../compress/quantizeStatic.js';
 export { recalibrate } from '../compress/recalibrate.js';
+export { reconstruct } from '../compress/reconstruct.js';
 export { toFp16 } from '../compress/fp16.js';
 
 /** A model and what it is called in the results. */

@@ -7,6 +7,7 @@ import { checkPruneOptions, prune, type PruneOptions, type PruneReport } from '.
 import { inSinglePrecision, quantizeDynamic, type QuantizeDynamicOptions } from './quantizeDynamic.js';
 import { quantizeStatic, type QuantizeStaticOptions, type QuantizeStaticReport } from './quantizeStatic.js';
 import { recalibrate, type RunToLayer } from './recalibrate.js';
+import { reconstruct } from './reconstruct.js';
 import { requireFiniteWeights, requireLayerNames } from './requirements.js';
 import type { KeepFloatTarget, RunModel } from './sensitivity.js';
 
@@ -15,6 +16,8 @@ export type CompressStage =
   | ({ readonly stage: 'prune' } & PruneOptions)
   /** Gives the activations of a pruned network the means and variances they had before. Needs calibration data. */
   | { readonly stage: 'recalibrate' }
+  /** Solves for the weights that pruning left, so that each layer puts out what it did before. Needs calibration data. */
+  | { readonly stage: 'reconstruct' }
   /** With scope `all`, calibration data are used to correct biases unless `biasCorrection` is false. */
   | ({ readonly stage: 'quantize-dynamic'; readonly biasCorrection?: boolean } & Omit<QuantizeDynamicOptions, 'means'>)
   /** Needs calibration data. `keepFloat` is `sensitive` unless given. */
@@ -67,7 +70,7 @@ export async function runStages(
   checkStages(model, stages, options.calibration);
   const outcomes: StageOutcome[] = [];
   let current = model;
-  // What recalibration brings activations back to: the network as it was before weights were taken out of it.
+  // What repairs aim at: the network as it was before weights were taken out of it.
   let unpruned = model;
   for (const [index, stage] of stages.entries()) {
     throwIfAborted(options.signal);
@@ -107,6 +110,18 @@ async function runStage(
           : { onProgress: (done, total) => onProgress('recalibration', done, total) }),
       });
       return { model: repaired, reference: model };
+    }
+    case 'reconstruct': {
+      const repaired = await reconstruct(model, {
+        reference: unpruned,
+        calibration,
+        observe: engine.observe,
+        ...(signal === undefined ? {} : { signal }),
+        ...(onProgress === undefined
+          ? {}
+          : { onProgress: (done, total) => onProgress('reconstruction', done, total) }),
+      });
+      return { model: repaired, reference: unpruned };
     }
     case 'quantize-dynamic': {
       const { stage: _, biasCorrection = true, ...rest } = stage;
@@ -162,6 +177,7 @@ export function checkStages(
         if (stage.method === 'channels') requireFloatNow();
         break;
       case 'recalibrate':
+      case 'reconstruct':
         requireCalibration(model, calibration ?? []);
         if (precision !== 'fp32') {
           throw new NeonsenseError('ERR_UNSUPPORTED', `${where} needs an FP32 model but it is ${precision} by then`);
@@ -187,7 +203,7 @@ export function checkStages(
       default:
         throw invalidArgument(
           `stages[${index}].stage`,
-          "'prune', 'recalibrate', 'quantize-dynamic', 'quantize-static' or 'fp16'",
+          "'prune', 'recalibrate', 'reconstruct', 'quantize-dynamic', 'quantize-static' or 'fp16'",
           (stage as { stage: unknown }).stage,
         );
     }

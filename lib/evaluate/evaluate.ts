@@ -32,6 +32,7 @@ export async function evaluate(
         precision: model.precision,
         labels: model.labels,
         preprocessing: model.preprocessing,
+        temperature: model.confidence?.temperature,
         run: (input) => session.run(input),
       });
     }

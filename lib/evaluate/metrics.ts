@@ -55,11 +55,14 @@ export function argmax(logits: ArrayLike<number>): number {
   return best;
 }
 
-/** The highest softmax probability, `exp(max) / sum exp`, computed against the maximum so that it can't overflow. */
-export function confidenceOf(logits: ArrayLike<number>): number {
+/**
+ * The highest probability of `softmax(logits / temperature)`, `exp(max) / sum exp`, computed against the maximum so that
+ * it can't overflow.
+ */
+export function confidenceOf(logits: ArrayLike<number>, temperature = 1): number {
   const highest = logits[argmax(logits)]!;
   let sum = 0;
-  for (let c = 0; c < logits.length; c += 1) sum += Math.exp(logits[c]! - highest);
+  for (let c = 0; c < logits.length; c += 1) sum += Math.exp((logits[c]! - highest) / temperature);
   return 1 / sum;
 }
 
@@ -73,8 +76,14 @@ export class MetricsAccumulator {
   #top1 = 0;
   #top5 = 0;
 
-  /** @param classes number of classes, the length of every logits vector */
-  constructor(classes: number) {
+  /**
+   * @param classes number of classes, the length of every logits vector
+   * @param temperature what logits are divided by before the softmax
+   */
+  constructor(
+    classes: number,
+    private readonly temperature = 1,
+  ) {
     this.#confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   }
 
@@ -94,7 +103,7 @@ export class MetricsAccumulator {
     this.#confusion[label]![predicted]! += 1;
 
     // Bins are open below and closed above, so a confidence of 1 falls in the last one.
-    const confidence = confidenceOf(logits);
+    const confidence = confidenceOf(logits, this.temperature);
     const position = Math.ceil(confidence * CALIBRATION_BINS) - 1;
     const bin = Number.isNaN(position) ? 0 : Math.min(CALIBRATION_BINS - 1, Math.max(0, position));
     this.#binImages[bin]! += 1;

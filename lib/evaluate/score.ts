@@ -12,6 +12,8 @@ export interface Predictor {
   readonly precision: Precision;
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** What logits are divided by before the softmax; 1 when absent. */
+  readonly temperature?: number | undefined;
   /** `[N, H, W, 3]` in, `[N, classes]` out. */
   run(input: Float32Array): Promise<Float32Array>;
 }
@@ -27,6 +29,8 @@ export interface EvaluateOptions {
   readonly batch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: EvaluationProgress) => void) | undefined;
+  /** Given each picture's logits, in the order of the data set's labels, and its label's index. */
+  readonly onLogits?: ((model: string, logits: readonly number[], label: number) => void) | undefined;
 }
 
 /** One model's score. */
@@ -64,7 +68,7 @@ export async function scorePredictors(
   for (const { name, labels } of predictors) requireSameLabels(name, labels, dataset);
 
   const scores = predictors.map((predictor) => ({
-    metrics: new MetricsAccumulator(dataset.labels.length),
+    metrics: new MetricsAccumulator(dataset.labels.length, predictor.temperature),
     // Logits are brought to the data set's order, so that models whose classes are ordered differently can be compared.
     order: classOrder(predictor.labels, dataset.labels),
     predicted: [] as number[],
@@ -85,7 +89,9 @@ export async function scorePredictors(
       const classes = dataset.labels.length;
       score.predicted = labels.map((label, image) => {
         const own = logits.subarray(image * classes, (image + 1) * classes);
-        return score.metrics.add(score.order.map((at) => own[at]!), label);
+        const ordered = score.order.map((at) => own[at]!);
+        options.onLogits?.(predictor.name, ordered, label);
+        return score.metrics.add(ordered, label);
       });
       throwIfAborted(options.signal);
     }

@@ -142,10 +142,10 @@ class TensorReader {
     const length = elementCount(shape);
     // Deflate cannot expand by more than 1032, so a longer tensor is a lie, found before memory is taken for it.
     if (length > deflated.length * 1032) throw broken(`tensor ${name}${SUFFIX.deflate} is too short`);
+    // One byte more than expected, so that a stream of another length shows.
+    const limits = { chunkSize: Math.max(64, length + 1), maxOutputLength: length + 1 };
     let inflated: Uint8Array;
     try {
-      // One byte more than expected, so that a stream of another length shows.
-      const limits = { chunkSize: Math.max(64, length + 1), maxOutputLength: length + 1 };
       inflated = zlib().inflateRawSync(deflated, limits);
     } catch (error) {
       throw broken(`tensor ${name}${SUFFIX.deflate} cannot be inflated (${(error as Error).message})`, error);
@@ -153,7 +153,9 @@ class TensorReader {
     if (inflated.length !== length) {
       throw broken(`tensor ${name}${SUFFIX.deflate} inflates to ${inflated.length} bytes instead of ${length}`);
     }
-    return new ARRAY_OF[dtype](inflated.buffer as ArrayBuffer, inflated.byteOffset, length) as ArrayOf<T>;
+    // Node cuts short buffers out of one that all share, which must not go when a session takes the model's memory.
+    const own = inflated.buffer.byteLength === limits.chunkSize ? inflated : new Uint8Array(inflated);
+    return new ARRAY_OF[dtype](own.buffer as ArrayBuffer, own.byteOffset, length) as ArrayOf<T>;
   }
 
   #single(name: string, dtype: 'F64' | 'U8'): number {

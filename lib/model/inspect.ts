@@ -1,6 +1,6 @@
 import { layerSpecs } from './architecture.js';
 import type { Architecture, LayerSpec } from './architecture.js';
-import type { Layer, Model, Precision, Preprocessing, ProvenanceStep, QuantizationScheme, Weights } from './model.js';
+import type { Confidence, Layer, Model, Precision, Preprocessing, ProvenanceStep, QuantizationScheme, Weights } from './model.js';
 import { elementCount, sparsityOf } from './weights.js';
 
 /** One Conv2d or Linear module. */
@@ -26,6 +26,7 @@ export interface ModelSummary {
   readonly preprocessing: Preprocessing;
   readonly precision: Precision;
   readonly quantization?: QuantizationScheme;
+  readonly confidence?: Confidence;
   readonly provenance: readonly ProvenanceStep[];
   /**
    * What PyTorch counts with `sum(p.numel() for p in model.parameters())`: weights, biases, and batch norm's weight and
@@ -45,7 +46,7 @@ export interface ModelSummary {
 
 /** Summarizes `model`; `bytes` is the size of the file it came from. */
 export function inspectModel(model: Model, { bytes }: { readonly bytes?: number } = {}): ModelSummary {
-  const { architecture, labels, preprocessing, precision, quantization, provenance } = model;
+  const { architecture, labels, preprocessing, precision, quantization, confidence, provenance } = model;
   const specs = layerSpecs(architecture);
   const outputSizes = outputSizesOf(specs, preprocessing.size);
   const layers = specs.map((spec, index) => summarize(spec, model.layers.get(spec.name)!, outputSizes[index]!));
@@ -58,6 +59,7 @@ export function inspectModel(model: Model, { bytes }: { readonly bytes?: number 
     preprocessing,
     precision,
     ...(quantization === undefined ? {} : { quantization }),
+    ...(confidence === undefined ? {} : { confidence }),
     provenance,
     parameters: sum(layers.map((layer) => layer.parameters)),
     batchNormFolded: [...model.layers.values()].every((layer) => layer.batchNorm === undefined),

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { NeonsenseError, describe } from '../errors.js';
 import type { Architecture } from './architecture.js';
-import type { Model, Precision, Preprocessing, ProvenanceStep, Quantization, QuantizationScheme } from './model.js';
+import type { Confidence, Model, Precision, Preprocessing, ProvenanceStep, Quantization, QuantizationScheme } from './model.js';
 
 /** Value of the metadata key `format` that tells this package's files from other safetensors files. */
 export const FORMAT = 'neonsense';
@@ -14,12 +14,13 @@ export interface Metadata {
   readonly preprocessing: Preprocessing;
   readonly precision: Precision;
   readonly quantization?: QuantizationScheme;
+  readonly confidence?: Confidence;
   readonly provenance: readonly ProvenanceStep[];
 }
 
 /** `model` without its tensors, as the strings a safetensors file can hold. */
 export function encodeMetadata(model: Model): Map<string, string> {
-  const { quantization } = model;
+  const { quantization, confidence } = model;
   const metadata = new Map([
     ['format', FORMAT],
     ['version', VERSION],
@@ -29,6 +30,7 @@ export function encodeMetadata(model: Model): Map<string, string> {
     ['precision', model.precision],
     ['provenance', JSON.stringify(model.provenance)],
   ]);
+  if (confidence !== undefined) metadata.set('confidence', JSON.stringify(confidence));
   if (quantization !== undefined) metadata.set('quantization', JSON.stringify(quantizationToJson(quantization)));
   return metadata;
 }
@@ -59,6 +61,7 @@ export function decodeMetadata(metadata: ReadonlyMap<string, string>, architectu
     preprocessing: decodePreprocessing(json(metadata, 'preprocessing')),
     precision,
     ...(quantization === undefined ? {} : { quantization }),
+    ...(metadata.has('confidence') ? { confidence: decodeConfidence(json(metadata, 'confidence')) } : {}),
     provenance: decodeProvenance(json(metadata, 'provenance')),
   };
 }
@@ -126,6 +129,21 @@ function perColour(
     return [value[0] as number, value[1] as number, value[2] as number];
   }
   throw wrong(key, expected, value);
+}
+
+function decodeConfidence(value: unknown): Confidence {
+  if (!isObject(value)) throw wrong('confidence', 'an object', value);
+  const { temperature, rejectBelow, ...rest } = value;
+  const [surplus] = Object.keys(rest);
+  if (surplus !== undefined) throw wrong('confidence', 'only temperature and rejectBelow', surplus);
+  if (!isFiniteNumber(temperature) || !(temperature > 0)) {
+    throw wrong('confidence.temperature', 'a finite number above 0', temperature);
+  }
+  if (rejectBelow === undefined) return { temperature };
+  if (!isFiniteNumber(rejectBelow) || !(rejectBelow >= 0 && rejectBelow < 1)) {
+    throw wrong('confidence.rejectBelow', 'a number from 0 up to but not including 1', rejectBelow);
+  }
+  return { temperature, rejectBelow };
 }
 
 function decodeQuantization(value: unknown): QuantizationScheme {

@@ -52,6 +52,14 @@ export interface Preprocessing {
   readonly std: readonly [number, number, number];
 }
 
+/** How logits become probabilities that mean what they say, and from where on an answer counts. */
+export interface Confidence {
+  /** Above 0; probabilities are `softmax(logits / temperature)`. 1 leaves the softmax as it is. */
+  readonly temperature: number;
+  /** In [0, 1). A picture whose highest probability is lower shows none of the classes, as far as can be told. */
+  readonly rejectBelow?: number;
+}
+
 /** One thing that was done to the model, oldest first: how it was made and with which options. */
 export interface ProvenanceStep {
   /** For example `train`, `convert`, `prune`, `quantize-dynamic`. */
@@ -85,6 +93,8 @@ export interface Model {
   readonly layers: ReadonlyMap<string, Layer>;
   /** Present exactly when `precision` is int8. */
   readonly quantization?: QuantizationScheme;
+  /** Absent where nobody has fitted it: the softmax is then taken as it is, and nothing is rejected. */
+  readonly confidence?: Confidence;
   readonly provenance: readonly ProvenanceStep[];
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -75,10 +75,24 @@ describe('neonsense compress', () => {
     expect((await readModel(at('missed.safetensors'))).precision).toBe('fp16');
   });
 
+  it('solves for the weights that pruning left where it has calibration data', async () => {
+    await writeFile(at('data.bin'), Uint8Array.from({ length: 16 * 8 * 8 * 3 }, (_, i) => (i * i * 31) % 251));
+    await writeFile(at('data_labels.bin'), new Uint8Array(16));
+    const { stdout, exit } = await neonsense(
+      'compress', at('in.safetensors'), '-o', at('repaired.safetensors'), '--prune', '0.3', '--runs', '1',
+      '--calibrate', at('data.bin'), '--calibrate-images', '8', '--report', at('repaired.md'),
+    );
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(/^reconstruct +fp32/m);
+    expect(await readFile(at('repaired.md'), 'utf8')).toMatch(/^## reconstruct\n\nOptions: `.*"calibrationImages":8/m);
+    const { provenance } = await readModel(at('repaired.safetensors'));
+    expect(provenance.map(({ step }) => step)).toEqual(['prune', 'reconstruct']);
+  });
+
   it('takes the steps in the order asked for', async () => {
     const { exit } = await neonsense(
       'compress', at('in.safetensors'), '-o', at('order.safetensors'), '--prune', '0.5', '--quantize', 'dynamic',
-      '--order', 'quantize,prune', '--runs', '2', '--prune-targets', 'pointwise',
+      '--order', 'quantize,prune', '--runs', '2', '--prune-targets', 'pointwise', '--repair', 'none',
     );
     expect(exit).toBe(0);
     const { provenance } = await readModel(at('order.safetensors'));
@@ -94,6 +108,7 @@ describe('neonsense compress', () => {
     ['static without calibration data', 1, ['--quantize', 'static'], /calibration set is empty/],
     ['a report of no known kind', 2, ['--prune', '0.3', '--report', 'report.pdf'], /\.md, \.json or \.html/],
     ['a search with dynamic', 2, ['--quantize', 'dynamic', '--keep-float', 'auto'], /--keep-float/],
+    ['an unknown repair', 2, ['--prune', '0.3', '--repair', 'hope'], /reconstruct, recalibrate, none/],
     ['a layer that is none', 2, ['--quantize', 'dynamic', '--keep-float', 'nowhere'], /nowhere/],
   ];
   it.each(wrong)('refuses %s with exit code %i and writes nothing', async (_, expected, args, message) => {
@@ -134,7 +149,7 @@ describeShared('compression of a checkpoint from the command line', (shared) => 
   it('repairs pruning with calibration data, quantizes statically and scores every stage', async () => {
     const { stdout, exit } = await neonsense(
       'compress', join(shared, 'checkpoints', 'household-first.pth'), '-o', at('static.safetensors'),
-      '--prune', '0.3', '--prune-targets', 'pointwise', '--quantize', 'static', '--runs', '2',
+      '--prune', '0.3', '--prune-targets', 'pointwise', '--repair', 'recalibrate', '--quantize', 'static', '--runs', '2',
       '--calibrate', join(shared, 'data', 'household_train.bin'), '--calibrate-images', '20',
       '--evaluate', join(shared, 'data', 'household_test.bin'), '--limit', '100',
       '--require', 'size=-70%,accuracy=-6%',

@@ -50,6 +50,7 @@ describe('the pipeline', () => {
       [{ stage: 'quantize-dynamic' }, { stage: 'prune', amount: 0.3 }],
       [{ stage: 'fp16' }, { stage: 'prune' }, { stage: 'quantize-static' }],
       [{ stage: 'prune', method: 'channels' }, { stage: 'prune' }, { stage: 'recalibrate' }, { stage: 'fp16' }],
+      [{ stage: 'prune', method: 'channels' }, { stage: 'prune' }, { stage: 'reconstruct' }, { stage: 'quantize-dynamic' }],
     ];
     const input = randomImages(model, 1);
     for (const stages of orders) {
@@ -85,12 +86,26 @@ describe('the pipeline', () => {
     expect(linear.layers).toEqual(quantizeDynamic(model, { scope: 'linear' }).layers);
   });
 
+  it('keeps what is said about probabilities through every stage', async () => {
+    const confidence = { temperature: 0.7, rejectBelow: 0.4 };
+    const stages: CompressStage[][] = [
+      [{ stage: 'prune' }, { stage: 'recalibrate' }, { stage: 'fp16' }],
+      [{ stage: 'prune', method: 'channels' }, { stage: 'reconstruct' }, { stage: 'quantize-static' }],
+      [{ stage: 'quantize-dynamic' }],
+    ];
+    for (const some of stages) {
+      const outcomes = await runStages({ ...model, confidence }, some, { engine: COMPRESS_ENGINE, calibration });
+      for (const { name, model: made } of outcomes) expect(made.confidence, name).toEqual(confidence);
+    }
+  });
+
   const bad: [string, string, CompressStage[], Model?][] = [
     ['quantizing twice', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'quantize-static' }]],
     ['quantizing a quantized model', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }], quantizeDynamic(model)],
     ['halves of int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'fp16' }]],
     ['removing channels of int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'prune', method: 'channels' }]],
     ['recalibrating int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'recalibrate' }]],
+    ['reconstructing int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'reconstruct' }]],
     ['amount 1 in a later stage', 'ERR_INVALID_ARGUMENT', [{ stage: 'prune' }, { stage: 'prune', amount: 1 }]],
     ['no stages', 'ERR_INVALID_ARGUMENT', []],
     ['an unknown stage', 'ERR_INVALID_ARGUMENT', [{ stage: 'distill' } as unknown as CompressStage]],
@@ -101,7 +116,9 @@ describe('the pipeline', () => {
 
   it.each([undefined, [], [new Float32Array(3)]])('refuses calibration data %j: ERR_DATASET', (data) => {
     expect(() => checkStages(model, [{ stage: 'quantize-static' }], data)).toThrow(code('ERR_DATASET'));
-    expect(() => checkStages(model, [{ stage: 'prune' }, { stage: 'recalibrate' }], data)).toThrow(code('ERR_DATASET'));
+    for (const stage of ['recalibrate', 'reconstruct'] as const) {
+      expect(() => checkStages(model, [{ stage: 'prune' }, { stage }], data)).toThrow(code('ERR_DATASET'));
+    }
   });
 });
 

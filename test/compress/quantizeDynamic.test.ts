@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -8,15 +9,16 @@ import { narrowLayers, quantizeDynamic } from '../../lib/compress/quantizeDynami
 import { quantizePerChannel, quantizePerTensorUnsigned } from '../../lib/compress/quantizeWeights.js';
 import { layerSpecs } from '../../lib/model/architecture.js';
 import { foldModel } from '../../lib/model/foldBatchNorm.js';
+import { preprocess } from '../../lib/image/preprocess.js';
 import { readModel } from '../../lib/model/format.js';
 import type { Layer, Model } from '../../lib/model/model.js';
 import { toFloat32 } from '../../lib/model/weights.js';
-import { readGolden, type PruneGolden, type QuantizeDynamicGolden, type RandomNetworkGolden } from '../golden/files.js';
+import { floatsOf, readGolden, type PruneGolden, type QuantizeDynamicGolden, type RandomNetworkGolden } from '../golden/files.js';
 import { torchMask } from '../golden/masks.js';
-import { randomNetworkTensors, safetensorsBytes } from '../golden/randomNetwork.js';
+import { randomNetworkInput, randomNetworkTensors, safetensorsBytes } from '../golden/randomNetwork.js';
 import { randomImages, randomModel } from '../randomModel.js';
 import { describeShared } from '../shared.js';
-import { relativeError, runModel, throughFile } from './running.js';
+import { relativeError, run, runModel, throughFile } from './running.js';
 
 const goldenDir = fileURLToPath(new URL('../golden/', import.meta.url));
 
@@ -40,7 +42,34 @@ function expectTorchWeights(model: Model, golden: QuantizeDynamicGolden): void {
   }
 }
 
+/** Largest distance of a logit from torch's, as a share of the range of torch's logits; each picture run alone. */
+async function distanceFromTorch(
+  model: Model,
+  golden: QuantizeDynamicGolden,
+  pictureOf: (index: number) => Float32Array,
+): Promise<number> {
+  const expected = floatsOf(golden.logits);
+  const { classes } = model.architecture;
+  const logits = await run(quantizeDynamic(model, { scope: 'linear' }), golden.images.map(pictureOf));
+  expect(expected).toHaveLength(golden.images.length * classes);
+  return Math.max(
+    ...logits.flatMap((own, i) => [...own].map((x, c) => Math.abs(x - expected[i * classes + c]!) / golden.range)),
+  );
+}
+
 describe('dynamic quantization, scope linear', () => {
+  it("has PyTorch's logits of single pictures, dense and pruned, for 37 classes", async () => {
+    const { network } = readGolden<RandomNetworkGolden>(goldenDir, 'random-small-37');
+    const model = await readModel(safetensorsBytes(randomNetworkTensors(network)));
+    const pictureOf = (index: number): Float32Array => randomNetworkInput(network, [index]);
+    const dense = readGolden<QuantizeDynamicGolden>(goldenDir, 'quantize-dynamic-random-small-37');
+    expect(await distanceFromTorch(model, dense, pictureOf)).toBeLessThanOrEqual(1e-4);
+    const pruned = withTorchMask(model, readGolden(goldenDir, 'prune-random-small-37'));
+    const sparse = readGolden<QuantizeDynamicGolden>(goldenDir, 'prune-quantize-dynamic-random-small-37');
+    expect(await distanceFromTorch(pruned, sparse, pictureOf)).toBeLessThanOrEqual(1e-4);
+  });
+
+
   it("has PyTorch's scales and int8 codes, bit for bit, for 37 classes", async () => {
     const { network } = readGolden<RandomNetworkGolden>(goldenDir, 'random-small-37');
     const model = await readModel(safetensorsBytes(randomNetworkTensors(network)));
@@ -60,6 +89,22 @@ describe('dynamic quantization, scope linear', () => {
 });
 
 describeShared('dynamic quantization of the checkpoints', (shared) => {
+  it.each(['household-first', 'udacisense-fp32'])('%s has the logits PyTorch gives it', async (name) => {
+    const model = await readModel(`${shared}/checkpoints/${name}.pth`);
+    const pixels = readFileSync(`${shared}/data/household_test.bin`);
+    const size = 32 * 32 * 3;
+    const pictureOf = (index: number): Float32Array => {
+      const data = pixels.subarray(index * size, (index + 1) * size);
+      return preprocess({ data, width: 32, height: 32, channels: 3 }, model.preprocessing);
+    };
+    const dense = readGolden<QuantizeDynamicGolden>(goldenDir, `quantize-dynamic-${name}`);
+    expect(await distanceFromTorch(model, dense, pictureOf)).toBeLessThanOrEqual(1e-4);
+    const pruned = withTorchMask(model, readGolden(goldenDir, `prune-${name}`));
+    const sparse = readGolden<QuantizeDynamicGolden>(goldenDir, `prune-quantize-dynamic-${name}`);
+    expect(await distanceFromTorch(pruned, sparse, pictureOf)).toBeLessThanOrEqual(1e-4);
+  });
+
+
   it.each(['household-first', 'udacisense-fp32'])('%s has the weights PyTorch gives it', async (name) => {
     const model = await readModel(`${shared}/checkpoints/${name}.pth`);
     expectTorchWeights(model, readGolden(goldenDir, `quantize-dynamic-${name}`));

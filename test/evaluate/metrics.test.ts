@@ -42,6 +42,14 @@ describe('metrics', () => {
     expect(result.calibration[13]!.confidence).toBeCloseTo(0.9, 12);
   });
 
+  it('divides logits by the temperature before the softmax', () => {
+    // A gap of ln(9) is a confidence of 0.9; at temperature 2 it is ln(3), 0.75.
+    expect(confidenceOf([Math.log(9), 0], 2)).toBeCloseTo(0.75, 12);
+    const metrics = new MetricsAccumulator(2, 2);
+    metrics.add([Math.log(9), 0], 0);
+    expect(metrics.result().ece).toBeCloseTo(0.25, 12);
+  });
+
   it('puts a confidence of exactly one into the last bin and survives huge logits', () => {
     const result = score(2, [[[1e30, -1e30], 0]]);
     expect(result.calibration[CALIBRATION_BINS - 1]!.images).toBe(1);

@@ -68,6 +68,24 @@ describe('scorePredictors', () => {
     expect(third!.agreement).toEqual({ same: 0.25, shifted: 0.75 });
   });
 
+  it('takes probabilities at the temperature of each model', async () => {
+    const { set } = dataset([[0, 0], [1, 1], [2, 0]]);
+    const plain = predictor('plain', ['a', 'b', 'c']);
+    const [sure, modest] = await scorePredictors([plain, { ...plain, name: 'modest', temperature: 20 }], set);
+    // Logits of 20, 0, 0: confidence 1, and e / (e + 2) at temperature 20. Two of three are right.
+    expect(sure!.ece).toBeCloseTo(1 - 2 / 3, 6);
+    expect(modest!.ece).toBeCloseTo(2 / 3 - Math.E / (Math.E + 2), 6);
+    expect(modest!.top1).toBe(sure!.top1);
+  });
+
+  it("shows each picture's logits in the order of the data set's classes", async () => {
+    const { set } = dataset([[0, 2], [1, 0]]);
+    const seen: unknown[] = [];
+    const onLogits = (...given: unknown[]): unknown => seen.push(given);
+    await scorePredictors([predictor('m', ['c', 'a', 'b'])], set, { onLogits });
+    expect(seen).toEqual([['m', [0, 0, 20], 2], ['m', [20, 0, 0], 0]]);
+  });
+
   it('brings logits of models with another class order to the order of the data set', async () => {
     const { set } = dataset([[0, 2], [1, 0], [2, 1]]);
     const [result] = await scorePredictors([predictor('m', ['c', 'a', 'b'])], set);

@@ -498,6 +498,16 @@ describe('a file of our own', () => {
       'ERR_MODEL_FORMAT',
       /preprocessing\.mean/,
     ],
+    ['confidence that is no object', meta('confidence', '0.5'), 'ERR_MODEL_FORMAT', /confidence/],
+    ['a temperature of 0', meta('confidence', '{"temperature":0}'), 'ERR_MODEL_FORMAT', /confidence\.temperature/],
+    ['a temperature beyond numbers', meta('confidence', '{"temperature":1e999}'), 'ERR_MODEL_FORMAT', /temperature/],
+    ['no temperature', meta('confidence', '{"rejectBelow":0.5}'), 'ERR_MODEL_FORMAT', /confidence\.temperature/],
+    [
+      'a threshold of 1',
+      meta('confidence', '{"temperature":1,"rejectBelow":1}'),
+      'ERR_MODEL_FORMAT',
+      /confidence\.rejectBelow/,
+    ],
     ['provenance that is no list', meta('provenance', '{}'), 'ERR_MODEL_FORMAT', /provenance/],
     ['a step without a name', meta('provenance', '[{"details":{}}]'), 'ERR_MODEL_FORMAT', /provenance\[0\]/],
   ])('with %s is refused though its hash is right', async (_, spoil, code, message) => {

@@ -89,6 +89,30 @@ describe('a model file', () => {
     }
   });
 
+  it.each([undefined, { temperature: 0.6180339887498949 }, { temperature: 3, rejectBelow: 0 }, { temperature: 1, rejectBelow: 0.35 }])(
+    'keeps %j as what is said about probabilities',
+    async (confidence) => {
+      const model = { ...randomModel(), ...(confidence === undefined ? {} : { confidence }) };
+      const read = await readModel(encodeModel(model));
+      expect(read.confidence).toEqual(confidence);
+      expect('confidence' in read).toBe(confidence !== undefined);
+    },
+  );
+
+  it.each([
+    [{ temperature: 0 }, /temperature/],
+    [{ temperature: Number.NaN }, /temperature/],
+    [{ temperature: Infinity }, /temperature/],
+    [{ temperature: '1' as unknown as number }, /temperature/],
+    [{ temperature: 1, rejectBelow: 1 }, /rejectBelow/],
+    [{ temperature: 1, rejectBelow: -0.1 }, /rejectBelow/],
+    [{ temperature: 1, rejectAbove: 0.1 }, /rejectAbove/],
+  ])('is not written where probabilities are said to be %j', (confidence, message) => {
+    expect(() => encodeModel({ ...randomModel(), confidence })).toThrow(
+      expect.objectContaining({ code: 'ERR_MODEL_FORMAT', message: expect.stringMatching(message) as string }),
+    );
+  });
+
   it('keeps names and labels of any language', async () => {
     const labels = ['椅子', 'Stuhl "Ä"\\', '\u0000\n', '🪑'];
     const model = { ...randomModel(), labels, provenance: [{ step: 'é', details: { note: '"\\\u2028' } }] };

@@ -24,6 +24,12 @@ describe('inspectModel', () => {
     expect(folded.batchNormFolded).toBe(true);
   });
 
+  it('says how sure the model is to be taken', () => {
+    const confidence = { temperature: 0.5, rejectBelow: 0.3 };
+    expect(inspectModel({ ...randomModel(), confidence }).confidence).toEqual(confidence);
+    expect(inspectModel(randomModel())).not.toHaveProperty('confidence');
+  });
+
   it('says of each layer what it is, how its weights are kept, and how many are zero', () => {
     const model = randomModel({ sparsity: 0.5, weightType: ({ kind }) => (kind === 'linear' ? 'i8' : 'f32') });
     const { layers, sparsity, bytes } = inspectModel(model, { bytes: 123 });
