@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NeonsenseError } from '../errors.js';
 import type { Environment } from './environment.js';
-import { shortNames } from './names.js';
 import { type Profile, profileOf } from './profile.js';
 import { type RunTrial, runTrial } from './runTrial.js';
 import { type RatioInterval, bootstrapRatio, median, summarize } from './statistics.js';
@@ -45,7 +44,9 @@ export interface LogitsDifference {
 
 /** One combination's result. Times are milliseconds of one run, which is a whole batch. */
 export interface BenchRow {
+  /** `neonsense` or a peer's name. */
   readonly engine: string;
+  /** The file's name, without the folder it lies in. */
   readonly model: string;
   readonly precision: string;
   readonly threads: number;
@@ -59,12 +60,14 @@ export interface BenchRow {
   readonly p99Ms: number;
   readonly minMs: number;
   readonly stddevMs: number;
-  /** `batch / medianMs`, per second. */
-  readonly imagesPerSecond: number;
   /** Peak resident set above that of Node with nothing loaded: median of the trials. */
   readonly rssDeltaBytes: number;
   readonly fileBytes: number;
+  /** Every counted run, in the order of the trials. */
   readonly samplesMs: readonly number[];
+  /** `batch / medianMs`, per second. */
+  readonly imagesPerSecond: number;
+  /** Processes the samples come from. */
   readonly trials: number;
   /** Absent for the row that the others are compared with. */
   readonly comparison?: Comparison;
@@ -120,11 +123,11 @@ export async function benchmark(
   let done = 0;
   const bareBytes: number[] = [];
 
-  const trial = async (spec: TrialSpec): Promise<TrialResult> => {
+  const trial = async (spec: TrialSpec, runner: RunTrial): Promise<TrialResult> => {
     if (options.cooldown !== undefined && options.cooldown > 0) {
       await sleep(1000 * options.cooldown, undefined, signal === undefined ? {} : { signal });
     }
-    const result = await run(spec, signal);
+    const result = await runner(spec, signal);
     done += 1;
     options.onProgress?.({ done, total });
     return result;
@@ -133,7 +136,7 @@ export async function benchmark(
   const trialOf = async (combination: Combination, spec: TrialSpec): Promise<TrialResult | undefined> => {
     if (combination.failure !== undefined) return undefined;
     try {
-      return await trial(spec);
+      return await trial(spec, combination.subject.run ?? run);
     } catch (error) {
       if (!(error instanceof NeonsenseError) || error.code === 'ERR_ABORTED') throw error;
       combination.failure = error;
@@ -144,7 +147,7 @@ export async function benchmark(
   let complete = false;
   try {
     for (let round = 0; round < trials; round += 1) {
-      bareBytes.push((await trial(BARE)).peakRssBytes);
+      bareBytes.push((await trial(BARE, run)).peakRssBytes);
       const runs = Math.floor(options.runs / trials) + (round < options.runs % trials ? 1 : 0);
       const counts = { runs, warmup: options.warmup, profile: false };
       for (const combination of round % 2 === 0 ? combinations : [...combinations].reverse()) {
@@ -164,13 +167,19 @@ export async function benchmark(
     if (!aborted) throw error;
   }
 
-  const failures = combinations.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
-  if (failures.length > 0 && failures.length === combinations.length) throw failures[0]!;
+  const failed = combinations.filter(({ failure }) => failure !== undefined);
+  const failures = failed.map(({ subject: { engine, model, precision }, failure }) => {
+    return `${engine} ${model} ${precision}: ${failure!.message}`;
+  });
+  if (failed.length > 0 && failed.length === combinations.length) {
+    const { code } = failed[0]!.failure!;
+    throw new NeonsenseError(code, failures[0]!, { cause: failed[0]!.failure });
+  }
   const rows = rowsOf(combinations, median(bareBytes), environment);
   return {
     rows,
     warnings: warningsOf(combinations, rows, environment),
-    failures: [...new Set(failures.map(({ message }) => message))],
+    failures: [...new Set(failures)],
     complete,
   };
 }
@@ -209,10 +218,10 @@ function rowsOf(combinations: readonly Combination[], bareBytes: number, environ
       p99Ms: summary.p99,
       minMs: summary.min,
       stddevMs: summary.stddev,
-      imagesPerSecond: (1000 * batch) / summary.median,
       rssDeltaBytes: Math.max(0, median(results.map((result) => result.peakRssBytes)) - bareBytes),
       fileBytes: subject.fileBytes,
       samplesMs,
+      imagesPerSecond: (1000 * batch) / summary.median,
       trials: results.length,
       ...(reference === combination ? {} : { comparison: compare(combination, reference) }),
       ...(logitsDifference === undefined ? {} : { logitsDifference }),
@@ -247,15 +256,9 @@ function compareLogits(peer: Combination, measured: readonly Combination[]): Log
   };
 }
 
-/**
- * Names a row in a sentence.
- * @param shorten shortens the model's file name
- */
-export function rowName(
-  { engine, model, precision, threads, batch }: BenchRow,
-  shorten: (file: string) => string,
-): string {
-  return `${engine} ${shorten(model)} ${precision}, ${threads} thread${threads === 1 ? '' : 's'}, batch ${batch}`;
+/** Names a row in a sentence. */
+export function rowName({ engine, model, precision, threads, batch }: BenchRow): string {
+  return `${engine} ${model} ${precision}, ${threads} thread${threads === 1 ? '' : 's'}, batch ${batch}`;
 }
 
 function warningsOf(
@@ -263,7 +266,6 @@ function warningsOf(
   rows: readonly BenchRow[],
   { cores, governor }: Environment,
 ): string[] {
-  const shorten = shortNames(rows.map(({ model }) => model));
   const warnings: string[] = [];
   if (governor !== null && governor !== 'performance') {
     warnings.push(`The CPU's frequency governor is ${governor}, not performance: times may depend on what ran before`);
@@ -277,7 +279,7 @@ function warningsOf(
     const spread = (Math.max(...medians) - Math.min(...medians)) / row.medianMs;
     if (spread > NOISE_LIMIT) {
       warnings.push(
-        `Noisy: the medians of the ${medians.length} trials of ${rowName(row, shorten)} differ by ` +
+        `Noisy: the medians of the ${medians.length} trials of ${rowName(row)} differ by ` +
           `${(100 * spread).toFixed(0)} %`,
       );
     }
@@ -286,7 +288,7 @@ function warningsOf(
     if (comparison.high - comparison.low <= NOISE_LIMIT) return;
     const { engine, model, precision, ratio, low, high } = comparison;
     warnings.push(
-      `Too noisy to tell ${rowName(row, shorten)} from ${engine} ${shorten(model)} ${precision}: ` +
+      `Too noisy to tell ${rowName(row)} from ${engine} ${model} ${precision}: ` +
         `ratio ${ratio.toFixed(3)}, 95 % interval ${low.toFixed(3)} to ${high.toFixed(3)}. ` +
         'More --runs or a quieter machine may tell',
     );

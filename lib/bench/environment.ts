@@ -25,6 +25,8 @@ export interface Environment {
   readonly commit: string | null;
   /** Commit of the XNNPACK sources the engine is built from. */
   readonly xnnpack: string | null;
+  /** Versions of the peers that were measured too, by name; absent where there were none. */
+  readonly peers?: Readonly<Record<string, string>>;
 }
 
 /**

@@ -1,11 +1,19 @@
-import { basename } from 'node:path';
+import { basename, resolve, sep } from 'node:path';
 
-/** What to call each file in a table: its last part where no other file of the list shares it, else the whole path. */
+/**
+ * What to call each file in a result: its file name, with as many of the folders above it as it takes to tell it from the
+ * other files of the list. Where a file lies on this machine is nobody's business who reads the result.
+ */
 export function shortNames(files: readonly string[]): (file: string) => string {
-  const owners = new Map<string, Set<string>>();
-  for (const file of files) {
-    const name = basename(file);
-    owners.set(name, (owners.get(name) ?? new Set()).add(file));
-  }
-  return (file) => (owners.get(basename(file))?.size === 1 ? basename(file) : file);
+  const paths = [...new Set(files.map((file) => resolve(file)))];
+  return (file) => {
+    const parts = resolve(file).split(sep).filter((part) => part !== '');
+    const others = paths.filter((path) => path !== resolve(file)).map((path) => `${sep}${path}`);
+    for (let taken = 1; taken <= parts.length; taken += 1) {
+      const suffix = parts.slice(-taken);
+      if (!others.some((path) => path.endsWith(`${sep}${suffix.join(sep)}`))) return suffix.join('/');
+    }
+    // Every part of it is also the end of another's path.
+    return parts.join('/') || basename(file);
+  };
 }

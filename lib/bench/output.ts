@@ -1,6 +1,5 @@
 import { type BenchRow, type BenchmarkResult, type Comparison, rowName } from './benchmark.js';
 import type { Environment } from './environment.js';
-import { shortNames } from './names.js';
 import type { Profile } from './profile.js';
 
 /** What `--format` takes. */
@@ -28,10 +27,11 @@ export function formatRows(format: BenchFormat, result: BenchmarkResult, environ
 
 const CSV_FIELDS = [
   'engine', 'model', 'precision', 'threads', 'batch', 'initMs', 'firstMs', 'medianMs', 'p90Ms', 'p99Ms', 'minMs',
-  'stddevMs', 'imagesPerSecond', 'rssDeltaBytes', 'fileBytes', 'trials',
+  'stddevMs', 'rssDeltaBytes', 'fileBytes', 'imagesPerSecond', 'trials',
 ] as const;
 const CSV_ENVIRONMENT = [
-  'date', 'cpu', 'features', 'cores', 'governor', 'node', 'version', 'commit', 'xnnpack',
+  'date', 'cpu', 'features', 'cores', 'governor', 'temperature', 'platform', 'kernel', 'node', 'version', 'commit',
+  'xnnpack',
 ] as const;
 
 function csv(rows: readonly BenchRow[]): string {
@@ -51,20 +51,19 @@ function csv(rows: readonly BenchRow[]): string {
 }
 
 function markdown({ rows }: BenchmarkResult, environment: Environment): string {
-  const shorten = shortNames(rows.map(({ model }) => model));
   const sections = [environmentLines(environment)];
-  if (rows.length > 0) sections.push(mainTable(rows, shorten));
-  const notes = rows.flatMap((row) => rowNotes(row, shorten));
+  if (rows.length > 0) sections.push(mainTable(rows));
+  const notes = rows.flatMap(rowNotes);
   if (notes.length > 0) sections.push(notes.map((note) => `- ${note}`).join('\n'));
   for (const row of rows) {
-    if (row.profile !== undefined) sections.push(profileText(rowName(row, shorten), row.profile));
+    if (row.profile !== undefined) sections.push(profileText(rowName(row), row.profile));
   }
   return `${sections.join('\n\n')}\n`;
 }
 
 function environmentLines(environment: Environment): string {
   const { cpu, features, cores, governor, temperature, node, platform, kernel } = environment;
-  const { version, commit, xnnpack, date } = environment;
+  const { version, commit, xnnpack, peers, date } = environment;
   const shown = [
     `${cpu || 'unknown CPU'} (${features.join(', ')}), ${cores} core${cores === 1 ? '' : 's'}`,
     ...(governor === null ? [] : [`governor ${governor}`]),
@@ -72,12 +71,13 @@ function environmentLines(environment: Environment): string {
     `${platform} ${kernel}, Node ${node}`,
     `neonsense ${version}${commit === null ? '' : ` at ${commit.slice(0, 12)}`}`,
     ...(xnnpack === null ? [] : [`XNNPACK ${xnnpack.slice(0, 12)}`]),
+    ...Object.entries(peers ?? {}).map(([name, peer]) => `${name} ${peer}`),
     date,
   ];
   return shown.join('; ');
 }
 
-function mainTable(rows: readonly BenchRow[], shorten: (file: string) => string): string {
+function mainTable(rows: readonly BenchRow[]): string {
   const milliseconds = (value: number): string => value.toFixed(value < 10 ? 3 : 1);
   return table(
     [
@@ -86,7 +86,7 @@ function mainTable(rows: readonly BenchRow[], shorten: (file: string) => string)
     ],
     rows.map((row) => [
       row.engine,
-      shorten(row.model),
+      row.model,
       row.precision,
       String(row.threads),
       String(row.batch),
@@ -111,7 +111,7 @@ function againstFirst({ ratio, significant }: Comparison): string {
   return `${ratio.toFixed(2)}x${significant ? '' : ' ?'}`;
 }
 
-function rowNotes(row: BenchRow, shorten: (file: string) => string): string[] {
+function rowNotes(row: BenchRow): string[] {
   const notes: string[] = [];
   const { comparison, logitsDifference } = row;
   if (comparison !== undefined) {
@@ -119,14 +119,14 @@ function rowNotes(row: BenchRow, shorten: (file: string) => string): string[] {
     const direction = ratio < 1 ? 'faster' : 'slower';
     const verdict = significant ? `significantly ${direction} than` : 'not significantly different from';
     notes.push(
-      `${rowName(row, shorten)} is ${verdict} ${engine} ${shorten(model)} ${precision}: ` +
+      `${rowName(row)} is ${verdict} ${engine} ${model} ${precision}: ` +
         `${ratio.toFixed(3)}x the time, 95 % interval ${low.toFixed(3)} to ${high.toFixed(3)}`,
     );
   }
   if (logitsDifference !== undefined) {
     const { maxAbs, range, sameTop1 } = logitsDifference;
     notes.push(
-      `${rowName(row, shorten)}: its logits differ from ours by at most ${maxAbs.toExponential(1)} ` +
+      `${rowName(row)}: its logits differ from ours by at most ${maxAbs.toExponential(1)} ` +
         `(${(maxAbs / range).toExponential(1)} of their range), ${sameTop1 ? 'same' : 'different'} top-1`,
     );
   }
@@ -155,7 +155,7 @@ function profileText(title: string, { layers, operators, totalMs, macs }: Profil
 }
 
 /** A Markdown table that also lines up as plain text; the first `left` columns to the left, the others to the right. */
-function table(header: readonly string[], rows: readonly (readonly string[])[], left: number): string {
+export function table(header: readonly string[], rows: readonly (readonly string[])[], left: number): string {
   const clean = [header, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
   const widths = header.map((_, column) => Math.max(3, ...clean.map((row) => row[column]!.length)));
   const line = (row: readonly string[]): string =>

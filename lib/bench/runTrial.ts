@@ -44,7 +44,7 @@ export function trialRunner(script: string | URL): RunTrial {
       throwIfAborted(signal);
       if (message !== undefined && 'result' in message) return message.result;
       const reason = message?.error ?? `its process ended with ${ending}. ${stderr.trim()}`;
-      throw new NeonsenseError('ERR_NATIVE', `A trial of ${spec.engine} on ${spec.file} failed: ${reason}`);
+      throw new NeonsenseError('ERR_NATIVE', `A trial of ${spec.engine} failed: ${reason}`);
     } finally {
       signal?.removeEventListener('abort', kill);
     }

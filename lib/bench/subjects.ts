@@ -1,6 +1,7 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { quantizeDynamic } from '../compress/quantizeDynamic.js';
 import { NeonsenseError, invalidArgument } from '../errors.js';
 import { readModel, writeModel } from '../model/format.js';
@@ -8,7 +9,8 @@ import { lower } from '../model/lower.js';
 import type { Model } from '../model/model.js';
 import { toOnnx } from '../model/onnx.js';
 import type { Plan } from '../model/plan.js';
-import type { Engine } from './trialSpec.js';
+import { shortNames } from './names.js';
+import type { RunTrial } from './runTrial.js';
 
 /**
  * What `--precision` takes. `fp32-sparse` runs the sparse kernels on an fp32 model, `fp16` computes it in half
@@ -21,8 +23,9 @@ export type BenchPrecision = (typeof BENCH_PRECISIONS)[number];
 
 /** One engine with one file: what is measured at each number of threads and batch size. */
 export interface Subject {
-  readonly engine: Engine;
-  /** The file as the caller named it. */
+  /** `neonsense` or a peer's name. */
+  readonly engine: string;
+  /** Name of the file the caller gave, without the folders that do not tell it from the others. */
   readonly model: string;
   readonly precision: string;
   /** The file that is loaded, which may have been made from `model`. */
@@ -36,19 +39,39 @@ export interface Subject {
   readonly size: readonly [number, number];
   /** What our engine is given; absent for peers. */
   readonly plan?: Plan;
+  /** How this subject's trials are run, where it is not by the benchmark's own process. */
+  readonly run?: RunTrial;
 }
 
 const ONNX_INPUT_SIZE = [224, 224] as const;
 
+/** A package that is measured beside ours. */
+export interface Peer {
+  /** The file to require. */
+  readonly module: string;
+  readonly version: string;
+}
+
 /**
- * Finds a package from the working directory, `NODE_PATH` included.
- * @returns the file to require, or undefined when it is not installed
+ * Finds a package from a folder, `NODE_PATH` included.
+ * @param folder the working directory when absent
+ * @returns undefined when it is not installed
  */
-export function findPeer(name: string): string | undefined {
+export function findPeer(name: string, folder: string = process.cwd()): Peer | undefined {
+  let module: string;
   try {
-    return createRequire(join(process.cwd(), 'here.js')).resolve(name);
+    module = createRequire(join(folder, 'here.js')).resolve(name);
   } catch {
     return undefined;
+  }
+  for (let parent = dirname(module); ; parent = dirname(parent)) {
+    const file = join(parent, 'package.json');
+    // Packages may have further package.json files inside that only say how their modules are to be read.
+    if (existsSync(file)) {
+      const about = JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string };
+      if (about.name === name) return { module, version: about.version ?? 'unknown' };
+    }
+    if (parent === dirname(parent)) return { module, version: 'unknown' };
   }
 }
 
@@ -57,7 +80,7 @@ export function findPeer(name: string): string | undefined {
  * ONNX counterparts for the peer.
  * @param files model files; a file that ends in `.onnx` is for the peer alone
  * @param options.precisions conversions of each model; the model as it is when absent
- * @param options.onnxRuntime file of onnxruntime-node's module, to measure it on the same weights
+ * @param options.onnxRuntime onnxruntime-node, to measure it on the same weights
  * @param options.folder where converted files go
  * @throws ERR_UNSUPPORTED when a model can't be brought to a precision or an ONNX file has no peer to run it
  */
@@ -65,17 +88,18 @@ export async function prepareSubjects(
   files: readonly string[],
   options: {
     readonly precisions?: readonly BenchPrecision[] | undefined;
-    readonly onnxRuntime?: string | undefined;
+    readonly onnxRuntime?: Peer | undefined;
     readonly folder: string;
   },
 ): Promise<Subject[]> {
   const subjects: Subject[] = [];
   const { onnxRuntime, folder } = options;
+  const shorten = shortNames(files);
   let made = 0;
   const fresh = (extension: string): string => join(folder, `${(made += 1)}${extension}`);
   for (const name of files) {
     if (extname(name) === '.onnx') {
-      subjects.push(await onnxSubject(name, name, onnxRuntime, ONNX_INPUT_SIZE, 'onnx'));
+      subjects.push(await onnxSubject(shorten(name), name, onnxRuntime, ONNX_INPUT_SIZE, 'onnx'));
       continue;
     }
     const model = await readModel(name);
@@ -88,7 +112,7 @@ export async function prepareSubjects(
       }
       subjects.push({
         engine: 'neonsense',
-        model: name,
+        model: shorten(name),
         precision: label,
         file,
         fileBytes: await fileSize(file),
@@ -101,7 +125,7 @@ export async function prepareSubjects(
     if (onnxRuntime !== undefined) {
       const file = fresh('.onnx');
       await writeFile(file, toOnnx(model));
-      subjects.push(await onnxSubject(name, file, onnxRuntime, model.preprocessing.size, 'fp32'));
+      subjects.push(await onnxSubject(shorten(name), file, onnxRuntime, model.preprocessing.size, 'fp32'));
     }
   }
   return subjects;
@@ -110,17 +134,18 @@ export async function prepareSubjects(
 async function onnxSubject(
   model: string,
   file: string,
-  module: string | undefined,
+  peer: Peer | undefined,
   size: readonly [number, number],
   precision: string,
 ): Promise<Subject> {
-  if (module === undefined) {
+  if (peer === undefined) {
     throw new NeonsenseError(
       'ERR_UNSUPPORTED',
       `${model} is an ONNX file, which only a peer can run: add --compare onnxruntime, with onnxruntime-node installed`,
     );
   }
   const fileBytes = await fileSize(file);
+  const { module } = peer;
   return { engine: 'onnxruntime-node', model, precision, file, fileBytes, fp16: false, sparse: false, module, size };
 }
 

@@ -1,12 +1,10 @@
 import type { OperatorTime } from '../runtime/binding.js';
 
-/** Engines a trial can run. `bare` loads none: its memory is what Node itself takes. */
-export type Engine = 'bare' | 'neonsense' | 'onnxruntime-node';
-
 /** What one child process measures. */
 export interface TrialSpec {
-  readonly engine: Engine;
-  /** Model file: any that `readModel` takes, or ONNX for onnxruntime-node. Empty for `bare`. */
+  /** `neonsense`, a peer's name, or `bare`, which loads none: its memory is what Node itself takes. */
+  readonly engine: string;
+  /** Model file: any that `readModel` takes for our engine, what the peer takes for a peer. Empty for `bare`. */
   readonly file: string;
   /** File of the peer's module, as `require.resolve` found it. */
   readonly module?: string;

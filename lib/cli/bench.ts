@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultModelPath } from '../api/classifier.js';
 import { benchmark } from '../bench/benchmark.js';
@@ -48,6 +48,13 @@ export function register(program: Command): void {
     .action(run);
 }
 
+/** A file that is named twice, in whatever way, is measured once. */
+function withoutRepeats(files: readonly string[]): string[] {
+  const named = new Map<string, string>();
+  for (const file of files) if (!named.has(resolve(file))) named.set(resolve(file), file);
+  return [...named.values()];
+}
+
 /** A comma-separated list of whole numbers; what is named twice is measured once. */
 const counts = (highest: number) => (text: string): number[] => [
   ...new Set(
@@ -89,12 +96,15 @@ async function run(files: readonly string[], options: Options): Promise<void> {
         'or set NODE_PATH to the node_modules that has it\n',
     );
   }
-  const environment = describeEnvironment();
+  const environment = {
+    ...describeEnvironment(),
+    ...(onnxRuntime === undefined ? {} : { peers: { 'onnxruntime-node': onnxRuntime.version } }),
+  };
   const folder = await mkdtemp(join(tmpdir(), 'neonsense-bench-'));
   using interrupt = catchInterrupt();
   const progress = progressLine('trials');
   try {
-    const subjects = await prepareSubjects(files.length === 0 ? [defaultModelPath()] : [...new Set(files)], {
+    const subjects = await prepareSubjects(files.length === 0 ? [defaultModelPath()] : withoutRepeats(files), {
       precisions: options.precision,
       onnxRuntime,
       folder,

@@ -3,7 +3,10 @@ import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { evaluationReport } from '../evaluate/report.js';
 import { type Evaluation, hasNumberedLabels } from '../evaluate/score.js';
-import { readModel } from '../model/format.js';
+import { fitTemperature } from '../evaluate/temperature.js';
+import { invalidArgument } from '../errors.js';
+import { readModel, writeModel } from '../model/format.js';
+import type { Model } from '../model/model.js';
 import { writeFileAtomically } from '../model/write-file.js';
 import { wholeNumber } from './arguments.js';
 import { evaluationText, jsonLine } from './evaluateOutput.js';
@@ -19,6 +22,7 @@ interface Options {
   readonly threads?: number;
   readonly json?: boolean;
   readonly report?: string;
+  readonly fitTemperature?: string;
 }
 
 /** Adds `neonsense evaluate MODEL... --data PATH`. */
@@ -37,11 +41,18 @@ export function register(program: Command): void {
     .option('--threads <count>', 'threads of the engine', wholeNumber)
     .option('--json', 'print one JSON object a model, a line each')
     .option('--report <file>', 'also write a self-contained HTML report')
+    .option(
+      '--fit-temperature <file>',
+      'also write the model to this file with probabilities fitted to these pictures, which should be none it was trained on',
+    )
     .action(run);
 }
 
 async function run(files: readonly string[], options: Options): Promise<void> {
   const models = [];
+  if (options.fitTemperature !== undefined && new Set(files).size > 1) {
+    throw invalidArgument('--fit-temperature', 'one model beside it', files);
+  }
   for (const name of [...new Set(files)]) models.push({ name, model: await readModel(name) });
   // A bare checkpoint's classes have no names; those of another model that has the same classes then stand for both.
   const { model } = models.find((candidate) => !hasNumberedLabels(candidate.model.labels)) ?? models[0]!;
@@ -54,22 +65,33 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   using interrupt = catchInterrupt();
   const progress = progressLine('images');
   let evaluations: Evaluation[];
+  const seen: { readonly logits: readonly number[]; readonly label: number }[] = [];
   try {
     evaluations = await evaluate(models, dataset, {
       threads: options.threads,
       batch: options.batch,
       signal: interrupt.signal,
       onProgress: ({ done, total }) => progress.update(done, total),
+      ...(options.fitTemperature === undefined
+        ? {}
+        : { onLogits: (_: string, logits: readonly number[], label: number) => seen.push({ logits, label }) }),
     });
   } finally {
     progress.clear();
   }
 
+  let fitted: string | undefined;
+  if (options.fitTemperature !== undefined) {
+    const temperature = fitTemperature(seen.map(({ logits }) => logits), seen.map(({ label }) => label));
+    await writeModel(withTemperature(models[0]!.model, temperature, seen.length), options.fitTemperature);
+    fitted = `temperature ${temperature.toFixed(4)} written to ${options.fitTemperature}`;
+  }
   if (options.report !== undefined) {
     await writeFileAtomically(options.report, evaluationReport(`Evaluation on ${options.data}`, evaluations));
   }
   const text = options.json === true ? evaluations.map(jsonLine).join('\n') : evaluationText(evaluations);
   process.stdout.write(`${text}\n`);
+  if (fitted !== undefined) process.stderr.write(`${printable(fitted)}\n`);
   if (dataset.leftOut > 0) {
     process.stderr.write(`${dataset.leftOut} pictures of other classes were left out\n`);
   }
@@ -77,4 +99,10 @@ async function run(files: readonly string[], options: Options): Promise<void> {
     process.stderr.write(`neonsense: ${printable(`${file} was skipped: ${reason}`)}\n`);
   }
   if (dataset.unreadable.length > 0) process.exitCode = 1;
+}
+
+/** The model with a new temperature. A threshold fitted for another temperature would mean something else, so it goes. */
+function withTemperature(model: Model, temperature: number, images: number): Model {
+  const step = { step: 'fit-temperature', details: { images } };
+  return { ...model, confidence: { temperature }, provenance: [...model.provenance, step] };
 }

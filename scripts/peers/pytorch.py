@@ -1,22 +1,20 @@
 #!/usr/bin/env python3
-"""Times a torchvision MobileNetV3-Small checkpoint in PyTorch, as `neonsense bench --format jsonl` does ours.
+"""PyTorch as a peer: one trial, or the accuracy, of a torchvision MobileNetV3 in one of its forms.
 
-    python3 scripts/peers/pytorch.py CHECKPOINT.pth [--threads 1] [--runs 250] [--warmup 20] [--trials 5]
+    python3 scripts/peers/pytorch.py versions
+    python3 scripts/peers/pytorch.py trial VARIANT SPEC_AS_JSON
+    python3 scripts/peers/pytorch.py accuracy VARIANT MODEL PICTURES.bin LABELS.bin
 
-Prints one JSON row for each of eager, TorchScript (frozen, optimized for inference) and quantize_dynamic with QNNPACK.
-Each trial is a process of its own and the variants take turns. Needs torch and torchvision (made with 1.13 and 0.14).
+Started by scripts/peers/all.mjs. VARIANT is eager, torchscript (traced and frozen) or quantize-dynamic (Linear layers in int8,
+QNNPACK); the model is our float32 .safetensors file, batch norm not folded. Prints one JSON object.
+Needs torch, torchvision and numpy (made with 1.13, 0.14 and 1.24).
 """
 
-import argparse
 import json
-import os
-import platform
-import statistics
-import subprocess
+import signal
+import struct
 import sys
 import time
-
-VARIANTS = ("eager", "torchscript", "quantize-dynamic")
 
 
 def peak_bytes():
@@ -30,104 +28,144 @@ def peak_bytes():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def trial(options):
-    """One process: import, load, first run, warm-up and counted runs of one variant."""
-    bare = peak_bytes()
-    start = time.perf_counter()
+def read_model(file):
+    """Tensors and metadata of a .safetensors file whose tensors are all plain F32."""
+    import numpy
+    import torch
+
+    with open(file, "rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header = json.loads(stream.read(length))
+        data = stream.read()
+    metadata = {key: json.loads(value) for key, value in header.pop("__metadata__").items() if value[:1] in "[{"}
+    state = {}
+    for name, entry in header.items():
+        if entry["dtype"] != "F32":
+            raise ValueError(f"{name} of {file} is {entry['dtype']}: PyTorch is given a plain float32 model")
+        start, end = entry["data_offsets"]
+        values = numpy.frombuffer(data[start:end], "<f4").copy()
+        state[name] = torch.from_numpy(values).reshape(entry["shape"])
+    return state, metadata
+
+
+def load(file, variant, example):
+    """The network, ready to run; `example` is an input to trace it with."""
     import torch
     import torchvision
 
-    torch.set_num_threads(options.threads)
-    state = torch.load(options.checkpoint, map_location="cpu")
-    model = torchvision.models.mobilenet_v3_small(num_classes=state["classifier.3.weight"].shape[0])
-    model.load_state_dict(state)
+    state, metadata = read_model(file)
+    architecture = metadata["architecture"]
+    make = getattr(torchvision.models, architecture["name"])
+    model = make(num_classes=architecture["classes"])
+    missing, unknown = model.load_state_dict(state, strict=False)
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unknown:
+        raise ValueError(f"{file} is not torchvision's network: missing {missing[:3]}, unknown {unknown[:3]}")
     model.eval()
-    if options.variant == "quantize-dynamic":
+    if variant == "quantize-dynamic":
         torch.backends.quantized.engine = "qnnpack"
         model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
-    # The same generator as our trials: pixels are normalized, so about -2 to 2.
-    image = torch.rand(options.batch, 3, 224, 224, generator=torch.Generator().manual_seed(1)) * 4 - 2
-    if options.variant == "torchscript":
-        model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, image)))
+    if variant == "torchscript":
+        # Not optimize_for_inference: in torch 1.13 on x86-64 it changes this network's logits by 7 % of their range.
+        model = torch.jit.freeze(torch.jit.trace(model, example))
+    return model, metadata
+
+
+def trial_input(batch, size):
+    """The numbers that lib/bench/trialProcess.ts gives every engine, as [N, 3, H, W]."""
+    import torch
+
+    height, width = size
+    state = 1
+    values = []
+    for _ in range(batch * height * width * 3):
+        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+        values.append(state / 2**32 * 4 - 2)
+    image = torch.tensor(values, dtype=torch.float32).reshape(batch, height, width, 3)
+    return image.permute(0, 3, 1, 2).contiguous()
+
+
+def trial(variant, spec):
+    """Import, load, first run, warm-up and counted runs; what lib/bench/trialSpec.ts calls a TrialResult."""
+    start = time.perf_counter()
+    import torch
+    import torchvision  # noqa: F401
+
+    imported = time.perf_counter()
+    torch.set_num_threads(spec["threads"])
+    image = trial_input(spec["batch"], spec["size"])
+    before_load = time.perf_counter()
+    model, _ = load(spec["file"], variant, image)
     with torch.inference_mode():
         ready = time.perf_counter()
-        model(image)
+        logits = model(image)[0].tolist()
         first = time.perf_counter()
-        for _ in range(options.warmup):
+        for _ in range(spec["warmup"]):
             model(image)
         samples = []
-        for _ in range(options.runs):
+        for _ in range(spec["runs"]):
             before = time.perf_counter()
             model(image)
             samples.append((time.perf_counter() - before) * 1000)
-    result = {
-        "initMs": (ready - start) * 1000,
+    return {
+        "initMs": (imported - start + ready - before_load) * 1000,
         "firstMs": (first - ready) * 1000,
         "samplesMs": samples,
-        "rssDeltaBytes": peak_bytes() - bare,
-        "torch": torch.__version__,
-    }
-    print(json.dumps(result))
-
-
-def quantile(ordered, fraction):
-    position = (len(ordered) - 1) * fraction
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
-
-
-def row(options, variant, results):
-    samples = [sample for result in results for sample in result["samplesMs"]]
-    ordered = sorted(samples)
-    return {
-        "engine": f"pytorch-{results[0]['torch']}",
-        "model": options.checkpoint,
-        "precision": variant,
-        "threads": options.threads,
-        "batch": options.batch,
-        "initMs": statistics.median(result["initMs"] for result in results),
-        "firstMs": statistics.median(result["firstMs"] for result in results),
-        "medianMs": quantile(ordered, 0.5),
-        "p90Ms": quantile(ordered, 0.9),
-        "p99Ms": quantile(ordered, 0.99),
-        "minMs": ordered[0],
-        "stddevMs": statistics.stdev(samples) if len(samples) > 1 else 0.0,
-        "imagesPerSecond": 1000 * options.batch / quantile(ordered, 0.5),
-        "rssDeltaBytes": statistics.median(result["rssDeltaBytes"] for result in results),
-        "fileBytes": os.path.getsize(options.checkpoint),
-        "samplesMs": samples,
-        "trials": len(results),
-        "environment": {"platform": platform.platform(), "python": platform.python_version()},
+        "peakRssBytes": peak_bytes(),
+        "logits": logits,
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=250)
-    parser.add_argument("--warmup", type=int, default=20)
-    parser.add_argument("--trials", type=int, default=5)
-    parser.add_argument("--variant", choices=VARIANTS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.variant is not None:
-        trial(options)
-        return
-    trials = min(options.trials, options.runs)
-    results = {variant: [] for variant in VARIANTS}
-    for number in range(trials):
-        runs = options.runs // trials + (number < options.runs % trials)
-        for variant in VARIANTS if number % 2 == 0 else reversed(VARIANTS):
-            command = [sys.executable, __file__, options.checkpoint, "--variant", variant, "--runs", str(runs)]
-            for name in ("threads", "batch", "warmup"):
-                command += [f"--{name}", str(getattr(options, name))]
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            results[variant].append(json.loads(output.splitlines()[-1]))
-    for variant in VARIANTS:
-        print(json.dumps(row(options, variant, results[variant])))
+def accuracy(variant, file, pictures, labels):
+    """Top-1 on raw uint8 [N, H, W, 3] pictures, prepared as the model's file says."""
+    import numpy
+    import torch
+
+    right = numpy.fromfile(labels, numpy.uint8)
+    pixels = numpy.fromfile(pictures, numpy.uint8)
+    side = round((len(pixels) / 3 / len(right)) ** 0.5)
+    images = torch.from_numpy(pixels.reshape(-1, side, side, 3)).permute(0, 3, 1, 2)
+    torch.set_num_threads(1)
+    _, metadata = read_model(file)
+    preprocessing = metadata["preprocessing"]
+    if side > min(preprocessing["reduce"]):
+        raise ValueError(f"expected pictures of at most {preprocessing['reduce']} but {pictures} has {side} x {side}")
+    mean, std = (torch.tensor(preprocessing[key]).reshape(1, 3, 1, 1) for key in ("mean", "std"))
+
+    def prepare(batch):
+        normalized = (batch.float() / 255 - mean) / std
+        size = preprocessing["size"]
+        return torch.nn.functional.interpolate(normalized, size, mode="bilinear", align_corners=False)
+
+    model, _ = load(file, variant, prepare(images[:1]))
+    correct = 0
+    with torch.inference_mode():
+        for index, label in enumerate(right):
+            # One at a time: dynamic quantization takes its range from the whole batch.
+            correct += int(model(prepare(images[index : index + 1])).argmax(1).item() == label)
+    return {"top1": correct / len(right), "images": len(right)}
+
+
+def versions():
+    import torch
+    import torchvision
+
+    return {"torch": torch.__version__, "torchvision": torchvision.__version__}
+
+
+def main(arguments):
+    # Ctrl-C reaches the whole process group; the parent decides what to do about it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    command, *rest = arguments or [""]
+    if command == "versions":
+        print(json.dumps(versions()))
+    elif command == "trial":
+        print(json.dumps(trial(rest[0], json.loads(rest[1]))))
+    elif command == "accuracy":
+        print(json.dumps(accuracy(*rest)))
+    else:
+        sys.exit(__doc__)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,3 +1,5 @@
+import fc from 'fast-check';
+import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { NeonsenseError } from '../../lib/errors.js';
 import { benchmark } from '../../lib/bench/benchmark.js';
@@ -17,7 +19,7 @@ const environment: Environment = {
 
 function subject(model: string, precision: string, engine: Subject['engine'] = 'neonsense'): Subject {
   const size = [224, 224] as const;
-  return { engine, model, precision, file: model, fileBytes: 1000, fp16: false, sparse: false, size };
+  return { engine, model, precision, file: `/home/someone/${model}`, fileBytes: 1000, fp16: false, sparse: false, size };
 }
 
 /** A machine where int8 takes half the time of fp32, a peer 1.5 times, and every trial 100 MB above Node's 40. */
@@ -63,7 +65,8 @@ describe('benchmark', () => {
   it('interleaves the combinations and reverses every other round', async () => {
     const { specs, run } = fakeMachine();
     await benchmark([subject('a', 'fp32'), subject('b', 'fp32')], environment, { ...counts, trials: 3, runTrial: run });
-    expect(specs.map(({ file }) => file)).toEqual(['', 'a', 'b', '', 'b', 'a', '', 'a', 'b']);
+    const names = specs.map(({ file }) => basename(file));
+    expect(names).toEqual(['', 'a', 'b', '', 'b', 'a', '', 'a', 'b']);
   });
 
   it('spreads the runs exactly, with no more trials than runs', async () => {
@@ -114,27 +117,63 @@ describe('benchmark', () => {
     expect(rows.map(({ model, trials: count }) => [model, count])).toEqual([['a', 1], ['b', 1]]);
   });
 
+  it('gives back what it has when interrupted while it lets the machine cool down', async () => {
+    const { specs, run } = fakeMachine();
+    const abort = new AbortController();
+    const { rows, complete } = await benchmark([subject('a', 'fp32'), subject('b', 'fp32')], environment, {
+      ...counts,
+      cooldown: 0.001,
+      signal: abort.signal,
+      runTrial: async (spec) => {
+        const result = await run(spec);
+        // Fires before the rest that the third trial would start with.
+        if (specs.length === 2) abort.abort();
+        return result;
+      },
+    });
+    expect({ complete, measured: rows.map(({ model }) => model) }).toEqual({ complete: false, measured: ['a'] });
+    expect(specs).toHaveLength(2);
+  });
+
+  it("runs a subject's trials its own way where it has one, in the same rounds", async () => {
+    const { specs, run } = fakeMachine();
+    const order: string[] = [];
+    const peer: Subject = {
+      ...subject('a', 'eager', 'pytorch'),
+      run: (spec) => {
+        order.push(`${spec.engine} after ${specs.length}`);
+        return run(spec);
+      },
+    };
+    const options = { ...counts, trials: 2, runTrial: run };
+    const { rows } = await benchmark([subject('a', 'fp32'), peer], environment, options);
+    expect(order).toEqual(['pytorch after 2', 'pytorch after 4']);
+    expect(rows[1]).toMatchObject({ engine: 'pytorch', trials: 2, logitsDifference: { sameTop1: true } });
+  });
+
   it('leaves out a combination that fails, tries it once only, and says why', async () => {
     const { specs, run } = fakeMachine();
     let tried = 0;
     const { rows, failures } = await benchmark([subject('a', 'fp32'), subject('b', 'fp16')], environment, {
       ...counts,
       runTrial: (spec) => {
-        if (spec.file !== 'b') return run(spec);
+        if (!spec.file.endsWith('/b')) return run(spec);
         tried += 1;
         return Promise.reject(new NeonsenseError('ERR_NATIVE', 'no fp16 here'));
       },
     });
     expect(rows.map(({ model }) => model)).toEqual(['a']);
-    expect(failures).toEqual(['no fp16 here']);
+    expect(failures).toEqual(['neonsense b fp16: no fp16 here']);
     expect(tried).toBe(1);
-    expect(specs.filter(({ file }) => file === 'a')).toHaveLength(5);
+    expect(specs.filter(({ file }) => file.endsWith('/a'))).toHaveLength(5);
   });
 
   it('passes on what makes every trial fail', async () => {
-    const failing: RunTrial = () => Promise.reject(new NeonsenseError('ERR_NATIVE', 'no such kernel'));
+    const { run } = fakeMachine();
+    const refusal = new NeonsenseError('ERR_NATIVE', 'no such kernel');
+    const failing: RunTrial = (spec) => (spec.engine === 'bare' ? run(spec) : Promise.reject(refusal));
     const all = benchmark([subject('a', 'fp32')], environment, { ...counts, runTrial: failing });
-    await expect(all).rejects.toThrow('no such kernel');
+    await expect(all).rejects.toMatchObject({ code: 'ERR_NATIVE', message: 'neonsense a fp32: no such kernel' });
   });
 
   it('warns of more threads than cores and of a governor that saves power', async () => {
@@ -147,7 +186,7 @@ describe('benchmark', () => {
 
 describe('output', () => {
   async function formatted(format: BenchFormat): Promise<string> {
-    const subjects = [subject('dir/a|b.safetensors', 'fp32'), subject('dir/int8.safetensors', 'int8-dynamic')];
+    const subjects = [subject('a|b.safetensors', 'fp32'), subject('int8.safetensors', 'int8-dynamic')];
     const result = await benchmark(subjects, environment, { ...counts, runTrial: fakeMachine().run });
     return formatRows(format, result, environment);
   }
@@ -156,13 +195,15 @@ describe('output', () => {
     'stddevMs', 'rssDeltaBytes', 'fileBytes', 'samplesMs',
   ];
 
-  it('has every documented field in json and jsonl, and the machine with each row', async () => {
+  it('starts each row of json and jsonl with the documented fields and ends it with the machine', async () => {
     const json = JSON.parse(await formatted('json')) as Record<string, unknown>[];
     const jsonl = (await formatted('jsonl')).trimEnd().split('\n');
     const lines = jsonl.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(lines).toHaveLength(2);
     for (const row of [...json, ...lines]) {
-      expect(Object.keys(row)).toEqual(expect.arrayContaining(fields));
+      expect(Object.keys(row).slice(0, fields.length)).toEqual(fields);
+      const others = Object.keys(row).slice(fields.length).filter((key) => key !== 'comparison');
+      expect(others).toEqual(['imagesPerSecond', 'trials', 'environment']);
       expect(row['environment']).toEqual(environment);
     }
   });
@@ -176,7 +217,13 @@ describe('output', () => {
     expect(lines[0]).toContain('"Some, ""quoted"" CPU"');
   });
 
-  it('prints a table whose lines are of one width, with short names and pipes escaped', async () => {
+  it('says nothing of where files lie on this machine', async () => {
+    for (const format of ['md', 'csv', 'json', 'jsonl'] as const) {
+      expect(await formatted(format)).not.toMatch(/someone|\/home/);
+    }
+  });
+
+  it('prints a table whose lines are of one width, with pipes escaped', async () => {
     const table = (await formatted('md')).split('\n').filter((line) => line.startsWith('|'));
     expect(table).toHaveLength(4);
     expect(new Set(table.map((line) => line.length)).size).toBe(1);
@@ -184,8 +231,21 @@ describe('output', () => {
     expect(table[3]).toMatch(/0\.50x \|$/);
   });
 
-  it('shortens names only where they stay apart', () => {
-    const shorten = shortNames(['x/m.pth', 'y/m.pth', 'y/n.pth', 'y/n.pth']);
-    expect(['x/m.pth', 'y/m.pth', 'y/n.pth'].map(shorten)).toEqual(['x/m.pth', 'y/m.pth', 'n.pth']);
+  it('names files by as much of their path as tells them apart, never from the root on', () => {
+    const files = ['/a/x/m.pth', '/a/y/m.pth', '/b/x/m.pth', '/a/y/n.pth', '/a/y/n.pth', '/m.pth', 'o.pth'];
+    expect(files.map(shortNames(files))).toEqual([
+      'a/x/m.pth', 'y/m.pth', 'b/x/m.pth', 'n.pth', 'n.pth', 'm.pth', 'o.pth',
+    ]);
+  });
+
+  it('gives different files different names, whatever folders they lie in', () => {
+    const folder = fc.array(fc.constantFrom('a', 'b', 'models'), { maxLength: 3 });
+    fc.assert(
+      fc.property(fc.uniqueArray(folder.map((parts) => `/${[...parts, 'm.pth'].join('/')}`)), (files) => {
+        const names = files.map(shortNames(files));
+        expect(new Set(names).size).toBe(files.length);
+        for (const name of names) expect(name).toMatch(/^[^/]/);
+      }),
+    );
   });
 });
