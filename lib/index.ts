@@ -6,6 +6,7 @@ export type {
   ImageInput,
   Prediction,
 } from './api/classifier.js';
+export type { VariantChoice } from './api/chooseVariant.js';
 export { NeonsenseError } from './errors.js';
 export type { ErrorCode } from './errors.js';
 export type { Pixels } from './image/pixels.js';
@@ -15,6 +16,7 @@ export { encodeModel, readModel, writeModel } from './model/format.js';
 export type { ReadModelOptions } from './model/format.js';
 export type {
   BatchNorm,
+  Confidence,
   Layer,
   Model,
   Precision,

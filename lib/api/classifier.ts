@@ -2,18 +2,18 @@ import { join } from 'node:path';
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { checkPixels, type Pixels } from '../image/pixels.js';
 import { preprocessInSlices } from '../image/preprocess.js';
-import { readModel } from '../model/format.js';
 import type { Model, Preprocessing } from '../model/model.js';
-import { packageRoot } from '../packageRoot.js';
-import { loadBinding } from '../runtime/load.js';
 import { createSession, type Session } from '../runtime/session.js';
+import { chooseByRules, type Device, presentVariants, type VariantChoice } from './chooseVariant.js';
+import { modelsFolder, readManifest } from './manifest.js';
 import { checkCount, checkLabels, checkOptions, checkPreprocessing, checkSignal } from './options.js';
+import { isModel, type PickOptions, pickModel } from './pickModel.js';
 import { largestIndices, softmax } from './softmax.js';
 
 /** A picture file's path, an encoded picture's bytes (JPEG, PNG, WebP, GIF, AVIF, TIFF), or raw pixels. */
 export type ImageInput = string | Uint8Array | Pixels;
 
-export interface ClassifierOptions {
+export interface ClassifierOptions extends PickOptions {
   /** Threads that work on one image; default: the performance cores, at most 4. */
   readonly threads?: number;
   /** Names of the classes instead of the model's own. */
@@ -30,13 +30,15 @@ export interface ClassifyOptions {
 
 export interface Prediction {
   readonly label: string;
-  /** Softmax of the logits, 0..1; over all classes they sum to 1. */
+  /** Softmax of the logits at the model's temperature, 0..1; over all classes they sum to 1. */
   readonly probability: number;
 }
 
 export interface Classification {
   /** Most probable first. */
   readonly predictions: readonly Prediction[];
+  /** Whether even the first is less probable than the model's `confidence.rejectBelow`: none of these, it seems. */
+  readonly rejected: boolean;
   /**
    * Milliseconds each stage took, waiting for other work included. `decode` is 0 for raw pixels; `inference` of an
    * image in a batch is its equal share of the batch's run.
@@ -55,45 +57,52 @@ const DECODED_AT_ONCE = 4;
 export class Classifier {
   /** The model, with the labels and preprocessing in use, but without its weights: they are packed in the session. */
   readonly model: Omit<Model, 'layers'>;
+  /** Which model was chosen and why; undefined where a model was given and nothing was to be chosen. */
+  readonly choice: VariantChoice | undefined;
   readonly #session: Pick<Session, 'run' | 'dispose'>;
   #disposed = false;
   /** A tensor of one image no longer in use, kept so that a stream of frames does not allocate one each. */
   #spare: Float32Array | undefined;
 
   /** Takes over a session of `model`, which is disposed with the classifier. {@link Classifier.load} is simpler. */
-  constructor(model: Model, session: Pick<Session, 'run' | 'dispose'>) {
+  constructor(model: Model, session: Pick<Session, 'run' | 'dispose'>, choice?: VariantChoice) {
     const { layers: _packed, ...described } = model;
     this.model = described;
+    this.choice = choice;
     this.#session = session;
   }
 
   /**
    * Loads a model and makes it ready to run.
    *
-   * @param source A model file's path or bytes, or a model; default: the household model that comes with the package.
+   * @param source A model file's path or bytes, or a model. Without it one of the household models that come with the
+   *   package is chosen for this machine (see `options.variant`), and {@link Classifier.choice} says why; the options
+   *   may then be the first argument.
    * @throws NeonsenseError `ERR_INVALID_ARGUMENT`, what `readModel` throws for the file, what `createSession` throws
    *   for the model, the addon and the machine.
    */
-  static async load(source?: string | Uint8Array | Model, options: ClassifierOptions = {}): Promise<Classifier> {
-    checkOptions(options, ['threads', 'labels', 'preprocessing']);
+  static load(options?: ClassifierOptions): Promise<Classifier>;
+  static load(source: string | Uint8Array | Model | undefined, options?: ClassifierOptions): Promise<Classifier>;
+  static async load(
+    first?: string | Uint8Array | Model | ClassifierOptions,
+    second?: ClassifierOptions,
+  ): Promise<Classifier> {
+    const alone = second === undefined && isOptions(first);
+    const source = alone ? undefined : (first as string | Uint8Array | Model | undefined);
+    const options = alone ? first : second === undefined ? {} : second;
+    checkOptions(options, ['threads', 'labels', 'preprocessing', 'variant', 'precision', 'measure']);
     checkCount(options.threads, 'options.threads');
     checkPreprocessing(options.preprocessing);
     const { threads, labels, preprocessing } = options;
-    const given = isModel(source);
-    const reading = given ? source : readModel(checkSource(source ?? defaultModelPath()));
-    // The addon is loaded while the file is read.
-    const [read] = await Promise.all([reading, Promise.resolve().then(loadBinding)]);
-    checkLabels(labels, read.labels.length);
+    const { model: picked, choice, sparse, consume } = await pickModel(source, options);
+    checkLabels(labels, picked.labels.length);
     const model = {
-      ...read,
+      ...picked,
       ...(labels === undefined ? {} : { labels: [...labels] }),
       ...(preprocessing === undefined ? {} : { preprocessing }),
     };
-    // Nobody else has a model read here, so its memory may become the session's.
-    return new Classifier(
-      model,
-      await createSession(model, { consume: !given, ...(threads === undefined ? {} : { threads }) }),
-    );
+    const session = await createSession(model, { consume, sparse, ...(threads === undefined ? {} : { threads }) });
+    return new Classifier(model, session, choice);
   }
 
   /** One name per class, in the order of the logits. */
@@ -116,7 +125,7 @@ export class Classifier {
     const preprocess = await this.#preprocess(pixels, tensor, signal);
     const { logits, ms: inference } = await this.#run(tensor, signal);
     this.#spare = tensor;
-    return { predictions: this.#predictions(logits, topK), ms: { decode, preprocess, inference } };
+    return { ...this.#answer(logits, topK), ms: { decode, preprocess, inference } };
   }
 
   /**
@@ -141,8 +150,8 @@ export class Classifier {
       });
       const { logits, ms } = await this.#run(tensor, signal);
       for (const [i, time] of times.entries()) {
-        const predictions = this.#predictions(logits.subarray(i * classes, (i + 1) * classes), topK);
-        results.push({ predictions, ms: { ...time, inference: ms / count } });
+        const answer = this.#answer(logits.subarray(i * classes, (i + 1) * classes), topK);
+        results.push({ ...answer, ms: { ...time, inference: ms / count } });
       }
     }
     return results;
@@ -215,27 +224,33 @@ export class Classifier {
     return { logits, ms: performance.now() - started };
   }
 
-  #predictions(logits: Float32Array, topK: number): Prediction[] {
-    const probabilities = softmax(logits);
-    return largestIndices(probabilities, topK).map((index) => ({
+  #answer(logits: Float32Array, topK: number): Pick<Classification, 'predictions' | 'rejected'> {
+    const { temperature, rejectBelow = 0 } = this.model.confidence ?? { temperature: 1 };
+    const probabilities = softmax(logits, temperature);
+    const predictions = largestIndices(probabilities, topK).map((index) => ({
       label: this.labels[index] as string,
       probability: probabilities[index] as number,
     }));
+    return { predictions, rejected: predictions[0]!.probability < rejectBelow };
   }
 }
 
-/** The model that comes with the package. */
-export function defaultModelPath(): string {
-  return join(packageRoot, 'models/household-fp32.safetensors');
+/**
+ * The float model of a folder of models: the one the rules choose for a machine of which nothing speaks for INT8.
+ *
+ * @throws NeonsenseError what `readManifest` throws, `ERR_NOT_FOUND` where no such model is there
+ */
+export function defaultModelPath(folder: string = modelsFolder): string {
+  const manifest = readManifest(folder);
+  const plain: Device = { features: [], availableMemory: Infinity };
+  return join(folder, chooseByRules(manifest, presentVariants(manifest, folder), plain).variant.file);
 }
 
-function isModel(source: unknown): source is Model {
-  return typeof source === 'object' && source !== null && 'layers' in source && 'architecture' in source;
-}
-
-function checkSource(source: unknown): string | Uint8Array {
-  if (source instanceof Uint8Array || (typeof source === 'string' && source !== '')) return source;
-  throw invalidArgument('source', "a model file's path or bytes, or a Model", source);
+/** A plain object that is no model: options in the place of the source. */
+function isOptions(value: unknown): value is ClassifierOptions {
+  if (typeof value !== 'object' || value === null || isModel(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** Calls `work` for 0..count-1, `atOnce` at a time; after a failure no further call is begun, and it is thrown. */

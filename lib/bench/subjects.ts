@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
-import { quantizeDynamic } from '../compress/quantizeDynamic.js';
+import { inSinglePrecision, quantizeDynamic } from '../compress/quantizeDynamic.js';
 import { NeonsenseError, invalidArgument } from '../errors.js';
 import { readModel, writeModel } from '../model/format.js';
 import { lower } from '../model/lower.js';
@@ -174,13 +174,15 @@ function convert(
         'and bench the file it writes',
     );
   }
-  if (model.precision !== 'fp32') {
-    throw new NeonsenseError('ERR_UNSUPPORTED', `${name} is ${own}: only an fp32 model can be run as ${precision}`);
+  if (model.precision !== 'fp32' && model.precision !== 'fp16') {
+    throw new NeonsenseError('ERR_UNSUPPORTED', `${name} is ${own}: only a float model can be run as ${precision}`);
   }
+  const single = inSinglePrecision(model);
+  if (precision === 'fp32') return { converted: single, label: precision };
   // Half-precision arithmetic and sparse kernels are options of the session, on the same file.
-  if (precision === 'fp16' || precision === 'fp32-sparse') return { converted: model, label: precision };
+  if (precision === 'fp16' || precision === 'fp32-sparse') return { converted: single, label: precision };
   const scope = precision === 'int8-dynamic' ? 'all' : 'linear';
-  return { converted: quantizeDynamic(model, { scope }), label: precision };
+  return { converted: quantizeDynamic(single, { scope }), label: precision };
 }
 
 function labelOf({ precision, quantization }: Model): BenchPrecision {

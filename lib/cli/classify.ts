@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { type Classification, Classifier } from '../api/classifier.js';
@@ -12,7 +13,8 @@ import { readStandardInput, STANDARD_INPUT } from './stdin.js';
 import { alignColumns, bar, printable } from './text.js';
 
 interface Options {
-  readonly model?: string;
+  readonly model: string;
+  readonly measure?: boolean;
   readonly topK: number;
   readonly threads?: number;
   readonly json?: boolean;
@@ -28,7 +30,8 @@ export function register(program: Command): void {
     .command('classify')
     .description('label pictures: JPEG, PNG, WebP, GIF, AVIF, TIFF')
     .argument('<image...>', 'picture files, directories (searched recursively), or - for one picture on standard input')
-    .option('-m, --model <file>', 'model to use (default: the household model that comes with neonsense)')
+    .option('-m, --model <file>', 'model file, a model that comes with neonsense by its name, or auto', 'auto')
+    .option('--measure', 'with --model auto: measure which model is the fastest here, and remember it')
     .option('-k, --top-k <n>', 'predictions to print for each picture', wholeNumber, 5)
     .option('-t, --threads <n>', 'threads of the engine (default: the performance cores, at most 4)', wholeNumber)
     .option('--json', 'print one JSON object a picture, a line each')
@@ -56,10 +59,7 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
   };
   const progress = progressLine('pictures');
   const started = performance.now();
-  const classifier = await Classifier.load(
-    options.model,
-    options.threads === undefined ? {} : { threads: options.threads },
-  );
+  const classifier = await load(options);
   try {
     const files = await expand(inputs, report);
     for (const [done, file] of files.entries()) {
@@ -83,6 +83,13 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
   }
 }
 
+/** A file there is, or a path, is a file; what remains is `auto` or the name of a model that comes with neonsense. */
+function load({ model, measure, threads }: Options): Promise<Classifier> {
+  const common = { ...(threads === undefined ? {} : { threads }), ...(measure === undefined ? {} : { measure }) };
+  const isName = model === 'auto' || (/^[\w-]+$/.test(model) && !existsSync(model));
+  return isName ? Classifier.load({ variant: model, ...common }) : Classifier.load(model, common);
+}
+
 /** Decodes here, not in the classifier, so that messages say where the bytes came from. */
 async function classifyStandardInput(
   classifier: Classifier,
@@ -93,8 +100,8 @@ async function classifyStandardInput(
   const started = performance.now();
   const pixels = await decodeImage(encoded, { name: STANDARD_INPUT });
   const decode = performance.now() - started;
-  const { predictions, ms } = await classifier.classify(pixels, { topK });
-  return { predictions, ms: { ...ms, decode } };
+  const { ms, ...answer } = await classifier.classify(pixels, { topK });
+  return { ...answer, ms: { ...ms, decode } };
 }
 
 /** Files as they are, directories as the pictures in them; what can't be listed is reported. */
@@ -121,24 +128,25 @@ async function print(text: string): Promise<void> {
 }
 
 /** One result as `--json` prints it; milliseconds are rounded to the microsecond. */
-export function jsonLine(file: string, { predictions, ms }: Classification): string {
+export function jsonLine(file: string, { predictions, rejected, ms }: Classification): string {
   const round = (value: number): number => Math.round(value * 1000) / 1000;
   return JSON.stringify({
     file,
     predictions,
+    rejected,
     ms: { decode: round(ms.decode), preprocess: round(ms.preprocess), inference: round(ms.inference) },
   });
 }
 
 /** One result for people. */
-export function resultText(file: string, { predictions, ms }: Classification, bars: boolean): string {
+export function resultText(file: string, { predictions, rejected, ms }: Classification, bars: boolean): string {
   const rows = predictions.map(({ label, probability }) => [
     `  ${printable(label)}`,
     `${(100 * probability).toFixed(1)} %`,
     bars ? bar(probability, BAR_CELLS) : '',
   ]);
   const times = (['decode', 'preprocess', 'inference'] as const).map((stage) => `${stage} ${ms[stage].toFixed(1)} ms`);
-  return [file === '-' ? STANDARD_INPUT : printable(file), ...alignColumns(rows, [1]), `  ${times.join(', ')}`].join(
-    '\n',
-  );
+  const name = file === '-' ? STANDARD_INPUT : printable(file);
+  const heading = rejected ? `${name}: none of these, the model is too unsure` : name;
+  return [heading, ...alignColumns(rows, [1]), `  ${times.join(', ')}`].join('\n');
 }

@@ -34,7 +34,7 @@ interface Options {
   readonly pruneScope: 'per-tensor' | 'global';
   readonly pruneTargets: string;
   readonly pattern: readonly [number, number];
-  readonly recalibrate: boolean;
+  readonly repair: 'reconstruct' | 'recalibrate' | 'none';
   readonly quantize?: 'dynamic' | 'static' | 'fp16';
   readonly scope: 'linear' | 'all';
   readonly observer: 'minmax' | 'percentile' | 'mse';
@@ -76,7 +76,11 @@ export function register(program: Command): void {
     )
     .option('--prune-targets <layers>', 'all, pointwise (1x1 and Linear), or layer names, comma-separated', 'all')
     .option('--pattern <n:m>', 'for --prune-method n:m: keep n of every m', pattern, [2, 4] as const)
-    .option('--no-recalibrate', 'do not repair the activations of a pruned model with the calibration data')
+    .addOption(
+      new Option('--repair <how>', 'after pruning, with the calibration data: solve for new weights, or shift batch norms')
+        .choices(['reconstruct', 'recalibrate', 'none'])
+        .default('reconstruct'),
+    )
     .addOption(new Option('--quantize <how>', 'quantize the weights').choices(['dynamic', 'static', 'fp16']))
     .addOption(
       new Option('--scope <scope>', 'for dynamic: the Linear layers, or every 1x1 convolution too')
@@ -173,8 +177,8 @@ function stagesOf(options: Options): CompressStage[] {
       if (!prunes) continue;
       stages.push({ stage: 'prune', ...pruneOptions(options) } as CompressStage);
       const quantized = stages.some(({ stage }) => stage.startsWith('quantize') || stage === 'fp16');
-      const repairs = options.recalibrate && options.calibrate !== undefined && options.pruneMethod !== 'channels';
-      if (repairs && !quantized) stages.push({ stage: 'recalibrate' });
+      const repairs = options.calibrate !== undefined && options.pruneMethod !== 'channels' && !quantized;
+      if (repairs && options.repair !== 'none') stages.push({ stage: options.repair });
     } else if (options.quantize !== undefined) {
       stages.push(quantizeStage(options));
     }

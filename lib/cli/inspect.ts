@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { readModel } from '../model/format.js';
 import { inspectModel, type ModelSummary } from '../model/inspect.js';
-import type { Preprocessing, QuantizationScheme } from '../model/model.js';
+import type { Confidence, Preprocessing, QuantizationScheme } from '../model/model.js';
 import { alignColumns, formatBytes, grouped, printable } from './text.js';
 
 /** Adds `neonsense inspect MODEL`. */
@@ -44,6 +44,7 @@ export function summaryText(file: string, summary: ModelSummary): string {
     ['classes', `${classes}: ${printable(labels.join(', '))}`],
     ['preprocessing', preprocessingText(summary.preprocessing)],
     ['precision', precision + quantizationText(summary.quantization)],
+    ['probabilities', confidenceText(summary.confidence)],
     ['parameters', `${grouped(parameters)} (${folded})`],
     ...(bytes === undefined ? [] : [['file', formatBytes(bytes)]]),
     ['sparsity', `${percent(sparsity)} of the weights are zero`],
@@ -78,6 +79,13 @@ function preprocessingText({ reduce, size, mean, std }: Preprocessing): string {
     `area average to ${reduce.join(' x ')}, mean ${mean.join(' ')}, std ${std.join(' ')}, ` +
     `bilinear to ${size.join(' x ')}`
   );
+}
+
+function confidenceText(confidence: Confidence | undefined): string {
+  if (confidence === undefined) return 'softmax of the logits, not fitted to data';
+  const { temperature, rejectBelow } = confidence;
+  const rejects = rejectBelow === undefined ? '' : `; below ${percent(rejectBelow)} none of the classes`;
+  return `softmax of the logits at temperature ${temperature}${rejects}`;
 }
 
 function quantizationText(scheme: QuantizationScheme | undefined): string {

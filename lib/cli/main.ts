@@ -10,6 +10,8 @@ await runProgram(
     evaluate: () => import('./evaluate.js'),
     bench: () => import('./bench.js'),
     export: () => import('./export.js'),
+    doctor: () => import('./doctor.js'),
+    build: () => import('./build.js'),
   },
   process.argv.slice(2),
 );

@@ -14,17 +14,27 @@ export const MAX_PIXELS = 100_000_000;
 type Sharp = typeof import('sharp').default;
 let sharpModule: Promise<Sharp> | undefined;
 
-/** sharp is large and optional (raw pixels work without it), so it is loaded by the first picture that needs it. */
-async function loadSharp(): Promise<Sharp> {
+/**
+ * The picture decoder: sharp, an optional peer dependency of hundreds of megabytes, which raw pixels do without. Loaded
+ * by the first picture that needs it.
+ *
+ * @throws NeonsenseError `ERR_UNSUPPORTED` where it is not installed or does not load on this platform
+ */
+export async function loadSharp(): Promise<Sharp> {
   sharpModule ??= import('sharp').then((module) => module.default);
   try {
     return await sharpModule;
   } catch (cause) {
     sharpModule = undefined;
+    const missing = /^(ERR_)?MODULE_NOT_FOUND$/.test(String((cause as NodeJS.ErrnoException | null)?.code));
     throw new NeonsenseError(
       'ERR_UNSUPPORTED',
-      'Decoding picture files needs the package sharp, which could not be loaded: run `npm install sharp`, ' +
-        `or pass raw pixels instead. (${firstLine(cause)})`,
+      missing
+        ? 'Decoding picture files needs the package sharp, which is not installed: run `npm install sharp`, or pass ' +
+          'raw pixels instead'
+        : 'Decoding picture files needs the package sharp, which is installed but does not load here ' +
+          `(${firstLine(cause)}): run \`npm install --include=optional sharp\` on this machine, or pass raw ` +
+          'pixels instead',
       { cause },
     );
   }

@@ -69,6 +69,25 @@ describe('classify', () => {
     predictions.forEach(({ probability }, i) => expect(probability).toBeCloseTo(exponentials[i]! / sum, 6));
   });
 
+  it("takes the model's temperature, and rejects what even the likeliest class is too unlikely for", async () => {
+    const exponentials = [10, 4, 2, 0].map((logit) => Math.E ** (logit / 4));
+    const highest = exponentials[0]! / exponentials.reduce((a, b) => a + b);
+    for (const [confidence, rejected] of [
+      [{ temperature: 4 }, false],
+      [{ temperature: 4, rejectBelow: 0 }, false],
+      [{ temperature: 4, rejectBelow: highest - 1e-4 }, false],
+      [{ temperature: 4, rejectBelow: highest + 1e-4 }, true],
+    ] as const) {
+      const classifier = new Classifier({ ...model, confidence }, new FakeSession());
+      const answer = await classifier.classify(solid(51, 255, 102), { topK: 1 });
+      expect(answer.predictions[0]!.probability).toBeCloseTo(highest, 6);
+      expect(answer).toMatchObject({ rejected, predictions: [{ label: 'lamp' }] });
+      const [batched] = await classifier.classifyBatch([solid(51, 255, 102)], { topK: 1 });
+      expect(batched).toMatchObject({ rejected, predictions: answer.predictions });
+    }
+    expect(await make().classifier.classify(solid(1, 1, 1))).toMatchObject({ rejected: false });
+  });
+
   it('gives the same for a file\'s bytes, a Uint8Array view of them and raw pixels', async () => {
     const { classifier } = make();
     const pixels = solid(10, 20, 250);
@@ -269,7 +288,8 @@ describe('preprocessing', () => {
   });
 });
 
-it('the default model is looked for in the package\'s models folder', () => {
+it('the default model is looked for in the package\'s models folder, or the one given', () => {
   expect(defaultModelPath()).toMatch(/[\\/]models[\\/]household-fp32\.safetensors$/);
   expect(defaultModelPath()).not.toMatch(/[\\/](lib|dist)[\\/]/);
+  expect(() => defaultModelPath('nowhere')).toThrow(expect.objectContaining({ code: 'ERR_NOT_FOUND' }));
 });

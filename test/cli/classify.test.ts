@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { resultText } from '../../lib/cli/classify.js';
+import { jsonLine, resultText } from '../../lib/cli/classify.js';
 import { finish, neonsense, projectRoot, start } from './run.js';
 
 const example = (name: string): string => join(projectRoot, 'examples', `${name}.png`);
@@ -10,6 +10,7 @@ const example = (name: string): string => join(projectRoot, 'examples', `${name}
 interface Line {
   file: string;
   predictions: { label: string; probability: number }[];
+  rejected: boolean;
   ms: { decode: number; preprocess: number; inference: number };
 }
 
@@ -83,12 +84,19 @@ describe('output', () => {
   it('for a terminal has bars and no control characters of a file\'s name', () => {
     const ms = { decode: 1.25, preprocess: 0.5, inference: 2 };
     const predictions = [{ label: 'clock', probability: 0.75 }, { label: 'keyboard', probability: 0.25 }];
-    expect(resultText('a\u001b[2Jb.png', { predictions, ms }, true).split('\n')).toEqual([
+    expect(resultText('a\u001b[2Jb.png', { predictions, rejected: false, ms }, true).split('\n')).toEqual([
       'a?[2Jb.png',
       '  clock     75.0 %  ██████████████████',
       '  keyboard  25.0 %  ██████',
       '  decode 1.3 ms, preprocess 0.5 ms, inference 2.0 ms',
     ]);
+  });
+
+  it('says where the model is too unsure to answer, to people and to programs', () => {
+    const ms = { decode: 0, preprocess: 0, inference: 2 };
+    const answer = { predictions: [{ label: 'clock', probability: 0.2 }], rejected: true, ms };
+    expect(resultText('cat.png', answer, false)).toMatch(/^cat\.png: none of these.*\n {2}clock +20\.0 %/);
+    expect(JSON.parse(jsonLine('cat.png', answer))).toMatchObject({ rejected: true, predictions: answer.predictions });
   });
 });
 

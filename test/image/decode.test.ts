@@ -199,7 +199,7 @@ describe('without sharp', () => {
       const { decodeImage: decodeWithoutSharp } = await import('../../lib/image/decode.js');
       const attempt = decodeWithoutSharp(await source().png().toBuffer());
       await expect(attempt).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
-      await expect(attempt).rejects.toThrow(/npm install sharp.*raw pixels/);
+      await expect(attempt).rejects.toThrow(/run `npm install .*sharp`.*raw pixels/);
     } finally {
       vi.doUnmock('sharp');
       vi.resetModules();
