@@ -1,33 +1,101 @@
 #!/usr/bin/env node
 // Bundles lib/ into dist/: one file for the library, one for the command line, one for the benchmark's child processes,
 // and chunks for what each loads only when it is needed. Loading forty small modules took longer than loading and
-// running a model. Types come from tsc beside them.
-import { rmSync } from 'node:fs';
-import { build } from 'esbuild';
+// running a model. `tsc` writes the types to dist/types before or after.
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { build, transform } from 'esbuild';
 
-// Names of chunks carry a hash of their content, so an earlier build's would stay beside the new ones.
-rmSync('dist/chunks', { recursive: true, force: true });
+/** Files of this build, by path below the project. */
+const written = new Set();
+
+function write(file, content) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content);
+  written.add(file);
+}
 
 const common = {
   outdir: 'dist',
   outbase: 'lib',
   splitting: true,
   bundle: true,
+  write: false,
+  metafile: true,
   platform: 'node',
   format: 'esm',
   target: 'node20',
-  packages: 'external',
-  sourcemap: 'linked',
-  sourcesContent: false,
+  // What is pure JavaScript is bundled, so that an installation fetches nothing else. sharp has binaries of its own.
+  external: ['sharp'],
+  // So that paths in the output are the same in a copy whose node_modules is a link.
+  preserveSymlinks: true,
   logLevel: 'warning',
 };
 
-// The library's two entries share their chunks, so that an error of one is an instance of the other's class. The programs
-// are each on their own, and load no more files than they need.
-for (const entries of [['index', 'api/compress'], ['cli/main'], ['bench/trial']]) {
-  await build({
+// The library exists once, as CommonJS, and the ES modules hand on what it exports. Two copies would be two classes of
+// each name, and an error thrown by one no `instanceof` the other's. Its two entries share their chunks for the same
+// reason.
+const library = ['index', 'api/compress'];
+const { outputFiles, metafile } = await build({
+  ...common,
+  entryPoints: library.map((entry) => `lib/${entry}.ts`),
+  outExtension: { '.js': '.cjs' },
+  chunkNames: 'chunks/[name]-[hash]',
+});
+for (const { path, text } of outputFiles) write(relative('.', path), await asCommonJs(text));
+for (const entry of library) {
+  const { exports } = metafile.outputs[`dist/${entry}.cjs`];
+  const file = entry.split('/').at(-1);
+  // createRequire, not `export ... from`: to find a CommonJS file's names Node would have to scan all of it first.
+  write(
+    `dist/${entry}.js`,
+    `import { createRequire } from 'node:module';
+export const { ${exports.join(', ')} } = createRequire(import.meta.url)('./${file}.cjs');
+`,
+  );
+  // Types exist once as well, for the same reason.
+  const types = relative(dirname(entry), `types/${entry}`).replace(/^(?!\.)/, './');
+  write(`dist/${entry}.d.ts`, `export * from '${types}.js';\n`);
+}
+// The declarations are those of the CommonJS files; an ES module may import them too.
+write('dist/types/package.json', '{ "type": "commonjs" }\n');
+
+// The programs are each on their own, and load no more files than they need.
+for (const entry of ['cli/main', 'bench/trial']) {
+  const { outputFiles } = await build({
     ...common,
-    entryPoints: entries.map((entry) => `lib/${entry}.ts`),
-    chunkNames: `chunks/${entries[0].replace('/', '-')}-[hash]`,
+    entryPoints: [`lib/${entry}.ts`],
+    chunkNames: `chunks/${entry.replace('/', '-')}-[hash]`,
   });
+  for (const { path, text } of outputFiles) write(relative('.', path), withRequire(text));
+}
+
+// Names of chunks carry a hash of their content, so an earlier build's would stay beside the new ones. They go last:
+// a program that is running meanwhile finds its files.
+for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true })) {
+  const file = join(entry.parentPath ?? entry.path, entry.name);
+  if (entry.isFile() && !file.startsWith('dist/types/') && !written.has(file)) rmSync(file);
+}
+
+/** One of esbuild's ES modules as CommonJS, with its place on the disk where it asks for it. */
+async function asCommonJs(text) {
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    define: { 'import.meta.url': 'ownUrl' },
+  });
+  const chunksRequired = code.replace(/\bimport\(("\.[^"]+")\)/g, 'Promise.resolve().then(() => require($1))');
+  return chunksRequired.includes('ownUrl')
+    ? `const ownUrl = require('node:url').pathToFileURL(__filename).href;\n${chunksRequired}`
+    : chunksRequired;
+}
+
+/** A bundled CommonJS package asks for Node's modules by `require`, which an ES module does not have by itself. */
+function withRequire(text) {
+  if (!text.includes('Dynamic require of')) return text;
+  const [, shebang, rest] = /^(#!.*\n)?([^]*)$/.exec(text);
+  return `${shebang ?? ''}import { createRequire as makeRequire } from 'node:module';
+const require = makeRequire(import.meta.url);
+${rest}`;
 }
