@@ -1,24 +1,40 @@
 #!/usr/bin/env bash
-# Rebuilds the compressed household models from models/household-fp32.safetensors, with every stage scored:
+# Makes the household models and their manifest from the checkpoints that scripts/train/run.py left in WORK, with every
+# stage scored:
 #
-#   bash scripts/models/build.sh [SHARED_DIR]
+#   bash scripts/models/build.sh [WORK] [SHARED_DIR]
 #
 # Needs dist/, the addon, and the data in ../shared. Reports go to build-models/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-data=${1:-../shared}/data
-work=build-models
-mkdir -p "$work"
+work=${1:-build-train}
+data=${2:-../shared}/data
+reports=build-models
+mkdir -p "$reports"
+# Photos are averaged down to this many pixels a side first: what did best of 32, 48, 64, 96 and 224 (docs/training.md).
+reduce=32
 
-compress() {
-  node dist/cli/main.js compress models/household-fp32.safetensors "$@" \
-    --calibrate "$data/household_train.bin" --evaluate "$data/household_test.bin"
+# convert RUN MODEL: a run's averaged weights, with the temperature fitted for them
+convert() {
+  node scripts/models/convert.mjs "$work/$1.pth" "models/$2.safetensors" \
+    --reduce "$reduce" --confidence "$work/$1.confidence.json" --card "$work/$1.card.json"
 }
 
-compress -o models/household-int8-dynamic.safetensors --quantize dynamic --report "$work/int8-dynamic.md"
-compress -o models/household-int8-static.safetensors --quantize static --report "$work/int8-static.md"
-# A third of the 1x1 and Linear weights is 30 % of the network's. All 54 layers at 30 % would cost 2.9 points.
-compress -o models/household-pruned-int8-dynamic.safetensors --prune 0.33 --prune-targets pointwise --quantize dynamic \
-  --calibrate-images 500 --keep-stages "$work/stages" --report "$work/pruned-int8-dynamic.md"
-cp "$work/stages/2-recalibrate.safetensors" models/household-pruned.safetensors
+# quantize FROM MODEL OPTIONS...
+quantize() {
+  local from=$1 model=$2
+  shift 2
+  node dist/cli/main.js compress "models/$from.safetensors" -o "models/$model.safetensors" "$@" \
+    --calibrate "$data/household_train.bin" --evaluate "$data/household_test.bin" --report "$reports/$model.md"
+}
+
+convert average household-fp32
+convert pruned household-pruned
+convert sparse80 household-sparse80
+# FP16 is how the package carries the float model; it runs as float32.
+quantize household-fp32 household-fp16 --quantize fp16
+quantize household-fp32 household-int8-dynamic --quantize dynamic
+quantize household-fp32 household-int8-static --quantize static
+quantize household-pruned household-pruned-int8-dynamic --quantize dynamic
+node scripts/models/manifest.mjs --data "$data/household_test.bin"
 ls -l models

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""
+Trains the household models from ../shared: two runs of the main recipe, then the dense, the pruned and the sparse network
+that ship; writes checkpoints, logs, plots, the confidence file and the card.
+
+    python3 scripts/train/run.py [--shared ../shared] [--work build-train] [--jobs 2]
+
+Needs PyTorch and torchvision (Debian: python3-torch python3-torchvision libopenblas0-pthread). Stop it when you like: the same
+command goes on behind the last finished epoch. `bash scripts/models/build.sh` then makes the model files.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+import plots
+import recipes
+import train
+from confidence import fit_temperature, rejection_table, summary, threshold_for
+from data import LABELS, Pictures, hold_out, read_pictures
+
+# A picture is called none of the classes when its top probability is lower than for this share of the held-out pictures.
+ANSWERED = 0.98
+# Freed pages go back to the kernel and are cleared again for every batch unless the C library keeps and enlarges them.
+MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with data/ and checkpoints/")
+    parser.add_argument("--work", type=Path, default=Path("build-train"), help="checkpoints, logs and plots go here")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each")
+    parser.add_argument("--run", choices=[recipe.name for recipe in all_recipes()], help="do this run only")
+    parser.add_argument("--finish", action="store_true", help="do only what follows the runs: scores, plots, card")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    if options.run is not None:
+        run_one(options.shared, options.work, options.run)
+        return
+    if not options.finish:
+        first = train.weights_path(options.work, recipes.FIRST)
+        if not first.exists():
+            shutil.copy(options.shared / "checkpoints" / "household-first.pth", first)
+        for stage in (recipes.MAIN, recipes.LATER):
+            run_stage(stage, options)
+        train.average(options.work, recipes.AVERAGED, recipes.AVERAGE)
+    finish(options.shared, options.work)
+
+
+def all_recipes() -> list[train.Recipe]:
+    return [*recipes.MAIN, *recipes.LATER]
+
+
+def run_one(shared: Path, work: Path, name: str) -> None:
+    # Two runs of one thread each get more done than one run of two threads.
+    torch.set_num_threads(1)
+    kept, held_out = hold_out(read_pictures(shared, "train"))
+    recipe = next(recipe for recipe in all_recipes() if recipe.name == name)
+    train.Run(recipe, kept, held_out, shared, work).train()
+
+
+def run_stage(stage: tuple[train.Recipe, ...], options: argparse.Namespace) -> None:
+    """Each run in a process of its own, `jobs` at a time."""
+    waiting = [recipe.name for recipe in stage if not train.weights_path(options.work, recipe.name).exists()]
+    running: list[subprocess.Popen] = []
+    while waiting or running:
+        while waiting and len(running) < options.jobs:
+            command = [sys.executable, __file__, "--shared", options.shared, "--work", options.work, "--run", waiting.pop(0)]
+            running.append(subprocess.Popen(command, env={**os.environ, **MALLOC}))
+        finished = next((process for process in running if process.poll() is not None), None)
+        if finished is None:
+            try:
+                running[0].wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                pass
+            continue
+        running.remove(finished)
+        if finished.returncode != 0:
+            for process in running:
+                process.terminate()
+            sys.exit(f"a run ended with code {finished.returncode}; its messages are above")
+
+
+def finish(shared: Path, work: Path) -> None:
+    """Fits what is fitted on the held-out pictures, then looks at the test pictures, once."""
+    _, held_out = hold_out(read_pictures(shared, "train"))
+    test = read_pictures(shared, "test")
+    confidence = held_out_confidence(work, held_out)
+    temperature = confidence["temperature"]
+    scores: dict[str, dict] = {}
+    for name in (recipes.FIRST, *(recipe.name for recipe in all_recipes()), recipes.AVERAGE):
+        logits = train.logits(train.load(work, name), test)
+        scores[name] = summary(logits, test.labels, temperature)
+        scores[name]["rejection"] = rejection_table(logits, test.labels, temperature)
+        write_json(work / f"{name}.confidence.json", confidence)
+    for recipe in all_recipes():
+        write_json(work / f"{recipe.name}.card.json", provenance(recipe))
+    averaged = {"run": recipes.AVERAGE, "averageOf": list(recipes.AVERAGED)}
+    write_json(work / f"{recipes.AVERAGE}.card.json", {**provenance(recipes.DENSE), **averaged})
+    main_top1 = [scores[recipe.name]["top1"] for recipe in recipes.MAIN]
+    spread = {"top1": main_top1, "mean": sum(main_top1) / len(main_top1), "range": max(main_top1) - min(main_top1)}
+    write_json(work / "card.json", {"confidence": confidence, "mainRecipe": spread, "test": scores})
+    logs = {recipe.name: read_log(work, recipe.name) for recipe in all_recipes()}
+    (work / "training.svg").write_text(plots.curves(logs), encoding="utf-8")
+    confusion = scores[recipes.AVERAGE]["confusion"]
+    (work / "confusion.svg").write_text(plots.confusion(confusion, LABELS), encoding="utf-8")
+    for name, score in scores.items():
+        print(f"{name:10} top-1 {score['top1']:.3f} top-5 {score['top5']:.3f} ECE {score['ece']:.3f}")
+
+
+def held_out_confidence(work: Path, held_out: Pictures) -> dict[str, float]:
+    """
+    Temperature and reject threshold, the means over the main recipe's runs. The runs that ship go on from a checkpoint that
+    has seen the held-out pictures, so that on these they would look surer than they may be; they have the same targets.
+    """
+    temperatures, thresholds = [], []
+    for recipe in recipes.MAIN:
+        logits = train.logits(train.load(work, recipe.name), held_out)
+        temperatures.append(fit_temperature(logits, held_out.labels))
+        thresholds.append(threshold_for(ANSWERED, logits, temperatures[-1]))
+    temperature, threshold = (sum(values) / len(values) for values in (temperatures, thresholds))
+    return {"temperature": round(temperature, 4), "rejectBelow": round(threshold, 3)}
+
+
+def provenance(recipe: train.Recipe) -> dict:
+    """What a model file says of its training."""
+    return {
+        "from": "Keras Applications MobileNetV3-Small, ImageNet weights (Apache-2.0)",
+        "data": "CIFAR-100, ten household classes, 450 of 500 training pictures each (Krizhevsky 2009)",
+        "run": recipe.name,
+        "start": {None: "ImageNet weights", recipes.FIRST: "household-first.pth"}.get(recipe.start, recipe.start),
+        "teachers": list(recipe.teachers),
+        "seed": recipe.seed,
+        "epochs": recipe.epochs,
+        "pruned": recipe.prune_amount,
+    }
+
+
+def write_json(path: Path, value: dict) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def read_log(work: Path, name: str) -> list[dict]:
+    """One row per epoch; of an epoch that was done again after a stop, the later one."""
+    lines = (work / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = {row["epoch"]: row for row in map(json.loads, lines)}
+    return [rows[epoch] for epoch in sorted(rows)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,299 @@
+"""The parts of training that need no training: python3 -m unittest discover -s scripts/train/tests"""
+
+import json
+import os
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torch.nn.utils.prune
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import confidence
+import keras_weights
+import plots
+import prune
+import train
+from augment import Augmentation, box_blur, of_neighbours
+from data import LABELS, MEAN, STD, Pictures, enlarge, hold_out
+
+SHARED = Path(os.environ.get("NEONSENSE_SHARED", HERE.parents[2].parent / "shared"))
+
+# Table 2 of Howard et al. 2019: kernel, stride, squeeze and excitation, hard swish (else ReLU).
+BLOCKS = [
+    (3, 2, True, False),
+    (3, 2, False, False),
+    (3, 1, False, False),
+    (5, 2, True, True),
+    (5, 1, True, True),
+    (5, 1, True, True),
+    (5, 1, True, True),
+    (5, 1, True, True),
+    (5, 2, True, True),
+    (5, 1, True, True),
+    (5, 1, True, True),
+]
+
+
+def some_pictures(count: int = 40) -> Pictures:
+    generator = torch.Generator().manual_seed(5)
+    coarse = torch.rand(count, 3, 5, 5, generator=generator)
+    pixels = F.interpolate(coarse, size=32, mode="bilinear", align_corners=False)
+    return Pictures(pixels, torch.arange(count) % len(LABELS))
+
+
+def reference_features(weights, pixels: torch.Tensor) -> torch.Tensor:
+    """Keras' folded network written out: pixels in 0..1 to the pooled features [N, 576]."""
+
+    def layer(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        weight = torch.from_numpy(weights[f"{name}.weight"])
+        return (weight if weight.ndim == 4 else weight[:, :, None, None]), torch.from_numpy(weights[f"{name}.bias"])
+
+    def hard_sigmoid(x: torch.Tensor) -> torch.Tensor:
+        return (x + 3).clamp(0, 6) / 6
+
+    def hard_swish(x: torch.Tensor) -> torch.Tensor:
+        return x * hard_sigmoid(x)
+
+    # The network under test pads the normalized picture with zeros, which is the mean colour; so the border here is it too.
+    border = torch.tensor(MEAN).view(1, 3, 1, 1)
+    x = F.pad(pixels - border, (1, 1, 1, 1)) + border
+    x = hard_swish(F.conv2d(2 * x - 1, *layer("stem"), stride=2))
+    for number, (kernel, stride, excited, swish) in enumerate(BLOCKS, start=1):
+        activate = hard_swish if swish else torch.relu
+        before, name = x, f"features.{number}"
+        if f"{name}.exp.weight" in weights:
+            x = activate(F.conv2d(x, *layer(f"{name}.exp")))
+        x = activate(F.conv2d(x, *layer(f"{name}.dw"), stride=stride, padding=kernel // 2, groups=x.shape[1]))
+        if excited:
+            squeezed = torch.relu(F.conv2d(x.mean((2, 3), keepdim=True), *layer(f"{name}.se.fc1")))
+            x = x * hard_sigmoid(F.conv2d(squeezed, *layer(f"{name}.se.fc2")))
+        x = F.conv2d(x, *layer(f"{name}.pr"))
+        if x.shape == before.shape:
+            x = x + before
+    return hard_swish(F.conv2d(x, *layer("last"))).mean((2, 3))
+
+
+class KerasWeights(unittest.TestCase):
+    def imported(self) -> tuple[torch.nn.Module, Path]:
+        file = SHARED / "checkpoints" / "keras-mobilenetv3-small-imagenet-notop.npz"
+        if not file.exists():
+            self.skipTest(f"{file} is not there; NEONSENSE_SHARED names another folder")
+        network = keras_weights.build()
+        keras_weights.import_keras(network, file, some_pictures())
+        return network.eval(), file
+
+    def test_imported_network_computes_what_the_folded_weights_say(self):
+        network, file = self.imported()
+        pixels = F.interpolate(some_pictures(3).pixels, size=(64, 64), mode="bilinear", align_corners=False)
+        normalized = (pixels - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+        with torch.no_grad():
+            features = network.avgpool(network.features(normalized)).flatten(1)
+            expected = reference_features(np.load(file), pixels)
+        self.assertLess(float((features - expected).abs().max() / expected.abs().max()), 1e-4)
+
+    def test_batch_norms_hold_the_statistics_of_their_pictures(self):
+        network, _ = self.imported()
+        seen = {}
+        last = network.features[12][0]
+        last.register_forward_hook(lambda _module, _inputs, output: seen.update(output=output))
+        with torch.no_grad():
+            network(enlarge(some_pictures().pixels, 224))
+        torch.testing.assert_close(network.features[12][1].running_mean, seen["output"].mean((0, 2, 3)), rtol=1e-3, atol=1e-3)
+
+
+class Augmenting(unittest.TestCase):
+    def make(self, seed: int = 1) -> Augmentation:
+        return Augmentation(torch.Generator().manual_seed(seed))
+
+    def test_views_have_the_size_asked_for_and_finite_values(self):
+        for size in (64, 224):
+            hard, clean = self.make()(some_pictures().pixels, size)
+            for view in (hard, clean):
+                self.assertEqual(tuple(view.shape), (40, 3, size, size))
+                self.assertTrue(bool(torch.isfinite(view).all()))
+
+    def test_the_same_seed_draws_the_same_pictures_and_another_one_others(self):
+        pixels = some_pictures().pixels
+        first, second, third = (self.make(seed)(pixels, 48)[0] for seed in (1, 1, 2))
+        self.assertTrue(torch.equal(first, second))
+        self.assertFalse(torch.equal(first, third))
+
+    def test_mixing_treats_pictures_and_targets_alike(self):
+        # Pictures whose every pixel is their target's first probability stay so under mixup.
+        share = torch.rand(40)
+        pictures = share.view(40, 1, 1, 1).expand(40, 3, 20, 20).contiguous()
+        targets = torch.stack([share, 1 - share], 1)
+        for seed in range(30):
+            mixed, mixed_targets = self.make(seed).mix(pictures, targets)
+            torch.testing.assert_close(mixed_targets.sum(1), torch.ones(40))
+            torch.testing.assert_close(mixed.mean((1, 2, 3)), mixed_targets[:, 0], rtol=0, atol=0.06)
+
+    def test_box_blur_is_the_mean_of_a_square(self):
+        picture = torch.rand(1, 1, 9, 9)
+        blurred = box_blur(picture, 2)
+        torch.testing.assert_close(blurred[0, 0, 4, 4], picture[0, 0, 2:7, 2:7].mean())
+        torch.testing.assert_close(box_blur(torch.full((1, 3, 6, 6), 0.25), 3), torch.full((1, 3, 6, 6), 0.25))
+
+    def test_neighbourhood_maximum_agrees_with_max_pooling(self):
+        picture = torch.rand(2, 3, 11, 7)
+        torch.testing.assert_close(of_neighbours(torch.maximum, picture), F.max_pool2d(picture, 3, 1, 1))
+
+    def test_plain_backgrounds_change_and_full_pictures_stay(self):
+        object_on_white = torch.ones(1, 3, 32, 32)
+        object_on_white[:, :, 10:22, 10:22] = 0.1
+        busy = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+        changed = self.make().replace_backgrounds(torch.cat([object_on_white, busy]), share=1.0)
+        self.assertGreater(float((changed[0, :, 0, 0] - 1).abs().max()), 0.02)
+        torch.testing.assert_close(changed[0, :, 13:19, 13:19], object_on_white[0, :, 13:19, 13:19])
+        self.assertTrue(torch.equal(changed[1], busy[0]))
+
+
+class HoldingOut(unittest.TestCase):
+    def test_every_class_gives_as_many_pictures_and_none_is_in_both_parts(self):
+        pixels = torch.arange(200).view(200, 1, 1, 1).expand(200, 3, 32, 32).float()
+        kept, held = hold_out(Pictures(pixels, torch.arange(200) % 10), 50)
+        self.assertEqual(held.labels.bincount().tolist(), [5] * 10)
+        numbers = torch.cat([kept.pixels, held.pixels])[:, 0, 0, 0].int().tolist()
+        self.assertEqual(sorted(numbers), list(range(200)))
+
+
+class Pruning(unittest.TestCase):
+    def test_masks_zero_what_torch_prunes(self):
+        weight = torch.randn(24, 13, 3, 3)
+        layer = torch.nn.Conv2d(13, 24, 3)
+        layer.weight.data.copy_(weight)
+        torch.nn.utils.prune.l1_unstructured(layer, "weight", 0.3)
+        self.assertTrue(torch.equal(prune.mask_of(weight, 0.3), layer.weight_mask))
+
+    def test_layers_are_the_54_of_the_architecture_or_the_pointwise_ones(self):
+        network = keras_weights.build()
+        self.assertEqual(len(prune.layers(network, "all")), 54)
+        shapes = {tuple(dict(network.named_modules())[name].weight.shape[2:]) for name in prune.layers(network, "pointwise")}
+        self.assertEqual(shapes, {(1, 1), ()})
+
+    def test_share_grows_to_the_amount_and_stays(self):
+        network = torch.nn.Sequential(torch.nn.Linear(50, 40))
+        pruning = prune.GradualPruning(network, ["0"], 0.8, steps=100)
+        shares = []
+        for step in range(1, 101):
+            network[0].weight.data += 0.01 * torch.randn(40, 50)
+            pruning.after_step(step)
+            shares.append(float((network[0].weight == 0).float().mean()))
+        self.assertTrue(all(later >= earlier - 1e-6 for earlier, later in zip(shares, shares[1:])))
+        self.assertAlmostEqual(shares[-1], 0.8, places=6)
+
+
+class Confidence(unittest.TestCase):
+    def test_temperature_is_recovered_from_logits_that_were_scaled_by_it(self):
+        generator = torch.Generator().manual_seed(1)
+        honest = torch.randn(20000, 10, generator=generator) * 2
+        labels = torch.multinomial(honest.softmax(1), 1, generator=generator).squeeze(1)
+        self.assertAlmostEqual(confidence.fit_temperature(honest * 2.5, labels), 2.5, delta=0.08)
+        self.assertLess(confidence.calibration_error(honest * 2.5, labels, 2.5), 0.015)
+        self.assertGreater(confidence.calibration_error(honest * 2.5, labels, 1.0), 0.1)
+
+    def test_threshold_is_reached_by_the_share_asked_for(self):
+        logits = torch.randn(1000, 10, generator=torch.Generator().manual_seed(2)) * 3
+        threshold = confidence.threshold_for(0.98, logits, 1.5)
+        top = (logits / 1.5).softmax(1).max(1).values
+        self.assertAlmostEqual(float((top >= threshold).float().mean()), 0.98, delta=0.002)
+
+    def test_summary_counts_by_hand(self):
+        logits = torch.tensor([[3.0, 1, 0, 0, 0, 0], [0, 3, 1, 0, 0, 0], [2, 3, 0, 0, 0, 0]])
+        counted = confidence.summary(logits, torch.tensor([0, 1, 0]), 1.0)
+        self.assertAlmostEqual(counted["top1"], 2 / 3, places=6)
+        self.assertEqual(counted["confusion"][0][:2], [1, 1])
+        self.assertEqual(counted["top5"], 1.0)
+
+
+class Training(unittest.TestCase):
+    PICTURES = some_pictures(20)
+
+    def run_in(self, work: Path, phases=((2, 32),), name: str = "tiny") -> Path:
+        torch.manual_seed(0)
+        train.write_state(train.weights_path(work, "origin"), keras_weights.build().state_dict())
+        recipe = train.Recipe(
+            name=name,
+            seed=1,
+            phases=phases,
+            learning_rate=1e-3,
+            head_learning_rate=1e-3,
+            ema=0.9,
+            batch=10,
+            teachers=("origin",),
+            start="origin",
+            prune_amount=0.3,
+        )
+        return train.Run(recipe, self.PICTURES, self.PICTURES, SHARED, work).train()
+
+    def test_result_loads_as_a_torchvision_checkpoint_with_its_zeros(self):
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            state = torch.load(self.run_in(work))
+            network = keras_weights.build()
+            network.load_state_dict(state)
+            for name in prune.layers(network, "all"):
+                weight = state[f"{name}.weight"]
+                zeros = weight[weight == 0]
+                self.assertGreaterEqual(len(zeros), round(0.3 * weight.numel()), name)
+                self.assertFalse(bool(torch.signbit(zeros).any()), f"{name} has negative zeros")
+            rows = [json.loads(line) for line in (work / "tiny.jsonl").read_text().splitlines()]
+            self.assertEqual([row["epoch"] for row in rows], [1, 2])
+
+    def test_stopped_run_goes_on_to_the_same_result(self):
+        class Stop(Exception):
+            pass
+
+        def stop_after_first(run, *arguments):
+            save(run, *arguments)
+            if arguments[-1] == 1:
+                raise Stop
+
+        with tempfile.TemporaryDirectory() as folder:
+            whole = torch.load(self.run_in(Path(folder)))
+        save = train.Run._save
+        with tempfile.TemporaryDirectory() as folder:
+            train.Run._save = stop_after_first
+            try:
+                with self.assertRaises(Stop):
+                    self.run_in(Path(folder))
+            finally:
+                train.Run._save = save
+            resumed = torch.load(self.run_in(Path(folder)))
+        for name, value in whole.items():
+            torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5)
+
+
+class Averaging(unittest.TestCase):
+    def test_average_lies_half_way_between_two_runs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            for name, value in (("one", 1.0), ("two", 4.0)):
+                state = {"weight": torch.full((3,), value), "num_batches_tracked": torch.tensor(7)}
+                train.write_state(train.weights_path(work, name), state)
+            train.average(work, ("one", "two"), "mean")
+            state = torch.load(train.weights_path(work, "mean"))
+        self.assertEqual(state["weight"].tolist(), [2.5] * 3)
+        self.assertEqual(int(state["num_batches_tracked"]), 7)
+
+
+class Plotting(unittest.TestCase):
+    def test_plots_are_well_formed_svg_with_every_label(self):
+        from xml.dom.minidom import parseString
+
+        rows = [{"epoch": 1, "loss": 2.0, "heldOutTop1": 0.5}, {"epoch": 2, "loss": 1.0, "heldOutTop1": 0.6}]
+        parseString(plots.curves({"a & b": rows}))
+        text = plots.confusion([[3, 1], [0, 4]], ["lamp", "chair"])
+        parseString(text)
+        self.assertIn("lamp", text)
+
+
+if __name__ == "__main__":
+    unittest.main()

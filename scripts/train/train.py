@@ -1,0 +1,282 @@
+"""One training run: from a start to averaged weights, resumable after each epoch."""
+
+import copy
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+import keras_weights
+import prune
+from augment import Augmentation
+from data import LABELS, Pictures, enlarge
+
+
+# What the shipped network takes, pixels a side. Smaller sizes are for the first part of a run.
+FULL_SIZE = 224
+CPU = Path("/proc/cpuinfo")
+HAS_BFLOAT16 = CPU.exists() and "avx512_bf16" in CPU.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result of one run, besides data and start."""
+
+    name: str
+    seed: int
+    # (epochs, input side) one after the other: small pictures first cost less and lose nothing.
+    phases: tuple[tuple[int, int], ...]
+    learning_rate: float
+    head_learning_rate: float
+    # Weight averaging per step; the time constant must be short against the run.
+    ema: float
+    # Names of runs that teach this one; their mean distribution is the target.
+    teachers: tuple[str, ...] = ()
+    # Name of the run this one goes on from; None: the Keras weights.
+    start: str | None = None
+    batch: int = 50
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    # Share of the labels' own cross entropy beside the teachers'.
+    label_share: float = 0.3
+    temperature: float = 2.0
+    warmup_steps: int = 100
+    prune_amount: float = 0.0
+    prune_layers: str = "all"
+
+    @property
+    def epochs(self) -> int:
+        return sum(count for count, _ in self.phases)
+
+    def size_at(self, epoch: int) -> int:
+        for count, size in self.phases:
+            if epoch < count:
+                return size
+            epoch -= count
+        raise IndexError(epoch)
+
+
+@dataclass
+class Run:
+    recipe: Recipe
+    pictures: Pictures
+    held_out: Pictures
+    shared: Path
+    work: Path
+    log: list[dict] = field(default_factory=list)
+
+    def train(self) -> Path:
+        """Trains, or goes on where an earlier process stopped, and returns the file of averaged weights."""
+        recipe = self.recipe
+        final = weights_path(self.work, recipe.name)
+        if final.exists():
+            return final
+        network = self._start()
+        _follow_statistics(network)
+        network.to(memory_format=torch.channels_last)
+        teachers = [load(self.work, name) for name in recipe.teachers]
+        steps_per_epoch = len(self.pictures) // recipe.batch
+        steps = recipe.epochs * steps_per_epoch
+        pruning = None
+        if recipe.prune_amount > 0:
+            targets = prune.layers(network, recipe.prune_layers)
+            pruning = prune.GradualPruning(network, targets, recipe.prune_amount, steps)
+        optimizer = torch.optim.AdamW(self._groups(network), weight_decay=0)
+        averaged = {name: value.clone() for name, value in network.state_dict().items()}
+        first = self._resume(network, optimizer, averaged, pruning)
+        for epoch in range(first, recipe.epochs):
+            # Seeded per epoch, so that a resumed run draws the same pictures.
+            torch.manual_seed(recipe.seed * 100_003 + epoch)
+            augmentation = Augmentation(torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch))
+            started, losses = time.time(), []
+            network.train()
+            order = torch.randperm(len(self.pictures), generator=augmentation.generator)
+            for index in range(steps_per_epoch):
+                step = epoch * steps_per_epoch + index
+                for group in optimizer.param_groups:
+                    group["lr"] = group["peak"] * _schedule(step, steps, recipe.warmup_steps)
+                rows = order[index * recipe.batch : (index + 1) * recipe.batch]
+                losses.append(self._step(network, teachers, optimizer, augmentation, rows, recipe.size_at(epoch)))
+                if pruning is not None:
+                    pruning.after_step(step + 1)
+                _average(averaged, network.state_dict(), min(recipe.ema, (step + 1) / (step + 10)))
+            accuracy = self._held_out_accuracy(network, averaged)
+            self._report(epoch, sum(losses) / len(losses), accuracy, time.time() - started)
+            self._save(network, optimizer, averaged, pruning, epoch + 1)
+        if pruning is not None:
+            pruning.apply_to(averaged)
+        write_state(final, {name: value.contiguous() for name, value in averaged.items()})
+        self._resume_path.unlink(missing_ok=True)
+        return final
+
+    def _start(self) -> torch.nn.Module:
+        if self.recipe.start is not None:
+            return load(self.work, self.recipe.start)
+        torch.manual_seed(self.recipe.seed)
+        network = keras_weights.build(len(LABELS))
+        keras = self.shared / "checkpoints" / "keras-mobilenetv3-small-imagenet-notop.npz"
+        keras_weights.import_keras(network, keras, self.pictures)
+        return network
+
+    def _groups(self, network: torch.nn.Module) -> list[dict]:
+        """The head learns faster than the pretrained body; biases and batch norms do not decay."""
+        groups = []
+        for head in (False, True):
+            for decays in (False, True):
+                parameters = [
+                    parameter
+                    for name, parameter in network.named_parameters()
+                    if name.startswith("classifier") == head and (parameter.ndim > 1) == decays
+                ]
+                peak = self.recipe.head_learning_rate if head else self.recipe.learning_rate
+                decay = self.recipe.weight_decay if decays else 0.0
+                groups.append({"params": parameters, "lr": peak, "peak": peak, "weight_decay": decay})
+        return groups
+
+    def _step(self, network, teachers, optimizer, augmentation, rows, size: int) -> float:
+        batch = self.pictures.take(rows)
+        hard, clean = augmentation(batch.pixels, FULL_SIZE)
+        smoothing = self.recipe.label_smoothing
+        targets = F.one_hot(batch.labels, len(LABELS)).float() * (1 - smoothing) + smoothing / len(LABELS)
+        hard, clean, targets = augmentation.mix(hard, clean, targets)
+        if size != FULL_SIZE:
+            hard = F.interpolate(hard, size=(size, size), mode="bilinear", align_corners=False)
+        logits = network(_channels_last(hard))
+        loss = -(targets * logits.log_softmax(1)).sum(1).mean()
+        if teachers:
+            # Knowledge distillation (Hinton et al. 2015); the teachers see the same pictures without the added noise.
+            warm = self.recipe.temperature
+            taught = _teach(teachers, _channels_last(clean), warm)
+            distance = -(taught * (logits / warm).log_softmax(1)).sum(1).mean() * warm**2
+            loss = self.recipe.label_share * loss + (1 - self.recipe.label_share) * distance
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return float(loss)
+
+    def _held_out_accuracy(self, network, averaged) -> float:
+        judged = copy.deepcopy(network)
+        judged.load_state_dict(averaged)
+        return accuracy(judged, self.held_out)
+
+    def _report(self, epoch: int, loss: float, held_out: float, seconds: float) -> None:
+        row = {
+            "run": self.recipe.name,
+            "epoch": epoch + 1,
+            "of": self.recipe.epochs,
+            "size": self.recipe.size_at(epoch),
+            "loss": round(loss, 4),
+            "heldOutTop1": held_out,
+            "seconds": round(seconds, 1),
+        }
+        self.log.append(row)
+        with open(self.work / f"{self.recipe.name}.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+
+    @property
+    def _resume_path(self) -> Path:
+        return self.work / f"{self.recipe.name}.resume"
+
+    def _save(self, network, optimizer, averaged, pruning, epoch: int) -> None:
+        state = {
+            "epoch": epoch,
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "averaged": averaged,
+            "masks": pruning.masks if pruning is not None else {},
+        }
+        write_state(self._resume_path, state)
+
+    def _resume(self, network, optimizer, averaged, pruning) -> int:
+        if not self._resume_path.exists():
+            return 0
+        state = torch.load(self._resume_path)
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        averaged.update(state["averaged"])
+        if pruning is not None:
+            pruning.masks = state["masks"]
+        return state["epoch"]
+
+
+def weights_path(work: Path, name: str) -> Path:
+    return work / f"{name}.pth"
+
+
+def average(work: Path, names: tuple[str, ...], target: str) -> None:
+    """
+    Mean of the weights of runs that went on from one another (Wortsman et al. 2022, arXiv:2109.01903): it keeps what the
+    start could do and most of what fine-tuning on harder pictures added.
+    """
+    states = [torch.load(weights_path(work, name)) for name in names]
+    mean = {
+        name: sum(state[name] for state in states) / len(states) if value.is_floating_point() else value
+        for name, value in states[0].items()
+    }
+    write_state(weights_path(work, target), mean)
+
+
+def load(work: Path, name: str) -> torch.nn.Module:
+    """A finished run's network, ready to infer."""
+    network = keras_weights.build(len(LABELS))
+    network.load_state_dict(torch.load(weights_path(work, name)))
+    return network.eval().to(memory_format=torch.channels_last)
+
+
+def logits(network: torch.nn.Module, pictures: Pictures, size: int = FULL_SIZE) -> torch.Tensor:
+    """[N, classes], the pictures enlarged as the shipped preprocessing does."""
+    network.eval()
+    with torch.no_grad():
+        chunks = [network(_channels_last(enlarge(part, size))) for part in pictures.pixels.split(100)]
+    return torch.cat(chunks)
+
+
+def accuracy(network: torch.nn.Module, pictures: Pictures, size: int = FULL_SIZE) -> float:
+    return float((logits(network, pictures, size).argmax(1) == pictures.labels).float().mean())
+
+
+def write_state(path: Path, state) -> None:
+    """Whole or not at all: a run that is stopped while it saves can still resume."""
+    temporary = path.with_suffix(path.suffix + ".part")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _teach(teachers: list[torch.nn.Module], pictures: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Mean distribution of the teachers. They are only read, so bfloat16 does where the CPU multiplies it natively."""
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=HAS_BFLOAT16):
+        outputs = [teacher(pictures).float() for teacher in teachers]
+    return sum((output / temperature).softmax(1) for output in outputs) / len(outputs)
+
+
+def _channels_last(pictures: torch.Tensor) -> torch.Tensor:
+    return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def _schedule(step: int, steps: int, warmup: int) -> float:
+    """Linear warm-up, then half a cosine down to 1 %."""
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _average(averaged: dict[str, torch.Tensor], state: dict[str, torch.Tensor], keep: float) -> None:
+    """Exponential moving average of weights and batch norm statistics; counters are copied."""
+    for name, value in state.items():
+        if value.is_floating_point():
+            averaged[name].lerp_(value, 1 - keep)
+        else:
+            averaged[name].copy_(value)
+
+
+def _follow_statistics(network: torch.nn.Module) -> None:
+    """torchvision's momentum of 0.01 is made for long runs: here the statistics would lag behind the weights."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 0.05
