@@ -16,7 +16,11 @@ export interface SessionOptions {
   readonly profile?: boolean;
   /** Compute the float parts in half precision; only where the CPU has fp16 arithmetic. Default false. */
   readonly fp16?: boolean;
-  /** Use sparse kernels where more than two thirds of a 1x1 convolution's weights are zero. Default false. */
+  /**
+   * Whether a float model may run on sparse kernels, which skip zeros. They are used where more than two thirds of the
+   * 1x1 convolutions' weights are zero, on CPUs with such kernels: arm64, but not x86 with AVX, whose dense kernels are
+   * faster. Default true, false with `fp16`.
+   */
   readonly sparse?: boolean;
   /** Make every float value available to `session.observe()`. Costs memory and speed. Default false. */
   readonly observe?: boolean;
@@ -62,13 +66,16 @@ export async function createSession(model: Model, options: SessionOptions = {}):
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw invalidArgument('threads', `an integer from 1 to ${MOST_THREADS}`, threads);
   }
-  const flag = (name: 'profile' | 'fp16' | 'sparse' | 'observe' | 'consume'): boolean => {
-    const value: unknown = options[name] ?? false;
+  const flag = (name: 'profile' | 'fp16' | 'sparse' | 'observe' | 'consume', otherwise = false): boolean => {
+    const value: unknown = options[name] ?? otherwise;
     if (typeof value !== 'boolean') throw invalidArgument(name, 'a boolean', value);
     return value;
   };
   const observe = flag('observe');
-  const nativeOptions = { threads, profile: flag('profile'), fp16: flag('fp16'), sparse: flag('sparse') };
+  const fp16 = flag('fp16');
+  const sparse = flag('sparse', !fp16);
+  if (fp16 && sparse) throw invalidArgument('sparse', 'false or nothing beside `fp16: true`', sparse);
+  const nativeOptions = { threads, profile: flag('profile'), fp16, sparse };
   const plan = lower(model, {
     observe,
     consume: flag('consume'),

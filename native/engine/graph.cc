@@ -1,10 +1,9 @@
 #include "engine/graph.h"
 
-#include <cstring>
 #include <string>
 #include <utility>
 
-#include "engine/error.h"
+#include "engine/float_weights.h"
 #include "engine/status.h"
 
 namespace neonsense::engine {
@@ -39,7 +38,7 @@ class GraphBuilder {
       const uint32_t flags = external_ids[i] == XNN_INVALID_VALUE_ID ? 0
                              : i == plan_.input                      ? XNN_VALUE_FLAG_EXTERNAL_INPUT
                                                                      : XNN_VALUE_FLAG_EXTERNAL_OUTPUT;
-      const auto& shape = i == plan_.input ? input_.shape() : plan_.values[i].shape;
+      const auto& shape = input_.Covers(i) ? input_.shape() : plan_.values[i].shape;
       ids_.push_back(DefineValue(plan_.values[i], shape, external_ids[i], flags));
     }
   }
@@ -79,8 +78,9 @@ class GraphBuilder {
     xnn_status status = xnn_status_invalid_parameter;
     switch (weights.type) {
       case WeightType::kF32:
-        status = xnn_define_tensor_value(subgraph(), xnn_datatype_fp32, rank, dims, FloatWeights(layer, out_channels),
-                                         XNN_INVALID_VALUE_ID, 0, &id);
+        status = xnn_define_tensor_value(subgraph(), xnn_datatype_fp32, rank, dims,
+                                         InOrder(FoldedWeights(layer), layer, out_channels), XNN_INVALID_VALUE_ID, 0,
+                                         &id);
         break;
       case WeightType::kQC8:
         status = xnn_define_channelwise_quantized_tensor_value(
@@ -98,21 +98,6 @@ class GraphBuilder {
     return id;
   }
 
-  // The layer's weights, multiplied by their factors where they are.
-  const float* FloatWeights(const Layer& layer, size_t out_channels) {
-    float* weights = layer.weights.f32.data;
-    const size_t count = layer.weights.f32.size;
-    if (layer.weights.factors.size != 0) {
-      const double* factors = layer.weights.factors.data;
-      const size_t row = count / out_channels;
-      for (size_t o = 0; o < out_channels; o++) {
-        for (size_t i = o * row; i < (o + 1) * row; i++) weights[i] = Scale(weights[i], factors[o]);
-      }
-    }
-    CheckFinite(weights, count, layer);
-    return InOrder(weights, layer, out_channels);
-  }
-
   // Depthwise weights as XNNPACK takes them, [1, KH, KW, C] instead of [C, KH, KW]; others as they are.
   template <typename T>
   const T* InOrder(const T* weights, const Layer& layer, size_t channels) {
@@ -125,19 +110,6 @@ class GraphBuilder {
     return ordered;
   }
 
-  static float Scale(float weight, double factor) { return static_cast<float>(weight * factor); }
-
-  static void CheckFinite(const float* numbers, size_t count, const Layer& layer) {
-    // Infinity and NaN have all exponent bits set; comparing bits lets the compiler use whole vectors.
-    uint32_t found = 0;
-    for (size_t i = 0; i < count; i++) {
-      uint32_t bits;
-      std::memcpy(&bits, numbers + i, sizeof bits);
-      found |= static_cast<uint32_t>((bits & 0x7f800000u) == 0x7f800000u);
-    }
-    if (found != 0) throw Error("Layer '" + layer.name + "' has weights or biases that are not finite");
-  }
-
   uint32_t DefineBias(const Layer& layer, const Value& input, size_t out_channels) {
     const size_t dims[1] = {out_channels};
     uint32_t id = XNN_INVALID_VALUE_ID;
@@ -145,8 +117,7 @@ class GraphBuilder {
     switch (input.type) {
       case ValueType::kF32:
       case ValueType::kQD8:
-        CheckFinite(layer.bias_f32.data, out_channels, layer);
-        status = xnn_define_tensor_value(subgraph(), xnn_datatype_fp32, 1, dims, layer.bias_f32.data,
+        status = xnn_define_tensor_value(subgraph(), xnn_datatype_fp32, 1, dims, FiniteBias(layer),
                                          XNN_INVALID_VALUE_ID, 0, &id);
         break;
       case ValueType::kQS8: {

@@ -13,12 +13,16 @@ struct SubgraphDeleter {
 struct RuntimeDeleter {
   void operator()(xnn_runtime_t runtime) const { xnn_delete_runtime(runtime); }
 };
+struct OperatorDeleter {
+  void operator()(xnn_operator_t op) const { xnn_delete_operator(op); }
+};
 struct ThreadPoolDeleter {
   void operator()(pthreadpool_t pool) const { pthreadpool_destroy(pool); }
 };
 
 using SubgraphHandle = std::unique_ptr<xnn_subgraph, SubgraphDeleter>;
 using RuntimeHandle = std::unique_ptr<xnn_runtime, RuntimeDeleter>;
+using OperatorHandle = std::unique_ptr<xnn_operator, OperatorDeleter>;
 using ThreadPoolHandle = std::unique_ptr<pthreadpool, ThreadPoolDeleter>;
 
 }  // namespace neonsense::engine

@@ -6,11 +6,12 @@
 namespace neonsense::engine {
 namespace {
 
-// The only layer that reads the plan's input, or null when there are several.
-const Layer* OnlyReader(const Plan& plan) {
+// The only layer that reads a value, or null when there are several or the value is given back.
+const Layer* OnlyReader(const Plan& plan, uint32_t value) {
+  if (std::count(plan.outputs.begin(), plan.outputs.end(), value) != 0) return nullptr;
   const Layer* reader = nullptr;
   for (const Layer& layer : plan.layers) {
-    if (std::count(layer.inputs.begin(), layer.inputs.end(), plan.input) == 0) continue;
+    if (std::count(layer.inputs.begin(), layer.inputs.end(), value) == 0) continue;
     if (reader != nullptr) return nullptr;
     reader = &layer;
   }
@@ -19,13 +20,21 @@ const Layer* OnlyReader(const Plan& plan) {
 
 }  // namespace
 
-InputLayout::InputLayout(const Plan& plan) : image_shape_(plan.values[plan.input].shape), shape_(image_shape_) {
-  const Layer* layer = OnlyReader(plan);
+InputLayout::InputLayout(const Plan& plan, bool unroll)
+    : input_(plan.input),
+      unrolled_input_(plan.input),
+      image_shape_(plan.values[plan.input].shape),
+      shape_(image_shape_) {
+  if (!unroll) return;
+  const Layer* layer = OnlyReader(plan, plan.input);
+  // Zeros beside the image stay zeros in every type.
+  if (layer != nullptr && layer->op == Op::kConvert) layer = OnlyReader(plan, layer->output);
   if (layer == nullptr || layer->op != Op::kConv2d || layer->kernel[1] == 1) return;
   const size_t channels = image_shape_[2];
   const size_t taps = layer->kernel[1] * channels;
   if (taps > kSlack) return;
   unrolled_ = layer;
+  unrolled_input_ = layer->inputs[0];
   shape_ = {image_shape_[0], plan.values[layer->output].shape[1], taps};
   step_ = layer->stride[1] * channels;
   left_pad_ = layer->padding[3] * channels;

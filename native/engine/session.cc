@@ -8,6 +8,7 @@
 #include "engine/graph.h"
 #include "engine/handles.h"
 #include "engine/input_layout.h"
+#include "engine/sparse_network.h"
 #include "engine/status.h"
 
 namespace neonsense::engine {
@@ -23,7 +24,6 @@ uint32_t RuntimeFlags(const SessionOptions& options) {
   uint32_t flags = XNN_FLAG_YIELD_WORKERS;
   if (options.profile) flags |= XNN_FLAG_BASIC_PROFILING;
   if (options.fp16) flags |= XNN_FLAG_FORCE_FP16_INFERENCE;
-  if (options.sparse) flags |= XNN_FLAG_HINT_SPARSE_INFERENCE;
   return flags;
 }
 
@@ -57,7 +57,7 @@ std::vector<T> ProfilingInfo(xnn_runtime_t runtime, xnn_profile_info what) {
 }  // namespace
 
 struct Session::State {
-  explicit State(const Plan& plan) : layout(plan) {}
+  State(const Plan& plan, bool unroll) : layout(plan, unroll) {}
 
   InputLayout layout;
   size_t input_size = 0;
@@ -70,45 +70,66 @@ struct Session::State {
   std::unique_ptr<float[]> input;
   std::vector<std::unique_ptr<float[]>> outputs;
   ThreadPoolHandle pool;
-  RuntimeHandle runtime;  // last: it goes before the pool and the buffers it points to
+  // One of the two runs the plan. Last: they go before the pool and the buffers they point to.
+  RuntimeHandle runtime;
+  std::unique_ptr<SparseNetwork> sparse;
+  std::vector<uint64_t> sparse_times;
+
+  void BuildRuntime(const Plan& plan, uint32_t flags) {
+    const Graph graph = BuildGraph(plan, layout);
+    xnn_runtime_t created = nullptr;
+    CheckStatus(xnn_create_runtime_v4(graph.subgraph.get(), /*weights_cache=*/nullptr, /*workspace=*/nullptr,
+                                      pool.get(), flags, &created),
+                "Packing the network");
+    runtime.reset(created);
+    CheckStatus(xnn_reshape_runtime(runtime.get()), "Planning the network's memory");
+    std::vector<xnn_external_value> external = {{kInputId, input.get()}};
+    for (size_t i = 0; i < outputs.size(); i++) {
+      external.push_back({kFirstOutputId + static_cast<uint32_t>(i), outputs[i].get()});
+    }
+    CheckStatus(xnn_setup_runtime_v2(runtime.get(), external.size(), external.data()), "Setting up the network");
+  }
+
+  void BuildSparse(const Plan& plan) {
+    std::vector<float*> targets;
+    for (const auto& output : outputs) targets.push_back(output.get());
+    sparse = std::make_unique<SparseNetwork>(plan, input.get(), targets, pool.get());
+    if (profile) sparse_times.resize(plan.layers.size());
+  }
 };
 
 Session::Session(const Plan& plan, const SessionOptions& options) {
   Validate(plan);
-  state_ = std::make_unique<State>(plan);
-  State& state = *state_;
-  state.profile = options.profile;
   if (options.threads < 1 || options.threads > kMaxThreads) {
     throw Error("A session needs 1 to " + std::to_string(kMaxThreads) + " threads, not " +
                 std::to_string(options.threads));
   }
   InitializeXnnpack();
+  if (options.fp16 && options.sparse) throw Error("A session is either sparse or fp16, not both");
   if (options.fp16 && !HasNativeFp16()) throw Error("This CPU has no native fp16 arithmetic");
+  const bool sparse = options.sparse && SparseNetwork::Supports(plan);
+  state_ = std::make_unique<State>(plan, /*unroll=*/!sparse);
+  State& state = *state_;
+  state.profile = options.profile;
 
   if (options.threads > 1) {
     state.pool.reset(pthreadpool_create(options.threads));
     if (!state.pool) throw Error("Starting " + std::to_string(options.threads) + " threads failed");
   }
-  const Graph graph = BuildGraph(plan, state.layout);
-  xnn_runtime_t runtime = nullptr;
-  CheckStatus(xnn_create_runtime_v4(graph.subgraph.get(), /*weights_cache=*/nullptr, /*workspace=*/nullptr,
-                                    state.pool.get(), RuntimeFlags(options), &runtime),
-              "Packing the network");
-  state.runtime.reset(runtime);
-  CheckStatus(xnn_reshape_runtime(state.runtime.get()), "Planning the network's memory");
-
   state.input_size = ElementCount(plan.values[plan.input]);
   state.input = MakePaddedBuffer(state.layout.size());
-  std::vector<xnn_external_value> external = {{kInputId, state.input.get()}};
   for (size_t i = 0; i < plan.outputs.size(); i++) {
     const size_t size = ElementCount(plan.values[plan.outputs[i]]);
     state.output_sizes.push_back(size);
     state.output_size += size;
     state.outputs.push_back(MakePaddedBuffer(size));
-    external.push_back({kFirstOutputId + static_cast<uint32_t>(i), state.outputs.back().get()});
   }
-  CheckStatus(xnn_setup_runtime_v2(state.runtime.get(), external.size(), external.data()), "Setting up the network");
   for (const Layer& layer : plan.layers) state.layer_names.push_back(layer.name);
+  if (sparse) {
+    state.BuildSparse(plan);
+  } else {
+    state.BuildRuntime(plan, RuntimeFlags(options));
+  }
 }
 
 Session::~Session() = default;
@@ -127,7 +148,11 @@ void Session::Load(const float* input) { state_->layout.Copy(input, state_->inpu
 
 void Session::Invoke() {
   const RunGuard guard(state_->running);
-  CheckStatus(xnn_invoke_runtime(state_->runtime.get()), "Running the network");
+  if (state_->sparse) {
+    state_->sparse->Run(state_->profile ? &state_->sparse_times : nullptr);
+  } else {
+    CheckStatus(xnn_invoke_runtime(state_->runtime.get()), "Running the network");
+  }
 }
 
 void Session::Read(float* output) const {
@@ -139,6 +164,13 @@ void Session::Read(float* output) const {
 
 std::vector<OperatorTime> Session::Profile() const {
   if (!state_->profile) throw Error("This session was not created with `profile: true`");
+  if (state_->sparse) {
+    std::vector<OperatorTime> operators;
+    for (size_t i = 0; i < state_->layer_names.size(); i++) {
+      operators.push_back({state_->layer_names[i], state_->sparse->operator_names()[i], state_->sparse_times[i]});
+    }
+    return operators;
+  }
   const std::vector<uint64_t> times = ProfilingInfo<uint64_t>(state_->runtime.get(), xnn_profile_info_operator_timing);
   const std::vector<char> names = ProfilingInfo<char>(state_->runtime.get(), xnn_profile_info_operator_name);
 

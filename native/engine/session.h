@@ -17,7 +17,7 @@ struct SessionOptions {
   bool profile = false;
   // Compute in half precision whatever the plan declares as f32. Needs a CPU with native fp16 arithmetic.
   bool fp16 = false;
-  // Let XNNPACK use its sparse kernels where enough weights are zero.
+  // Use XNNPACK's sparse kernels for plans that SparseNetwork supports; without effect on others. Not with fp16.
   bool sparse = false;
 };
 

@@ -3,11 +3,11 @@
 // qemu-user with our counting plugin (plugin.c). Two processes do FEW and MANY runs; the difference of their counts is
 // what the further runs took. Only the engine's own code is split by kind; V8, libc and the kernel's part are left out.
 //
-//   node scripts/arm64-count/count.mjs [MODEL...] [--cpu LIST] [--sparse] [--onnxruntime FOLDER] [--update | --check]
+//   node scripts/arm64-count/count.mjs [MODEL...] [--cpu LIST] [--dense] [--onnxruntime FOLDER] [--update | --check]
 //
 //   MODEL            model files, .onnx files for onnxruntime (default: what the table has; with --update, all of models/)
 //   --cpu LIST       of cortex-a53, cortex-a72, cortex-a76, max (default: all)
-//   --sparse         counts our engine with its sparse kernels too, as engine neonsense-sparse
+//   --dense          counts our engine without its sparse kernels too, as engine neonsense-dense
 //   --onnxruntime F  a node_modules folder with onnxruntime-node; every fp32 MODEL is also counted in it, as ONNX
 //   --update         writes the table counts.json: rows counted now replace those of the same engine, model and CPU
 //   --check          exit code 1 when one of our counts is more than 2 % above the table's
@@ -43,11 +43,11 @@ const LANES = {
 };
 
 function parse(argv) {
-  const options = { models: [], cpus: Object.keys(LANES), sparse: false, onnxruntime: undefined, update: false, check: false };
+  const options = { models: [], cpus: Object.keys(LANES), dense: false, onnxruntime: undefined, update: false, check: false };
   for (let i = 0; i < argv.length; i++) {
     if (argv[i] === '--cpu') options.cpus = (argv[++i] ?? '').split(',');
     else if (argv[i] === '--onnxruntime') options.onnxruntime = resolve(argv[++i] ?? '', 'onnxruntime-node');
-    else if (argv[i] === '--sparse') options.sparse = true;
+    else if (argv[i] === '--dense') options.dense = true;
     else if (argv[i] === '--update') options.update = true;
     else if (argv[i] === '--check') options.check = true;
     else if (argv[i].startsWith('--')) throw new Error(`unknown option ${argv[i]}`);
@@ -149,7 +149,7 @@ async function subjectsOf(options, table, folder) {
     const read = await readModel(file);
     const plan = lower(read);
     subjects.push({ engine: 'neonsense', model, file, plan });
-    if (options.sparse) subjects.push({ engine: 'neonsense-sparse', model, file, plan });
+    if (options.dense) subjects.push({ engine: 'neonsense-dense', model, file, plan });
     if (options.onnxruntime !== undefined && read.precision === 'fp32') {
       const onnx = join(folder, `${subjects.length}.onnx`);
       writeFileSync(onnx, toOnnx(read));

@@ -1,6 +1,6 @@
 // What is counted: loads a model and runs it some times on one thread. Started by count.mjs inside arm64 Node.
 //
-//   node workload.mjs neonsense|neonsense-sparse MODEL RUNS
+//   node workload.mjs neonsense|neonsense-dense MODEL RUNS
 //   node workload.mjs onnxruntime-node FILE.onnx RUNS MODULE
 
 import { createRequire } from 'node:module';
@@ -21,7 +21,7 @@ if (engine !== 'onnxruntime-node') {
   const { readModel, createSession } = await import('../../dist/index.js');
   const model = await readModel(file);
   const [height, width] = model.preprocessing.size;
-  const session = await createSession(model, { threads: 1, sparse: engine === 'neonsense-sparse' });
+  const session = await createSession(model, { threads: 1, ...(engine === 'neonsense-dense' && { sparse: false }) });
   const input = pixels(height * width * 3);
   for (let i = 0; i < Number(runs); i++) await session.run(input);
   await session.dispose();

@@ -66,6 +66,8 @@ describe.skipIf(!wanted)(title, () => {
       for (const feature of lacks) expect(output.cpu.features).not.toContain(feature);
       expect(output.results['random-small-37'].images).toBeGreaterThan(0);
       if (sharedDir() !== undefined) expect(output.results['household-first'].images).toBe(1000 / SAMPLE);
+      // All 1x1 convolutions over more than one pixel: two in each block but the first, one there, and the last layer.
+      expect(output.sparseOperators.filter((name: string) => name.includes('SPMM'))).toHaveLength(22);
       expect(Object.keys(output.variants)).toEqual(Object.keys(onThisMachine));
       for (const [file, logits] of Object.entries<number[]>(output.variants)) {
         expectAgreement(file, logits, onThisMachine[file]!);

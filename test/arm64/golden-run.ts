@@ -2,7 +2,7 @@
 // object.
 //
 //   node golden-run.mjs GOLDEN_DIR SHARED_DIR|- EVERY
-import { classifyAll } from './variants.js';
+import { classifyAll, operatorsOfMostlyZero } from './variants.js';
 import * as lib from '../../lib/index.js';
 import { loadBinding } from '../../lib/runtime/load.js';
 import { checkCheckpoint, checkRandomNetwork } from '../golden/checks.js';
@@ -17,4 +17,5 @@ if (sharedDir !== '-') {
     results[name] = await checkCheckpoint(lib, { goldenDir, sharedDir, name, threads: 1, every: Number(every) });
   }
 }
-console.log(JSON.stringify({ arch: process.arch, cpu: loadBinding().cpu(), results, variants: await classifyAll() }));
+const [variants, sparseOperators] = [await classifyAll(), await operatorsOfMostlyZero()];
+console.log(JSON.stringify({ arch: process.arch, cpu: loadBinding().cpu(), results, variants, sparseOperators }));

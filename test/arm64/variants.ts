@@ -1,23 +1,48 @@
-// The shipped models on the example pictures, for comparison between machines.
+// Every variant of a model on one picture, for comparison between machines.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSession, readModel } from '../../lib/index.js';
-import { randomImages } from '../randomModel.js';
+import { toFp16 } from '../../lib/compress/fp16.js';
+import { prune } from '../../lib/compress/prune.js';
+import { createSession, readModel, type Model } from '../../lib/index.js';
 
-/** Logits of each shipped model, by file name, on a fixed random image: `[classes]`. */
+const folder = (): string => process.env['NEONSENSE_MODELS'] ?? 'models';
+
+/** Logits of each shipped model, and of variants that are not shipped, on a fixed picture, by name: `[classes]`. */
 export async function classifyAll(): Promise<Record<string, number[]>> {
-  const folder = process.env['NEONSENSE_MODELS'] ?? 'models';
   const results: Record<string, number[]> = {};
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.safetensors'))) {
-    const model = await readModel(join(folder, file));
+  const classify = async (name: string, model: Model): Promise<void> => {
     await using session = await createSession(model, { threads: 1 });
-    results[file] = [...(await session.run(smoothImage(model)))];
+    results[name] = [...(await session.run(smoothImage(model)))];
+  };
+  for (const file of readdirSync(folder()).filter((name) => name.endsWith('.safetensors'))) {
+    await classify(file, await readModel(join(folder(), file)));
   }
+  const float = await readFloat();
+  await classify('fp16 storage', toFp16(float));
+  await classify('80 % zeros', mostlyZero(float));
   return results;
 }
 
+/** Names of the operators that run the model whose 1x1 convolutions are 80 % zeros. */
+export async function operatorsOfMostlyZero(): Promise<string[]> {
+  const model = mostlyZero(await readFloat());
+  await using session = await createSession(model, { threads: 1, profile: true });
+  await session.run(smoothImage(model));
+  return session.profile().map(({ operator }) => operator);
+}
+
+function readFloat(): Promise<Model> {
+  return readModel(join(folder(), 'household-fp32.safetensors'));
+}
+
+function mostlyZero(model: Model): Model {
+  const targets = ({ kind, groups, shape }: { kind: string; groups: number; shape: readonly number[] }): boolean =>
+    kind === 'conv2d' && groups === 1 && shape[2] === 1;
+  return prune(model, { amount: 0.8, targets }).model;
+}
+
 /** A picture with structure at several scales; noise alone would leave every logit near the others. */
-function smoothImage(model: Parameters<typeof randomImages>[0]): Float32Array {
+function smoothImage(model: Model): Float32Array {
   const [height, width] = model.preprocessing.size;
   const image = new Float32Array(height * width * 3);
   for (let y = 0; y < height; y++) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { prune } from '../../lib/compress/prune.js';
 import { NeonsenseError } from '../../lib/errors.js';
 import { createSession } from '../../lib/runtime/session.js';
 import { randomImages, randomModel } from '../randomModel.js';
@@ -23,6 +24,12 @@ describe('createSession', () => {
 
   it('refuses an option that is not a boolean', async () => {
     expect(await codeOf(createSession(model, { profile: 1 as unknown as boolean }))).toBe('ERR_INVALID_ARGUMENT');
+  });
+
+  it('refuses to be sparse and half-precision at once', async () => {
+    const creation = createSession(model, { sparse: true, fp16: true });
+    await expect(creation).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+    await expect(creation).rejects.toThrow(/`sparse`/);
   });
 
   it('names the layer that is missing', async () => {
@@ -52,6 +59,16 @@ describe('session.run', () => {
       expect(alone).toEqual(batch.slice(i * 10, (i + 1) * 10));
     }
     expect(new Set(batch).size).toBeGreaterThan(40);
+  });
+
+  it('gives a pruned model the same logits with sparse kernels as without', async () => {
+    const { model: pruned } = prune(model, { amount: 0.8 });
+    const images = randomImages(model, 2);
+    await using dense = await createSession(pruned, { threads: 1, sparse: false });
+    await using sparse = await createSession(pruned, { threads: 1 });
+    const [expected, actual] = [await dense.run(images), await sparse.run(images)];
+    const range = Math.max(...expected) - Math.min(...expected);
+    actual.forEach((logit, i) => expect(Math.abs(logit - expected[i]!)).toBeLessThan(1e-4 * range));
   });
 
   it('writes to the array it is given', async () => {
