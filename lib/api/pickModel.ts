@@ -32,7 +32,7 @@ export interface PickedModel {
   readonly model: Model;
   /** Absent where nothing was to be chosen. */
   readonly choice?: VariantChoice;
-  /** Run with sparse kernels. */
+  /** Whether zeros may be skipped; the engine does so only where it pays. */
   readonly sparse: boolean;
   /** Whether the model's memory may become the session's. */
   readonly consume: boolean;
@@ -57,12 +57,12 @@ export async function pickModel(
   const reading = given ? source : readModel(checkSource(source));
   // The addon is loaded while the file is read.
   const [model, binding] = await Promise.all([reading, Promise.resolve().then(loadBinding)]);
-  if (options.precision === undefined) return { model, sparse: false, consume: !given };
+  if (options.precision === undefined) return { model, sparse: true, consume: !given };
   const { quantize, choice } =
     options.measure === true
       ? await measurePrecision(model, options)
       : choosePrecision(model.precision, thisDevice(binding));
-  return { model: quantize ? await quantized(model) : model, choice, sparse: false, consume: !given };
+  return { model: quantize ? await quantized(model) : model, choice, sparse: true, consume: !given };
 }
 
 /**
@@ -132,7 +132,7 @@ async function measurePrecision(
   const { createHash } = await import('node:crypto');
   const identity = createHash('sha256').update(encodeModel(model)).digest('hex');
   const candidate = (name: string, load: () => Promise<Model>): MeasuredCandidate => {
-    return { name, identity, sparse: false, consume: false, load };
+    return { name, identity, sparse: true, consume: false, load };
   };
   const { chooseByMeasurement } = await import('./measureVariants.js');
   const choice = await chooseByMeasurement(

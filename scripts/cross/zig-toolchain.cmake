@@ -9,6 +9,12 @@ set(CMAKE_CXX_COMPILER ${NEONSENSE_CROSS_TOOLS}/c++)
 set(CMAKE_ASM_COMPILER ${NEONSENSE_CROSS_TOOLS}/cc)
 set(CMAKE_AR ${NEONSENSE_CROSS_TOOLS}/ar)
 set(CMAKE_RANLIB ${NEONSENSE_CROSS_TOOLS}/ranlib)
+if(CMAKE_SYSTEM_NAME STREQUAL Darwin)
+  # CMake insists on knowing it, and nothing here is installed. The SDK is Zig's, not one below /Applications.
+  set(CMAKE_INSTALL_NAME_TOOL ${NEONSENSE_CROSS_TOOLS}/install_name_tool)
+  set(CMAKE_OSX_SYSROOT "")
+  set(CMAKE_OSX_DEPLOYMENT_TARGET "" CACHE STRING "")
+endif()
 
 # Libraries of the build machine are of no use on the target.
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)

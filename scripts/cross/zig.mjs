@@ -64,14 +64,16 @@ export function installZig(root) {
 }
 
 /**
- * Writes the wrappers cc, c++, ar and ranlib into `folder`.
+ * Writes the wrappers cc, c++, ar and ranlib into `folder`, for Darwin also an install_name_tool that is never called.
  * @returns {Record<string, string>} environment that lets ccache share what it compiled between checkouts
  */
 export function writeWrappers(folder, zig, target, root) {
   mkdirSync(folder, { recursive: true });
   for (const language of ['cc', 'c++'])
     writeProgram(join(folder, language), compilerWrapper(quote(zig), language, target));
-  for (const tool of ['ar', 'ranlib']) writeProgram(join(folder, tool), `#!/bin/sh\nexec ${quote(zig)} ${tool} "$@"\n`);
+  for (const tool of ['ar', 'ranlib'])
+    writeProgram(join(folder, tool), `#!/bin/sh\nexec ${quote(zig)} ${tool} "$@"\n`);
+  if (target.system === 'Darwin') writeProgram(join(folder, 'install_name_tool'), '#!/bin/sh\nexit 1\n');
   // The wrapper differs between checkouts by the path of zig alone, so its identity for ccache leaves that path out.
   const version = spawnSync(zig, ['version'], { encoding: 'utf8' }).stdout.trim();
   const identity = createHash('sha256')
@@ -92,6 +94,7 @@ export function writeWrappers(folder, zig, target, root) {
  * version script hides the same symbols.
  */
 function compilerWrapper(zig, language, target) {
+  const flags = (target.flags ?? []).join(' ');
   return `#!/bin/bash
 assembly=
 for argument in "$@"; do
@@ -111,12 +114,22 @@ for argument in "$@"; do
         done
       fi ;;
     -Wl,--exclude-libs,*) ;;
-    *) arguments+=("$argument") ;;
+${CASES[target.processor] ?? ''}    *) arguments+=("$argument") ;;
   esac
 done
-exec ${zig} ${language} -target ${target.zig} -fno-sanitize=undefined ${target.flags.join(' ')} "\${arguments[@]}"
+exec ${zig} ${language} -target ${target.zig} -fno-sanitize=undefined ${flags} "\${arguments[@]}"
 `;
 }
+
+/** What only some targets need, by CMake's name of the processor. */
+const CASES = {
+  // Zig's plain x86-64 switches off 512-bit vectors by name, which -mavx512f alone does not take back.
+  x86_64: `    -mavx512f) arguments+=("$argument" -Xclang -target-feature -Xclang +evex512) ;;
+`,
+  // Darwin's name for it. Zig's linker makes no bundles, but Node loads a dynamic library as well.
+  arm64: `    -bundle) arguments+=(-shared) ;;
+`,
+};
 
 /** An unchanged wrapper keeps its time stamp, so that ninja does not rebuild everything. */
 function writeProgram(file, content) {

@@ -78,3 +78,20 @@ test('is rewritten only when it changes, and is the same compiler to ccache wher
     environment['CCACHE_COMPILERCHECK'],
   );
 });
+
+test('gives back the 512-bit vectors that plain x86-64 switches off, only where they are asked for', () => {
+  writeWrappers(join(folder, 'x64'), zig, targets['linux-x64'], folder);
+  const run = (...args: string[]) =>
+    spawnSync(join(folder, 'x64', 'cc'), args, { encoding: 'utf8' }).stdout.trimEnd().split('\n').join(' ');
+  expect(run('-mavx512f', '-mavx512bw', '-c', 'a.c')).toContain(
+    '-mavx512f -Xclang -target-feature -Xclang +evex512 -mavx512bw -c a.c',
+  );
+  expect(run('-mavx2', '-c', 'a.c')).not.toContain('evex512');
+});
+
+test('links a library where CMake asks for a bundle, which the Mach-O linker of Zig does not make', () => {
+  writeWrappers(join(folder, 'mac'), zig, targets['darwin-arm64'], folder);
+  const { stdout } = spawnSync(join(folder, 'mac', 'c++'), ['-bundle', '-o', 'a.node'], { encoding: 'utf8' });
+  expect(stdout.trimEnd().split('\n').slice(-3)).toEqual(['-shared', '-o', 'a.node']);
+  expect(stdout).toContain('aarch64-macos.11.0');
+});
