@@ -16,13 +16,11 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import {
-  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -32,6 +30,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { targets } from './cross/targets.mjs';
 import { prepareMusl } from './prebuild/musl.mjs';
+import { once } from './make-once.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const output = join(root, 'build-arm64');
@@ -157,22 +156,6 @@ function cpuinfo({ model, features, ids: [implementer, variant, part, revision] 
     ].join('\n'),
   );
   return `${cores.join('\n')}\nModel\t\t: ${model}\n`;
-}
-
-/** Makes a folder by `make(temporary folder)` and renames it into place; who comes second takes what is there. */
-function once(home, make) {
-  if (existsSync(home)) return;
-  mkdirSync(dirname(home), { recursive: true });
-  const temporary = mkdtempSync(join(dirname(home), '.new-'));
-  try {
-    make(temporary);
-    chmodSync(temporary, 0o755);
-    renameSync(temporary, home);
-  } catch (error) {
-    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
 }
 
 function unpackNpmPackage(spec, into) {

@@ -94,14 +94,14 @@ export class Classifier {
     checkCount(options.threads, 'options.threads');
     checkPreprocessing(options.preprocessing);
     const { threads, labels, preprocessing } = options;
-    const { model: picked, choice, sparse, consume } = await pickModel(source, options);
+    const { model: picked, choice, consume } = await pickModel(source, options);
     checkLabels(labels, picked.labels.length);
     const model = {
       ...picked,
       ...(labels === undefined ? {} : { labels: [...labels] }),
       ...(preprocessing === undefined ? {} : { preprocessing }),
     };
-    const session = await createSession(model, { consume, sparse, ...(threads === undefined ? {} : { threads }) });
+    const session = await createSession(model, { consume, ...(threads === undefined ? {} : { threads }) });
     return new Classifier(model, session, choice);
   }
 

@@ -32,8 +32,6 @@ export interface PickedModel {
   readonly model: Model;
   /** Absent where nothing was to be chosen. */
   readonly choice?: VariantChoice;
-  /** Whether zeros may be skipped; the engine does so only where it pays. */
-  readonly sparse: boolean;
   /** Whether the model's memory may become the session's. */
   readonly consume: boolean;
 }
@@ -57,12 +55,12 @@ export async function pickModel(
   const reading = given ? source : readModel(checkSource(source));
   // The addon is loaded while the file is read.
   const [model, binding] = await Promise.all([reading, Promise.resolve().then(loadBinding)]);
-  if (options.precision === undefined) return { model, sparse: true, consume: !given };
+  if (options.precision === undefined) return { model, consume: !given };
   const { quantize, choice } =
     options.measure === true
       ? await measurePrecision(model, options)
       : choosePrecision(model.precision, thisDevice(binding));
-  return { model: quantize ? await quantized(model) : model, choice, sparse: true, consume: !given };
+  return { model: quantize ? await quantized(model) : model, choice, consume: !given };
 }
 
 /**
@@ -94,7 +92,7 @@ async function pickShipped(options: PickOptions, folder: string): Promise<Picked
     // Also for a variant that was asked for by name.
     Promise.resolve().then(loadBinding),
   ]);
-  return { model, choice, sparse: variant.sparse, consume: true };
+  return { model, choice, consume: true };
 }
 
 async function measureShipped(

@@ -5,15 +5,14 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { once } from '../make-once.mjs';
 
 const REQUIREMENTS = join(dirname(fileURLToPath(import.meta.url)), 'musl-node.txt');
 const CPUS = { x64: { gnu: 'x86_64', debian: 'amd64' }, arm64: { gnu: 'aarch64', debian: 'arm64' } };
@@ -89,21 +88,6 @@ function fetchLibc(arch, into) {
   run('sh', ['-c', 'dpkg-deb -x "$1"/musl_*.deb "$2"', 'sh', state, into]);
   rmSync(state, { recursive: true, force: true });
   if (!existsSync(join(into, 'lib'))) symlinkSync('usr/lib', join(into, 'lib'));
-}
-
-function once(home, make) {
-  if (existsSync(home)) return;
-  mkdirSync(dirname(home), { recursive: true });
-  const temporary = mkdtempSync(join(dirname(home), '.new-'));
-  try {
-    make(temporary);
-    chmodSync(temporary, 0o755);
-    renameSync(temporary, home);
-  } catch (error) {
-    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
 }
 
 function run(command, args, options = {}) {
