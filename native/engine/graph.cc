@@ -21,6 +21,7 @@ class GraphBuilder {
   Graph Build() {
     DefineValues();
     for (const Layer& layer : plan_.layers) {
+      if (&layer == input_.converted()) continue;
       CheckStatus(DefineLayer(layer), "Adding layer '" + layer.name + "'");
     }
     return std::move(graph_);
@@ -29,14 +30,19 @@ class GraphBuilder {
  private:
   void DefineValues() {
     std::vector<uint32_t> external_ids(plan_.values.size(), XNN_INVALID_VALUE_ID);
-    external_ids[plan_.input] = kInputId;
+    external_ids[input_.graph_input()] = kInputId;
     for (size_t i = 0; i < plan_.outputs.size(); i++) {
       external_ids[plan_.outputs[i]] = kFirstOutputId + static_cast<uint32_t>(i);
     }
     ids_.reserve(plan_.values.size());
     for (size_t i = 0; i < plan_.values.size(); i++) {
+      if (i == plan_.input && i != input_.graph_input()) {
+        // Converted before it gets here.
+        ids_.push_back(XNN_INVALID_VALUE_ID);
+        continue;
+      }
       const uint32_t flags = external_ids[i] == XNN_INVALID_VALUE_ID ? 0
-                             : i == plan_.input                      ? XNN_VALUE_FLAG_EXTERNAL_INPUT
+                             : i == input_.graph_input()             ? XNN_VALUE_FLAG_EXTERNAL_INPUT
                                                                      : XNN_VALUE_FLAG_EXTERNAL_OUTPUT;
       const auto& shape = input_.Covers(i) ? input_.shape() : plan_.values[i].shape;
       ids_.push_back(DefineValue(plan_.values[i], shape, external_ids[i], flags));
@@ -67,9 +73,10 @@ class GraphBuilder {
     return id;
   }
 
-  uint32_t DefineFilter(const Layer& layer, uint32_t kernel_width, size_t out_channels, size_t in_channels) {
+  uint32_t DefineFilter(const Layer& layer, uint32_t kernel_height, uint32_t kernel_width, size_t out_channels,
+                        size_t in_channels) {
     const bool depthwise = layer.op == Op::kDepthwiseConv2d;
-    const size_t conv_dims[4] = {depthwise ? 1 : out_channels, layer.kernel[0], kernel_width, in_channels};
+    const size_t conv_dims[4] = {depthwise ? 1 : out_channels, kernel_height, kernel_width, in_channels};
     const size_t linear_dims[2] = {out_channels, in_channels};
     const size_t* dims = layer.op == Op::kLinear ? linear_dims : conv_dims;
     const size_t rank = layer.op == Op::kLinear ? 2 : 4;
@@ -168,20 +175,22 @@ class GraphBuilder {
     const bool unrolled = input_.unrolled() == &layer;
     const size_t in_channels = unrolled ? input_.shape()[2] : in.shape[2];
     const size_t out_channels = plan_.values[layer.output].shape[2];
+    const InputLayout::Window whole{layer.kernel[0], layer.stride[0], layer.padding[0], layer.padding[2]};
+    const InputLayout::Window window = unrolled ? input_.window() : whole;
     const uint32_t kernel_width = unrolled ? 1 : layer.kernel[1];
     const uint32_t stride_width = unrolled ? 1 : layer.stride[1];
     const uint32_t right = unrolled ? 0 : layer.padding[1];
     const uint32_t left = unrolled ? 0 : layer.padding[3];
-    const uint32_t filter = DefineFilter(layer, kernel_width, out_channels, in_channels);
+    const uint32_t filter = DefineFilter(layer, window.height, kernel_width, out_channels, in_channels);
     const uint32_t bias = DefineBias(layer, in, out_channels);
     switch (layer.op) {
       case Op::kConv2d:
-        return xnn_define_convolution_2d(subgraph(), layer.padding[0], right, layer.padding[2], left, layer.kernel[0],
-                                         kernel_width, layer.stride[0], stride_width, 1, 1, /*groups=*/1, in_channels,
+        return xnn_define_convolution_2d(subgraph(), window.top, right, window.bottom, left, window.height,
+                                         kernel_width, window.stride, stride_width, 1, 1, /*groups=*/1, in_channels,
                                          out_channels, layer.min, layer.max, input, filter, bias, output, 0);
       case Op::kDepthwiseConv2d:
-        return xnn_define_depthwise_convolution_2d(subgraph(), layer.padding[0], right, layer.padding[2], left,
-                                                   layer.kernel[0], kernel_width, layer.stride[0], stride_width, 1, 1,
+        return xnn_define_depthwise_convolution_2d(subgraph(), window.top, right, window.bottom, left, window.height,
+                                                   kernel_width, window.stride, stride_width, 1, 1,
                                                    /*depth_multiplier=*/1, in_channels, layer.min, layer.max, input,
                                                    filter, bias, output, 0);
       default:

@@ -15,9 +15,13 @@ namespace neonsense::engine {
 namespace {
 
 constexpr uint32_t kMaxThreads = 256;
-constexpr size_t kPaddingFloats = XNN_EXTRA_BYTES / sizeof(float) + InputLayout::kSlack;
+// XNNPACK may read this far past the end of what it is given; so may what lays out an image.
+constexpr size_t kPaddingBytes = XNN_EXTRA_BYTES + InputLayout::kSlackBytes;
 
-std::unique_ptr<float[]> MakePaddedBuffer(size_t size) { return std::make_unique<float[]>(size + kPaddingFloats); }
+// Floats for at least so many bytes, zeroed, with room behind them.
+std::unique_ptr<float[]> MakePaddedBuffer(size_t bytes) {
+  return std::make_unique<float[]>((bytes + kPaddingBytes + sizeof(float) - 1) / sizeof(float));
+}
 
 uint32_t RuntimeFlags(const SessionOptions& options) {
   // Workers sleep between runs instead of spinning: a shop window's Pi has other things to do.
@@ -66,7 +70,7 @@ struct Session::State {
   std::vector<std::string> layer_names;
   bool profile = false;
   std::atomic<bool> running{false};
-  // XNNPACK may read past the end of an input, so images are copied into storage with room for that.
+  // Images are copied into storage of ours: nobody can change it meanwhile, and it has room past its end.
   std::unique_ptr<float[]> input;
   std::vector<std::unique_ptr<float[]>> outputs;
   ThreadPoolHandle pool;
@@ -117,14 +121,16 @@ Session::Session(const Plan& plan, const SessionOptions& options) {
     if (!state.pool) throw Error("Starting " + std::to_string(options.threads) + " threads failed");
   }
   state.input_size = ElementCount(plan.values[plan.input]);
-  state.input = MakePaddedBuffer(state.layout.size());
+  state.input = MakePaddedBuffer(state.layout.bytes());
   for (size_t i = 0; i < plan.outputs.size(); i++) {
     const size_t size = ElementCount(plan.values[plan.outputs[i]]);
     state.output_sizes.push_back(size);
     state.output_size += size;
-    state.outputs.push_back(MakePaddedBuffer(size));
+    state.outputs.push_back(MakePaddedBuffer(size * sizeof(float)));
   }
-  for (const Layer& layer : plan.layers) state.layer_names.push_back(layer.name);
+  for (const Layer& layer : plan.layers) {
+    if (&layer != state.layout.converted()) state.layer_names.push_back(layer.name);
+  }
   if (sparse) {
     state.BuildSparse(plan);
   } else {
