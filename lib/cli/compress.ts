@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { compress, type CompressResult, type ModelScore, type NamedModel } from '../api/compress.js';
@@ -16,7 +16,8 @@ import {
   stageRow,
 } from '../compress/report.js';
 import { reportHtml } from '../compress/reportHtml.js';
-import { invalidArgument } from '../errors.js';
+import type { TrainedRanges } from '../compress/trainedRanges.js';
+import { invalidArgument, NeonsenseError } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { readModel, writeModel } from '../model/format.js';
@@ -40,6 +41,7 @@ interface Options {
   readonly observer: 'minmax' | 'percentile' | 'mse';
   readonly percentile: number;
   readonly activations: 'qs8' | 'qu8';
+  readonly ranges?: string;
   readonly keepFloat?: string;
   readonly order: readonly Step[];
   readonly calibrate?: string;
@@ -98,6 +100,7 @@ export function register(program: Command): void {
         .choices(['qs8', 'qu8'])
         .default('qs8'),
     )
+    .option('--ranges <file>', 'for static: the ranges the model was trained with, as JSON, instead of calibration')
     .option('--keep-float <layers>', 'layers left in float: none, names; for static also sensitive or auto')
     .option('--order <steps>', 'order of the steps', order, ['prune', 'quantize'] as const)
     .option('--calibrate <data>', 'pictures to calibrate with (see evaluate --data)')
@@ -117,7 +120,7 @@ async function run(source: string, options: Options): Promise<void> {
   // Whatever can be refused is refused before the first minute of work.
   if (options.require !== undefined) parseGoals(options.require);
   const render = options.report === undefined ? undefined : rendererFor(options.report);
-  const stages = stagesOf(options);
+  const stages = stagesOf(options, options.ranges === undefined ? undefined : await readRanges(options.ranges));
   const model = await readModel(source);
   const dataset =
     options.evaluate === undefined
@@ -168,7 +171,7 @@ async function run(source: string, options: Options): Promise<void> {
   if (!result.passed) process.exitCode = 1;
 }
 
-function stagesOf(options: Options): CompressStage[] {
+function stagesOf(options: Options, ranges: TrainedRanges | undefined): CompressStage[] {
   const stages: CompressStage[] = [];
   for (const step of options.order) {
     if (step === 'prune') {
@@ -180,7 +183,7 @@ function stagesOf(options: Options): CompressStage[] {
       const repairs = options.calibrate !== undefined && options.pruneMethod !== 'channels' && !quantized;
       if (repairs && options.repair !== 'none') stages.push({ stage: options.repair });
     } else if (options.quantize !== undefined) {
-      stages.push(quantizeStage(options));
+      stages.push(quantizeStage(options, ranges));
     }
   }
   if (stages.length === 0) {
@@ -197,16 +200,39 @@ function pruneOptions({ prune: amount, pruneMethod, pruneScope, pruneTargets, pa
   return { method: pruneMethod, amount, scope: pruneScope, ...targets };
 }
 
-function quantizeStage({ quantize, scope, observer, percentile, activations, keepFloat }: Options): CompressStage {
+function quantizeStage(
+  { quantize, scope, observer, percentile, activations, keepFloat }: Options,
+  ranges: TrainedRanges | undefined,
+): CompressStage {
+  if (ranges !== undefined && quantize !== 'static') {
+    throw invalidArgument('--quantize', 'static beside --ranges', quantize);
+  }
   if (quantize === 'fp16') return { stage: 'fp16' };
   const searched = keepFloat === 'auto' || keepFloat === 'sensitive';
   const named = keepFloat === undefined || searched ? undefined : keepFloat === 'none' ? [] : keepFloat.split(',');
   if (quantize === 'static') {
     const layers = searched ? keepFloat : named;
-    return { stage: 'quantize-static', observer, percentile, activations, ...(layers && { keepFloat: layers }) };
+    const how = ranges === undefined ? { observer, percentile } : { ranges };
+    return { stage: 'quantize-static', ...how, activations, ...(layers && { keepFloat: layers }) };
   }
   if (searched) throw invalidArgument('--keep-float', 'none or layer names with --quantize dynamic', keepFloat);
   return { stage: 'quantize-dynamic', scope, ...(named && { keepFloat: named }) };
+}
+
+/** What the file holds is checked where it is used, against the network. */
+async function readRanges(file: string): Promise<TrainedRanges> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'ERR_NOT_FOUND' : 'ERR_IO';
+    throw new NeonsenseError(code, `Can't read the ranges: ${(error as Error).message}`, { cause: error });
+  }
+  try {
+    return JSON.parse(text) as TrainedRanges;
+  } catch (error) {
+    throw new NeonsenseError('ERR_INVALID_ARGUMENT', `${file} is no JSON: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** Writes `1-prune.safetensors`, `2-quantize-dynamic.safetensors` and so on. */

@@ -20,10 +20,10 @@ export type CompressStage =
   | { readonly stage: 'reconstruct' }
   /** With scope `all`, calibration data are used to correct biases unless `biasCorrection` is false. */
   | ({ readonly stage: 'quantize-dynamic'; readonly biasCorrection?: boolean } & Omit<QuantizeDynamicOptions, 'means'>)
-  /** Needs calibration data. `keepFloat` is `sensitive` unless given. */
+  /** Needs calibration data, except beside `ranges`. `keepFloat` is `sensitive` unless given; beside `ranges` nothing. */
   | ({ readonly stage: 'quantize-static'; readonly target?: KeepFloatTarget } & Pick<
       QuantizeStaticOptions,
-      'observer' | 'percentile' | 'keepFloat' | 'activations' | 'equalize' | 'biasCorrection'
+      'ranges' | 'observer' | 'percentile' | 'keepFloat' | 'activations' | 'equalize' | 'biasCorrection'
     >)
   /** Stores weights in half precision. */
   | { readonly stage: 'fp16' };
@@ -133,7 +133,7 @@ async function runStage(
       return { model: quantizeDynamic(model, { ...rest, means }), reference: model };
     }
     case 'quantize-static': {
-      const { stage: _, target, keepFloat = 'sensitive', ...rest } = stage;
+      const { stage: _, target, keepFloat = stage.ranges === undefined ? 'sensitive' : [], ...rest } = stage;
       const { model: quantized, float, report } = await quantizeStatic(model, {
         ...rest,
         ...hooks,
@@ -190,7 +190,7 @@ export function checkStages(
         break;
       case 'quantize-static':
         requireFloatNow();
-        requireCalibration(model, calibration ?? []);
+        if (stage.ranges === undefined) requireCalibration(model, calibration ?? []);
         precision = 'int8-static';
         break;
       case 'fp16':

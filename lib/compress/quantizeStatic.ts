@@ -1,7 +1,7 @@
 import { invalidArgument } from '../errors.js';
 import { layerSpecs, type Architecture } from '../model/architecture.js';
 import { foldModel } from '../model/foldBatchNorm.js';
-import type { Layer, Model } from '../model/model.js';
+import type { Layer, Model, Quantization } from '../model/model.js';
 import { toFloat32 } from '../model/weights.js';
 import { correctBias } from './biasCorrection.js';
 import { calibrate, requireCalibration, type ObserveModel } from './calibrate.js';
@@ -12,14 +12,24 @@ import { quantizePerChannel, quantizePerTensorUnsigned } from './quantizeWeights
 import { requireFiniteWeights, requireFloat, requireLayerNames } from './requirements.js';
 import { chooseKeepFloat, type KeepFloatSearch, type KeepFloatTarget, type RunModel } from './sensitivity.js';
 import { fitRanges } from './staticRanges.js';
+import { checkTrainedRanges, type TrainedRanges } from './trainedRanges.js';
 import { valueGraph, type ValueNode } from './values.js';
 
 /** Options of {@link quantizeStatic}. */
 export interface QuantizeStaticOptions {
-  /** Preprocessed pictures, `[1, H, W, 3]` each; 100 or more of the kind the model will see. */
+  /**
+   * Preprocessed pictures, `[1, H, W, 3]` each; 100 or more of the kind the model will see. Not needed beside `ranges`,
+   * unless biases are corrected or layers searched for.
+   */
   readonly calibration: readonly Float32Array[];
   /** Runs the model and shows its intermediate values. */
   readonly observe: ObserveModel;
+  /**
+   * Ranges that the model was trained with (quantization-aware training). They are taken as they are; `observer` and
+   * `percentile` have no say then, and equalization and bias correction are off unless asked for: the weights are used to
+   * these ranges already.
+   */
+  readonly ranges?: TrainedRanges;
   /** How ranges are chosen from what calibration saw. Default `mse`. */
   readonly observer?: ObserverKind;
   /** For observer `percentile`: how much of the numbers lies below the upper end, in percent. Default 99.99. */
@@ -36,9 +46,9 @@ export interface QuantizeStaticOptions {
    * weights, one scale and zero point for each tensor, as QNNPACK runs.
    */
   readonly activations?: 'qs8' | 'qu8';
-  /** Cross-layer equalization. Default true. */
+  /** Cross-layer equalization. Default true; not with `ranges`. */
   readonly equalize?: boolean;
-  /** Correct biases for the average error of rounded weights. Default true. */
+  /** Correct biases for the average error of rounded weights. Default true, beside `ranges` false. */
   readonly biasCorrection?: boolean;
   readonly signal?: AbortSignal;
   /** Called as the search proceeds. */
@@ -50,7 +60,8 @@ export interface QuantizeStaticReport {
   /** Each quantized value: what was seen and what is kept. */
   readonly values: readonly {
     readonly name: string;
-    readonly seen: Range;
+    /** Absent where ranges were given and nothing was looked at. */
+    readonly seen?: Range;
     readonly kept: Range;
     readonly scale: number;
     readonly zeroPoint: number;
@@ -75,8 +86,9 @@ export async function quantizeStatic(
   model: Model,
   options: QuantizeStaticOptions,
 ): Promise<{ model: Model; float: Model; report: QuantizeStaticReport }> {
-  const { observer = 'mse', percentile = 99.99, keepFloat = [], activations = 'qs8', biasCorrection = true } = options;
-  const equalizes = options.equalize ?? true;
+  const { observer = 'mse', percentile = 99.99, keepFloat = [], activations = 'qs8', ranges } = options;
+  const equalizes = options.equalize ?? ranges === undefined;
+  const correctsBias = options.biasCorrection ?? ranges === undefined;
   if (observer !== 'minmax' && observer !== 'percentile' && observer !== 'mse') {
     throw invalidArgument('observer', "'minmax', 'percentile' or 'mse'", observer);
   }
@@ -86,25 +98,35 @@ export async function quantizeStatic(
   if (activations !== 'qs8' && activations !== 'qu8') {
     throw invalidArgument('activations', "'qs8' or 'qu8'", activations);
   }
+  const nodes = valueGraph(model.architecture);
+  const trained = ranges === undefined ? undefined : checkTrainedRanges(ranges, nodes, activations);
+  if (trained !== undefined && equalizes) {
+    throw invalidArgument('equalize', 'false beside `ranges`, which equalization would make wrong,', true);
+  }
   const names = layerSpecs(model.architecture).map(({ name }) => name);
   const named = keepFloat === 'sensitive' ? sensitiveLayers(model.architecture) : keepFloat;
   if (named !== 'auto') requireLayerNames('keepFloat', named, model.architecture);
   requireFloat(model, 'quantize it');
   requireFiniteWeights(model);
-  requireCalibration(model, options.calibration);
+  const looks = trained === undefined || correctsBias;
+  if (looks || named === 'auto') requireCalibration(model, options.calibration);
 
   const observed = (float: Model) => calibrate(float, options.calibration, options.observe, options.signal);
   let float = foldModel(inSinglePrecision(model));
-  let observers = await observed(float);
+  let observers = looks ? await observed(float) : new Map<string, ValueObserver>();
   if (equalizes) {
     float = equalize(float, new Map([...observers].map(([name, { channelPeaks }]) => [name, channelPeaks])));
     observers = await observed(float);
   }
-  const nodes = valueGraph(model.architecture);
-  const chosen = new Map(
-    nodes.map((node) => [node.name, rangeOf(node, nodes, observers.get(node.name)!, observer, percentile)]),
-  );
-  const quantizedLayers = quantizeLayers(float, nodes, observers, chosen, activations, biasCorrection);
+  const chosen =
+    trained ??
+    new Map(
+      nodes.map((node) => {
+        const range = rangeOf(node, nodes, observers.get(node.name)!, observer, percentile);
+        return [node.name, quantizationOf(range, activations)];
+      }),
+    );
+  const quantizedLayers = quantizeLayers(float, nodes, chosen, activations, correctsBias ? observers : undefined);
 
   /** The model with some layers left in float. */
   const assemble = (floatLayers: ReadonlySet<string>): Model => {
@@ -113,8 +135,7 @@ export async function quantizeStatic(
       layers.set(name, floatLayers.has(name) ? float.layers.get(name)! : quantizedLayers.get(name)!);
     }
     const needed = quantizedValues(nodes, floatLayers);
-    const ranges = new Map([...chosen].filter(([name]) => needed.has(name)));
-    const values = fitRanges(nodes, layers, ranges, activations);
+    const values = fitRanges(nodes, layers, new Map([...chosen].filter(([name]) => needed.has(name))));
     return {
       ...model,
       precision: 'int8-static',
@@ -141,11 +162,11 @@ export async function quantizeStatic(
     step: 'quantize-static',
     details: {
       activations,
-      observer,
-      ...(observer === 'percentile' ? { percentile } : {}),
-      calibrationImages: options.calibration.length,
+      ...(trained === undefined ? { observer } : { ranges: 'trained' }),
+      ...(trained === undefined && observer === 'percentile' ? { percentile } : {}),
+      ...(looks ? { calibrationImages: options.calibration.length } : {}),
       equalize: equalizes,
-      biasCorrection,
+      biasCorrection: correctsBias,
       keepFloat: [...kept],
     },
   };
@@ -155,10 +176,10 @@ export async function quantizeStatic(
     report: {
       values: [...(scheme?.mode === 'static' ? scheme.values : [])].map(([name, { scale, zeroPoint }]) => {
         const lowest = activations === 'qs8' ? -128 : 0;
-        const { min, max } = observers.get(name)!;
+        const seen = observers.get(name);
         return {
           name,
-          seen: { min, max },
+          ...(seen === undefined ? {} : { seen: { min: seen.min, max: seen.max } }),
           kept: { min: scale * (lowest - zeroPoint), max: scale * (lowest + 255 - zeroPoint) },
           scale,
           zeroPoint,
@@ -201,21 +222,24 @@ function rangeOf(
 /** Biases are int32 in the engine; half of that range leaves room for the sum they start. */
 const LARGEST_BIAS = 2 ** 30;
 
-/** Every layer with quantized weights. */
+/**
+ * Every layer with quantized weights.
+ *
+ * @param observers of the values, for bias correction; none where biases stay as they are
+ */
 function quantizeLayers(
   float: Model,
   nodes: readonly ValueNode[],
-  observers: ReadonlyMap<string, ValueObserver>,
-  ranges: ReadonlyMap<string, Range>,
+  values: ReadonlyMap<string, Quantization>,
   activations: 'qs8' | 'qu8',
-  biasCorrection: boolean,
+  observers: ReadonlyMap<string, ValueObserver> | undefined,
 ): Map<string, Layer> {
   const quantized = new Map<string, Layer>();
   for (const { name, spec, inputs } of nodes) {
     if (spec === undefined) continue;
     const original = float.layers.get(name)!;
     const real = toFloat32(original.weights);
-    const inputScale = quantizationOf(ranges.get(inputs[0]!)!, activations).scale;
+    const inputScale = values.get(inputs[0]!)!.scale;
     // The unit of the bias is input scale times weight scale: tiny weights beside a large bias need a coarser scale.
     // Hard-sigmoid is folded into its layer as (x + 3) / 6, hence the 3.
     const least = (o: number) => {
@@ -230,7 +254,9 @@ function quantizeLayers(
     const layer = { ...original, weights };
     quantized.set(
       name,
-      biasCorrection ? correctBias(original, layer, spec, observers.get(inputs[0]!)!.channelMeans()) : layer,
+      observers === undefined
+        ? layer
+        : correctBias(original, layer, spec, observers.get(inputs[0]!)!.channelMeans()),
     );
   }
   return quantized;

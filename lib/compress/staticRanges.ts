@@ -1,5 +1,4 @@
 import type { Layer, Quantization } from '../model/model.js';
-import { quantizationOf, type Range } from './observers.js';
 import type { ValueNode } from './values.js';
 
 /** What XNNPACK's fixed-point operators ask of `input scale / output scale` (or the product it stands for). */
@@ -15,18 +14,17 @@ const LIMITS = {
 const ROUNDS = 8;
 
 /**
- * Scales and zero points for ranges, widened where needed so that the engine's operators accept each ratio of scales.
- * Real networks hardly ever need it; a channel that is almost always zero can.
+ * Scales, raised where needed so that the engine's operators accept each ratio of scales. Real networks hardly ever need
+ * it; a channel that is almost always zero can.
  *
- * @param ranges of the values that are quantized
+ * @param wanted scales and zero points of the values that are quantized
  */
 export function fitRanges(
   nodes: readonly ValueNode[],
   layers: ReadonlyMap<string, Layer>,
-  ranges: ReadonlyMap<string, Range>,
-  type: 'qs8' | 'qu8',
+  wanted: ReadonlyMap<string, Quantization>,
 ): Map<string, Quantization> {
-  const values = new Map([...ranges].map(([name, range]) => [name, quantizationOf(range, type)]));
+  const values = new Map(wanted);
   const raise = (name: string, scale: number): void => {
     const value = values.get(name)!;
     if (value.scale < scale) values.set(name, { ...value, scale: Math.fround(scale) });

@@ -89,6 +89,42 @@ describe('static quantization', () => {
     expect(await runModel(await throughFile(quantized), input)).toEqual(logits);
   });
 
+  it('with trained ranges needs no calibration and is what calibration to these ranges gives', async () => {
+    const plain = { observe, equalize: false, biasCorrection: false } as const;
+    const { model: calibrated } = await quantizeStatic(model, { ...plain, calibration });
+    const scheme = calibrated.quantization;
+    if (scheme?.mode !== 'static') throw new Error('not static');
+    const ranges = Object.fromEntries(scheme.values);
+    const { model: trained, report } = await quantizeStatic(model, { observe, calibration: [], ranges });
+    expect(trained.quantization).toEqual(scheme);
+    expect(report.values.every(({ seen }) => seen === undefined)).toBe(true);
+    const input = randomImages(model, 2, 9);
+    expect(await runModel(trained, input)).toEqual(await runModel(calibrated, input));
+  });
+
+  it.each<[string, (ranges: Record<string, { scale: number; zeroPoint: number }>) => void]>([
+    ['lack a value', (ranges) => delete ranges['pool']],
+    ['have a scale of 0', (ranges) => (ranges['pool'] = { scale: 0, zeroPoint: 0 })],
+    ['have a scale below single precision', (ranges) => (ranges['pool'] = { scale: 1e-60, zeroPoint: 0 })],
+    ['have a zero point outside int8', (ranges) => (ranges['pool'] = { scale: 1, zeroPoint: 128 })],
+    ['name a value there is not', (ranges) => (ranges['features.99.0'] = { scale: 1, zeroPoint: 0 })],
+  ])('refuses trained ranges that %s', async (_, spoil) => {
+    const ranges = Object.fromEntries(
+      valueGraph(model.architecture).map(({ name }) => [name, { scale: 0.1, zeroPoint: 0 }]),
+    );
+    spoil(ranges);
+    const refused = quantizeStatic(model, { observe, calibration: [], ranges });
+    await expect(refused).rejects.toThrow(code('ERR_INVALID_ARGUMENT'));
+  });
+
+  it('refuses to equalize beside trained ranges, which would no longer fit', async () => {
+    const ranges = Object.fromEntries(
+      valueGraph(model.architecture).map(({ name }) => [name, { scale: 0.1, zeroPoint: 0 }]),
+    );
+    const refused = quantizeStatic(model, { observe, calibration, ranges, equalize: true });
+    await expect(refused).rejects.toThrow(code('ERR_INVALID_ARGUMENT'));
+  });
+
   it('leaves named layers in float, exactly as folded', async () => {
     const keepFloat = ['features.0.0', 'features.1.block.0.0', 'classifier.3'];
     const options = { calibration, observe, equalize: false };
@@ -285,8 +321,10 @@ describe('scales the engine accepts', () => {
     const exponents = fc.array(fc.integer({ min: -16, max: 16 }), { minLength: nodes.length, maxLength: nodes.length });
     fc.assert(
       fc.property(exponents, (powers) => {
-        const ranges = new Map(nodes.map(({ name }, i) => [name, { min: -(2 ** powers[i]!), max: 2 ** powers[i]! }]));
-        const values = fitRanges(nodes, layers, ranges, 'qs8');
+        const wanted = new Map(
+          nodes.map(({ name }, i) => [name, quantizationOf({ min: -(2 ** powers[i]!), max: 2 ** powers[i]! }, 'qs8')]),
+        );
+        const values = fitRanges(nodes, layers, wanted);
         const scaleOf = (name: string) => values.get(name)!.scale;
         for (const { name, op, inputs } of nodes) {
           const ratio = inputs.reduce((product, input) => product * scaleOf(input), 1) / scaleOf(name);
