@@ -2,9 +2,10 @@ import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { foldModel } from '../model/foldBatchNorm.js';
 import type { Model, Precision } from '../model/model.js';
 import { calibrate, requireCalibration, type ObserveModel } from './calibrate.js';
+import { equalizeCalibrated } from './equalizeCalibrated.js';
 import { toFp16 } from './fp16.js';
 import { checkPruneOptions, prune, type PruneOptions, type PruneReport } from './prune.js';
-import { inSinglePrecision, quantizeDynamic, type QuantizeDynamicOptions } from './quantizeDynamic.js';
+import { inSinglePrecision, quantizeDynamic, type QuantizeDynamicOptions, tinyLayers } from './quantizeDynamic.js';
 import { quantizeStatic, type QuantizeStaticOptions, type QuantizeStaticReport } from './quantizeStatic.js';
 import { recalibrate, type RunToLayer } from './recalibrate.js';
 import { reconstruct } from './reconstruct.js';
@@ -18,8 +19,15 @@ export type CompressStage =
   | { readonly stage: 'recalibrate' }
   /** Solves for the weights that pruning left, so that each layer puts out what it did before. Needs calibration data. */
   | { readonly stage: 'reconstruct' }
-  /** With scope `all`, calibration data are used to correct biases unless `biasCorrection` is false. */
-  | ({ readonly stage: 'quantize-dynamic'; readonly biasCorrection?: boolean } & Omit<QuantizeDynamicOptions, 'means'>)
+  /**
+   * With scope `all`, calibration data are used to even out channels and to correct biases, unless `equalize` or
+   * `biasCorrection` is false. Where channels are even, `keepFloat` is `tinyLayers` unless given.
+   */
+  | ({
+      readonly stage: 'quantize-dynamic';
+      readonly equalize?: boolean;
+      readonly biasCorrection?: boolean;
+    } & Omit<QuantizeDynamicOptions, 'means'>)
   /** Needs calibration data, except beside `ranges`. `keepFloat` is `sensitive` unless given; beside `ranges` nothing. */
   | ({ readonly stage: 'quantize-static'; readonly target?: KeepFloatTarget } & Pick<
       QuantizeStaticOptions,
@@ -124,13 +132,24 @@ async function runStage(
       return { model: repaired, reference: unpruned };
     }
     case 'quantize-dynamic': {
-      const { stage: _, biasCorrection = true, ...rest } = stage;
+      const { stage: _, equalize = true, biasCorrection = true, ...rest } = stage;
       // PyTorch's way, scope `linear`, stays PyTorch's.
-      const corrects = biasCorrection && (rest.scope ?? 'all') === 'all' && calibration.length > 0;
-      if (!corrects) return { model: quantizeDynamic(model, rest), reference: model };
-      const observers = await calibrate(foldModel(inSinglePrecision(model)), calibration, engine.observe, signal);
+      const usesCalibration = (rest.scope ?? 'all') === 'all' && calibration.length > 0;
+      if (!usesCalibration || !(equalize || biasCorrection)) {
+        return { model: quantizeDynamic(model, rest), reference: model };
+      }
+      const observed = (float: Model) => calibrate(float, calibration, engine.observe, signal);
+      const folded = foldModel(inSinglePrecision(model));
+      const { float, observers } = equalize
+        ? await equalizeCalibrated(folded, observed)
+        : { float: folded, observers: await observed(folded) };
       const means = new Map([...observers].map(([name, observer]) => [name, observer.channelMeans()]));
-      return { model: quantizeDynamic(model, { ...rest, means }), reference: model };
+      const quantized = quantizeDynamic(float, {
+        ...(equalize ? { keepFloat: tinyLayers(model.architecture) } : {}),
+        ...rest,
+        ...(biasCorrection ? { means } : {}),
+      });
+      return { model: withDetails(quantized, { equalize }), reference: float };
     }
     case 'quantize-static': {
       const { stage: _, target, keepFloat = stage.ranges === undefined ? 'sensitive' : [], ...rest } = stage;
@@ -208,6 +227,13 @@ export function checkStages(
         );
     }
   });
+}
+
+/** Adds to what the last step of a model's provenance says. */
+function withDetails(model: Model, details: { readonly [key: string]: unknown }): Model {
+  const last = model.provenance.at(-1)!;
+  const step = { ...last, details: { ...last.details, ...details } };
+  return { ...model, provenance: [...model.provenance.slice(0, -1), step] };
 }
 
 function nameOf(stages: readonly CompressStage[], index: number): string {

@@ -5,7 +5,7 @@ import type { Layer, Model, Quantization } from '../model/model.js';
 import { toFloat32 } from '../model/weights.js';
 import { correctBias } from './biasCorrection.js';
 import { calibrate, requireCalibration, type ObserveModel } from './calibrate.js';
-import { equalize } from './equalize.js';
+import { equalizeCalibrated } from './equalizeCalibrated.js';
 import { chooseRange, quantizationOf, type ObserverKind, type Range, type ValueObserver } from './observers.js';
 import { inSinglePrecision, isPointwise, narrowLayers } from './quantizeDynamic.js';
 import { quantizePerChannel, quantizePerTensorUnsigned } from './quantizeWeights.js';
@@ -113,11 +113,9 @@ export async function quantizeStatic(
 
   const observed = (float: Model) => calibrate(float, options.calibration, options.observe, options.signal);
   let float = foldModel(inSinglePrecision(model));
-  let observers = looks ? await observed(float) : new Map<string, ValueObserver>();
-  if (equalizes) {
-    float = equalize(float, new Map([...observers].map(([name, { channelPeaks }]) => [name, channelPeaks])));
-    observers = await observed(float);
-  }
+  let observers = new Map<string, ValueObserver>();
+  if (equalizes) ({ float, observers } = await equalizeCalibrated(float, observed));
+  else if (looks) observers = await observed(float);
   const chosen =
     trained ??
     new Map(

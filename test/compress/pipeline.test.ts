@@ -6,7 +6,7 @@ import { checkGoals, parseGoals } from '../../lib/compress/goals.js';
 import { layerStatistics } from '../../lib/compress/layerStatistics.js';
 import { checkStages, runStages, type CompressStage } from '../../lib/compress/pipeline.js';
 import { prune } from '../../lib/compress/prune.js';
-import { quantizeDynamic } from '../../lib/compress/quantizeDynamic.js';
+import { quantizeDynamic, tinyLayers } from '../../lib/compress/quantizeDynamic.js';
 import { sensitiveLayers } from '../../lib/compress/quantizeStatic.js';
 import { reportJson, reportMarkdown } from '../../lib/compress/report.js';
 import { reportHtml } from '../../lib/compress/reportHtml.js';
@@ -15,7 +15,7 @@ import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import type { Model } from '../../lib/model/model.js';
 import { toFloat32 } from '../../lib/model/weights.js';
 import { randomImages, randomModel } from '../randomModel.js';
-import { pictures, plainArchitecture, relativeError, run, runModel } from './running.js';
+import { pictures, plainArchitecture, relativeError, run, runModel, withUnevenChannels } from './running.js';
 
 const model = plainArchitecture(randomModel());
 const calibration = pictures(randomImages(model, 8, 5), 8);
@@ -76,14 +76,31 @@ describe('the pipeline', () => {
       (await runStages(model, [stage], { engine: COMPRESS_ENGINE, calibration }))[0]!.model;
     const input = randomImages(model, 8, 9);
     const expected = await runModel(model, input);
-    const corrected = await outcomeOf({ stage: 'quantize-dynamic' });
-    const plain = await outcomeOf({ stage: 'quantize-dynamic', biasCorrection: false });
+    const corrected = await outcomeOf({ stage: 'quantize-dynamic', equalize: false });
+    const plain = await outcomeOf({ stage: 'quantize-dynamic', equalize: false, biasCorrection: false });
     expect(plain.layers).toEqual(quantizeDynamic(model).layers);
     expect(relativeError(await runModel(corrected, input), expected)).toBeLessThan(
       relativeError(await runModel(plain, input), expected),
     );
     const linear = await outcomeOf({ stage: 'quantize-dynamic', scope: 'linear' });
     expect(linear.layers).toEqual(quantizeDynamic(model, { scope: 'linear' }).layers);
+  });
+
+  it('evens out channels before dynamic int8, so that only the smallest layers stay in float', async () => {
+    const uneven = withUnevenChannels(model);
+    const outcomeOf = async (equalize: boolean) => {
+      const stage = { stage: 'quantize-dynamic', equalize, keepFloat: tinyLayers(model.architecture) } as const;
+      return (await runStages(uneven, [stage], { engine: COMPRESS_ENGINE, calibration }))[0]!.model;
+    };
+    const input = randomImages(model, 8, 9);
+    const expected = await runModel(uneven, input);
+    const even = await outcomeOf(true);
+    expect(relativeError(await runModel(even, input), expected)).toBeLessThan(
+      0.8 * relativeError(await runModel(await outcomeOf(false), input), expected),
+    );
+    const [byDefault] = await runStages(uneven, [{ stage: 'quantize-dynamic' }], { engine: COMPRESS_ENGINE, calibration });
+    expect(byDefault!.model.layers).toEqual(even.layers);
+    expect(byDefault!.model.provenance.at(-1)!.details).toMatchObject({ equalize: true, biasCorrection: true });
   });
 
   it('keeps what is said about probabilities through every stage', async () => {

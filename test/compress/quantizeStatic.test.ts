@@ -15,7 +15,7 @@ import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import { lower } from '../../lib/model/lower.js';
 import type { Model } from '../../lib/model/model.js';
 import { randomFloats, randomImages, randomModel } from '../randomModel.js';
-import { observe, pictures, relativeError, run, runModel, throughFile } from './running.js';
+import { observe, pictures, relativeError, run, runModel, throughFile, withUnevenChannels } from './running.js';
 
 const model = randomModel();
 const calibration = pictures(randomImages(model, 12, 5), 12);
@@ -25,18 +25,6 @@ const code = (expected: string) => expect.objectContaining({ code: expected });
 async function peaksOf(source: Model): Promise<Map<string, Float64Array>> {
   const observers = await calibrate(source, calibration, observe);
   return new Map([...observers].map(([name, { channelPeaks }]) => [name, channelPeaks]));
-}
-
-/** Each channel of a value scaled so that they range over four orders of magnitude, as real checkpoints do. */
-function withUnevenChannels(source: Model): Model {
-  const layers = new Map(source.layers);
-  for (const name of ['features.2.block.2.0', 'features.3.block.2.0']) {
-    const layer = layers.get(name)!;
-    const grow = (values: Float32Array) => values.map((value, c) => value * (c % 8 === 0 ? 50 : 1));
-    const batchNorm = { ...layer.batchNorm!, weight: grow(layer.batchNorm!.weight), bias: grow(layer.batchNorm!.bias) };
-    layers.set(name, { ...layer, batchNorm });
-  }
-  return { ...source, layers };
 }
 
 describe('the values of the network', () => {
