@@ -14,27 +14,33 @@ mkdir -p "$reports"
 # Photos are averaged down to this many pixels a side first: what did best of 32, 48, 64, 96 and 224 (docs/training.md).
 reduce=32
 
-# convert RUN MODEL: a run's averaged weights, with the temperature fitted for them
+# convert RUN FILE: a run's averaged weights, with the temperature fitted for them
 convert() {
-  node scripts/models/convert.mjs "$work/$1.pth" "models/$2.safetensors" \
+  node scripts/models/convert.mjs "$work/$1.pth" "$2" \
     --reduce "$reduce" --confidence "$work/$1.confidence.json" --card "$work/$1.card.json"
 }
 
-# quantize FROM MODEL OPTIONS...
-quantize() {
+# compress FROM MODEL OPTIONS...
+compress() {
   local from=$1 model=$2
   shift 2
-  node dist/cli/main.js compress "models/$from.safetensors" -o "models/$model.safetensors" "$@" \
-    --calibrate "$data/household_train.bin" --evaluate "$data/household_test.bin" --report "$reports/$model.md"
+  node dist/cli/main.js compress "$from" -o "models/$model.safetensors" "$@" \
+    --evaluate "$data/household_test.bin" --report "$reports/$model.md"
 }
 
-convert average household-fp32
-convert pruned household-pruned
-convert sparse80 household-sparse80
+calibration=(--calibrate "$data/household_train.bin")
+float=models/household-fp32.safetensors
+convert average "$float"
+convert sparse80 models/household-sparse80.safetensors
 # FP16 is how the package carries the float model; it runs as float32.
-quantize household-fp32 household-fp16 --quantize fp16
-quantize household-fp32 household-int8-dynamic --quantize dynamic
-quantize household-fp32 household-int8-static --quantize static
-quantize household-pruned household-pruned-int8-dynamic --quantize dynamic
+compress "$float" household-fp16 --quantize fp16
+compress "$float" household-int8-dynamic --quantize dynamic "${calibration[@]}"
+# Pruned weights are solved for anew, which wants more pictures than ranges do.
+compress "$float" household-pruned-int8-dynamic --prune 0.3 --quantize dynamic "${calibration[@]}" \
+  --calibrate-images 400 --keep-stages "$reports/pruned"
+cp "$reports/pruned/2-reconstruct.safetensors" models/household-pruned.safetensors
+# Every layer in int8, with the weights and ranges of quantization-aware training.
+convert int8 "$reports/int8.safetensors"
+compress "$reports/int8.safetensors" household-int8-static --quantize static --ranges "$work/int8.ranges.json"
 node scripts/models/manifest.mjs --data "$data/household_test.bin"
 ls -l models

@@ -17,16 +17,20 @@ class Augmentation:
     Makes batches [N, 3, size, size], normalized, from pixels [N, 3, 32, 32] in 0..1. `generator` decides all.
 
     Each batch comes in two views: `hard` is what the student gets; `clean` is the same pictures before texture, grain
-    and erasing, for teachers that have not learnt to see through those.
+    and erasing, for teachers that have not learnt to see through those. With `detail=False` both are the clean one.
     """
 
-    def __init__(self, generator: torch.Generator):
+    def __init__(self, generator: torch.Generator, detail: bool = True):
         self.generator = generator
+        self.detail = detail
 
     def __call__(self, pixels: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         pixels = self.replace_backgrounds(pixels, share=0.2)
         pixels = self.jitter_colours(pixels)
         clean = self.sample(pixels, size).clamp_(0, 1)
+        if not self.detail:
+            view = normalize(clean)
+            return view, view
         hard = self.add_detail(clean.clone(), share=0.1).clamp_(0, 1)
         return self.erase(normalize(hard), share=0.25), normalize(clean)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
-Trains the household models from ../shared: two runs of the main recipe, then the dense, the pruned and the sparse network
-that ship; writes checkpoints, logs, plots, the confidence file and the card.
+Trains the household models from ../shared: two runs of the main recipe, then the dense network that ships, then from it the
+sparse one and the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
 
     python3 scripts/train/run.py [--shared ../shared] [--work build-train] [--jobs 2]
 
@@ -47,22 +47,24 @@ def main() -> None:
         first = train.weights_path(options.work, recipes.FIRST)
         if not first.exists():
             shutil.copy(options.shared / "checkpoints" / "household-first.pth", first)
-        for stage in (recipes.MAIN, recipes.LATER):
+        for stage in recipes.STAGES:
             run_stage(stage, options)
-        train.average(options.work, recipes.AVERAGED, recipes.AVERAGE)
+            if recipes.DENSE in stage:
+                train.average(options.work, recipes.AVERAGED, recipes.AVERAGE)
     finish(options.shared, options.work)
 
 
 def all_recipes() -> list[train.Recipe]:
-    return [*recipes.MAIN, *recipes.LATER]
+    return [recipe for stage in recipes.STAGES for recipe in stage]
 
 
 def run_one(shared: Path, work: Path, name: str) -> None:
     # Two runs of one thread each get more done than one run of two threads.
     torch.set_num_threads(1)
-    kept, held_out = hold_out(read_pictures(shared, "train"))
+    pictures = read_pictures(shared, "train")
+    kept, held_out = hold_out(pictures)
     recipe = next(recipe for recipe in all_recipes() if recipe.name == name)
-    train.Run(recipe, kept, held_out, shared, work).train()
+    train.Run(recipe, kept if recipe.holds_out else pictures, held_out, shared, work).train()
 
 
 def run_stage(stage: tuple[train.Recipe, ...], options: argparse.Namespace) -> None:
@@ -98,14 +100,14 @@ def finish(shared: Path, work: Path) -> None:
         logits = train.logits(train.load(work, name), test)
         scores[name] = summary(logits, test.labels, temperature)
         scores[name]["rejection"] = rejection_table(logits, test.labels, temperature)
-        write_json(work / f"{name}.confidence.json", confidence)
+        train.write_json(work / f"{name}.confidence.json", confidence)
     for recipe in all_recipes():
-        write_json(work / f"{recipe.name}.card.json", provenance(recipe))
+        train.write_json(work / f"{recipe.name}.card.json", provenance(recipe))
     averaged = {"run": recipes.AVERAGE, "averageOf": list(recipes.AVERAGED)}
-    write_json(work / f"{recipes.AVERAGE}.card.json", {**provenance(recipes.DENSE), **averaged})
+    train.write_json(work / f"{recipes.AVERAGE}.card.json", {**provenance(recipes.DENSE), **averaged})
     main_top1 = [scores[recipe.name]["top1"] for recipe in recipes.MAIN]
     spread = {"top1": main_top1, "mean": sum(main_top1) / len(main_top1), "range": max(main_top1) - min(main_top1)}
-    write_json(work / "card.json", {"confidence": confidence, "mainRecipe": spread, "test": scores})
+    train.write_json(work / "card.json", {"confidence": confidence, "mainRecipe": spread, "test": scores})
     logs = {recipe.name: read_log(work, recipe.name) for recipe in all_recipes()}
     (work / "training.svg").write_text(plots.curves(logs), encoding="utf-8")
     confusion = scores[recipes.AVERAGE]["confusion"]
@@ -132,18 +134,16 @@ def provenance(recipe: train.Recipe) -> dict:
     """What a model file says of its training."""
     return {
         "from": "Keras Applications MobileNetV3-Small, ImageNet weights (Apache-2.0)",
-        "data": "CIFAR-100, ten household classes, 450 of 500 training pictures each (Krizhevsky 2009)",
+        "data": f"CIFAR-100, ten household classes, {450 if recipe.holds_out else 500} of 500 training pictures each "
+        "(Krizhevsky 2009)",
         "run": recipe.name,
         "start": {None: "ImageNet weights", recipes.FIRST: "household-first.pth"}.get(recipe.start, recipe.start),
         "teachers": list(recipe.teachers),
         "seed": recipe.seed,
         "epochs": recipe.epochs,
         "pruned": recipe.prune_amount,
+        "int8": recipe.int8,
     }
-
-
-def write_json(path: Path, value: dict) -> None:
-    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def read_log(work: Path, name: str) -> list[dict]:

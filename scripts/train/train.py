@@ -14,11 +14,14 @@ import keras_weights
 import prune
 from augment import Augmentation
 from data import LABELS, Pictures, enlarge
+from quantized import QuantizedNetwork
 
 
 # What the shipped network takes, pixels a side. Smaller sizes are for the first part of a run.
 FULL_SIZE = 224
 CPU = Path("/proc/cpuinfo")
+# Pictures on which the first int8 ranges are found.
+CALIBRATION_PICTURES = 200
 HAS_BFLOAT16 = CPU.exists() and "avx512_bf16" in CPU.read_text(encoding="utf-8")
 
 
@@ -38,6 +41,8 @@ class Recipe:
     teachers: tuple[str, ...] = ()
     # Name of the run this one goes on from; None: the Keras weights.
     start: str | None = None
+    # False: learns from the held-out pictures too. For runs that choose nothing and go on from a network that knows them.
+    holds_out: bool = True
     batch: int = 50
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
@@ -45,8 +50,12 @@ class Recipe:
     label_share: float = 0.3
     temperature: float = 2.0
     warmup_steps: int = 100
+    # False: the student sees what its teachers see, to become like them instead of learning to see through noise.
+    detail: bool = True
     prune_amount: float = 0.0
     prune_layers: str = "all"
+    # Rounds weights and values to int8 in the forward pass (see quantized.py).
+    int8: bool = False
 
     @property
     def epochs(self) -> int:
@@ -75,7 +84,8 @@ class Run:
         final = weights_path(self.work, recipe.name)
         if final.exists():
             return final
-        network = self._start()
+        start = self._start()
+        network = self._quantized(start) if recipe.int8 else start
         _follow_statistics(network)
         network.to(memory_format=torch.channels_last)
         teachers = [load(self.work, name) for name in recipe.teachers]
@@ -91,7 +101,7 @@ class Run:
         for epoch in range(first, recipe.epochs):
             # Seeded per epoch, so that a resumed run draws the same pictures.
             torch.manual_seed(recipe.seed * 100_003 + epoch)
-            augmentation = Augmentation(torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch))
+            augmentation = Augmentation(torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch), recipe.detail)
             started, losses = time.time(), []
             network.train()
             order = torch.randperm(len(self.pictures), generator=augmentation.generator)
@@ -109,6 +119,11 @@ class Run:
             self._save(network, optimizer, averaged, pruning, epoch + 1)
         if pruning is not None:
             pruning.apply_to(averaged)
+        if recipe.int8:
+            network.load_state_dict(averaged)
+            network.into(start)
+            averaged = start.state_dict()
+            write_json(self.work / f"{recipe.name}.ranges.json", network.quantization())
         write_state(final, {name: value.contiguous() for name, value in averaged.items()})
         self._resume_path.unlink(missing_ok=True)
         return final
@@ -122,6 +137,19 @@ class Run:
         keras_weights.import_keras(network, keras, self.pictures)
         return network
 
+    def _quantized(self, start: torch.nn.Module) -> QuantizedNetwork:
+        """Equalized, with first ranges from pictures spread over all classes."""
+        network = QuantizedNetwork(start)
+        step = max(1, len(self.pictures) // CALIBRATION_PICTURES)
+        pictures = self.pictures.pixels[::step]
+        for equalize in (True, False):
+            network.begin_calibration()
+            logits(network, Pictures(pictures, self.pictures.labels[::step]))
+            if equalize:
+                network.equalize()
+        network.end_calibration()
+        return network
+
     def _groups(self, network: torch.nn.Module) -> list[dict]:
         """The head learns faster than the pretrained body; biases and batch norms do not decay."""
         groups = []
@@ -130,7 +158,7 @@ class Run:
                 parameters = [
                     parameter
                     for name, parameter in network.named_parameters()
-                    if name.startswith("classifier") == head and (parameter.ndim > 1) == decays
+                    if ("classifier" in name) == head and (parameter.ndim > 1) == decays
                 ]
                 peak = self.recipe.head_learning_rate if head else self.recipe.learning_rate
                 decay = self.recipe.weight_decay if decays else 0.0
@@ -238,6 +266,10 @@ def logits(network: torch.nn.Module, pictures: Pictures, size: int = FULL_SIZE) 
 
 def accuracy(network: torch.nn.Module, pictures: Pictures, size: int = FULL_SIZE) -> float:
     return float((logits(network, pictures, size).argmax(1) == pictures.labels).float().mean())
+
+
+def write_json(path: Path, value: dict) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def write_state(path: Path, state) -> None:

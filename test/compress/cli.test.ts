@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { failuresOf } from '../../lib/cli/compare.js';
 import { runProgram } from '../../lib/cli/program.js';
 import { compareLogits } from '../../lib/compress/compare.js';
+import { valueGraph } from '../../lib/compress/values.js';
 import { readModel, writeModel } from '../../lib/model/format.js';
 import { randomModel } from '../randomModel.js';
 import { describeShared } from '../shared.js';
@@ -87,6 +88,36 @@ describe('neonsense compress', () => {
     expect(await readFile(at('repaired.md'), 'utf8')).toMatch(/^## reconstruct\n\nOptions: `.*"calibrationImages":8/m);
     const { provenance } = await readModel(at('repaired.safetensors'));
     expect(provenance.map(({ step }) => step)).toEqual(['prune', 'reconstruct']);
+  });
+
+  it('quantizes to trained ranges from a file, without pictures, in every layer', async () => {
+    const { architecture } = await readModel(at('in.safetensors'));
+    const ranges = valueGraph(architecture).map(({ name }) => [name, { scale: 0.1, zeroPoint: -3 }]);
+    await writeFile(at('ranges.json'), JSON.stringify(Object.fromEntries(ranges)));
+    const { stdout, stderr, exit } = await neonsense(
+      'compress', at('in.safetensors'), '-o', at('trained.safetensors'), '--quantize', 'static',
+      '--ranges', at('ranges.json'), '--runs', '2',
+    );
+    expect({ stderr, exit }).toEqual({ stderr: '', exit: 0 });
+    expect(stdout).toMatch(/^quantize-static +int8-static/m);
+    const { layers, quantization, provenance } = await readModel(at('trained.safetensors'));
+    expect([...layers.values()].every(({ weights }) => weights.type === 'i8')).toBe(true);
+    expect(quantization).toMatchObject({ mode: 'static', activations: 'qs8' });
+    expect(provenance.at(-1)!.details).toMatchObject({ ranges: 'trained', keepFloat: [], equalize: false });
+  });
+
+  it.each([
+    ['that is not there', ['--quantize', 'static', '--ranges', 'nowhere.json'], 1, /ENOENT/],
+    ['that is no JSON', ['--quantize', 'static', '--ranges', 'in.safetensors'], 2, /JSON/],
+    ['beside dynamic quantization', ['--quantize', 'dynamic', '--ranges', 'empty.json'], 2, /--quantize/],
+    ['without a range for each value', ['--quantize', 'static', '--ranges', 'empty.json'], 2, /ranges\['input'\]/],
+  ])('refuses a file of ranges %s', async (_, args, exit, message) => {
+    await writeFile(at('empty.json'), '{}');
+    const named = args.map((arg) => (arg.includes('.') ? at(arg) : arg));
+    const result = await neonsense('compress', at('in.safetensors'), '-o', at('refused.safetensors'), ...named);
+    expect(result.stderr).toMatch(message);
+    expect(result.exit).toBe(exit);
+    expect(await readdir(folder)).not.toContain('refused.safetensors');
   });
 
   it('takes the steps in the order asked for', async () => {

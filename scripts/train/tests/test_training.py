@@ -22,6 +22,7 @@ import prune
 import train
 from augment import Augmentation, box_blur, of_neighbours
 from data import LABELS, MEAN, STD, Pictures, enlarge, hold_out
+from quantized import QuantizedNetwork
 
 SHARED = Path(os.environ.get("NEONSENSE_SHARED", HERE.parents[2].parent / "shared"))
 
@@ -293,6 +294,104 @@ class Plotting(unittest.TestCase):
         text = plots.confusion([[3, 1], [0, 4]], ["lamp", "chair"])
         parseString(text)
         self.assertIn("lamp", text)
+
+
+class Int8(unittest.TestCase):
+    """The network that training rounds to 8 bits."""
+
+    @classmethod
+    def setUpClass(cls):
+        torch.manual_seed(3)
+        cls.network = keras_weights.build()
+        for module in cls.network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                torch.nn.init.uniform_(module.weight, 0.5, 2)
+                torch.nn.init.uniform_(module.bias, -1, 1)
+        # Batch statistics of their own keep activations sane through 54 random layers.
+        cls.network.train()
+        cls.pictures = enlarge(some_pictures(8).pixels, 64)
+        with torch.no_grad():
+            for _ in range(60):
+                cls.network(cls.pictures)
+        cls.network.eval()
+        with torch.no_grad():
+            cls.expected = cls.network(cls.pictures)
+
+    def calibrated(self, equalize: bool = True) -> QuantizedNetwork:
+        quantized = QuantizedNetwork(self.network)
+        with torch.no_grad():
+            for _ in range(2 if equalize else 1):
+                quantized.begin_calibration()
+                self.float_logits = quantized(self.pictures)
+                if equalize:
+                    quantized.equalize()
+                    equalize = False
+            quantized.end_calibration()
+        return quantized
+
+    def test_folded_and_equalized_it_computes_what_the_network_does(self):
+        quantized = QuantizedNetwork(self.network)
+        with torch.no_grad():
+            quantized.begin_calibration()
+            torch.testing.assert_close(quantized(self.pictures), self.expected, rtol=1e-3, atol=1e-4)
+            before = {name: layer.weight.clone() for name, layer in quantized.layers.items()}
+            quantized.equalize()
+            quantized.begin_calibration()
+            torch.testing.assert_close(quantized(self.pictures), self.expected, rtol=1e-3, atol=1e-4)
+        changed = [name for name, weight in before.items() if not torch.equal(weight, quantized.layers[name].weight)]
+        self.assertIn("features/2/block/0/0", changed)
+        self.assertNotIn("classifier/0", changed)
+
+    def test_equalization_evens_out_the_channels_of_a_residual_stream(self):
+        def spread(quantized: QuantizedNetwork) -> float:
+            peaks = quantized.ranges()["features.3.add"].peaks
+            return float(peaks.max() / peaks.min())
+
+        self.assertLess(spread(self.calibrated()), 0.5 * spread(self.calibrated(equalize=False)))
+
+    def test_rounding_to_8_bits_stays_near_the_float_logits(self):
+        with torch.no_grad():
+            error = (self.calibrated()(self.pictures) - self.expected).pow(2).mean().sqrt() / self.expected.std()
+        self.assertGreater(error, 1e-4)
+        self.assertLess(error, 0.5)
+
+    def test_every_weight_is_one_of_255_steps_of_its_channel(self):
+        layer = self.calibrated().layers["features/4/block/0/0"]
+        weight, rounded = layer.weight.detach().flatten(1), layer.rounded_weight().detach().flatten(1)
+        steps = rounded / (weight.abs().amax(1, keepdim=True) / 127)
+        torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-3)
+        self.assertLessEqual(float(((weight - rounded).abs() / weight.abs().amax(1, keepdim=True)).max()), 0.5 / 127 + 1e-6)
+
+    def test_a_value_is_rounded_within_its_range_and_clipped_outside(self):
+        value = self.calibrated().ranges()["pool"]
+        scale, zero_point = float(value.scale), int(value.zero_point)
+        ends = [scale * (-128 - zero_point), scale * (127 - zero_point)]
+        given = torch.tensor([[ends[0] - 1, 0.0, 1.4 * scale, ends[1] + 1]])
+        torch.testing.assert_close(value(given).detach(), torch.tensor([[ends[0], 0.0, scale, ends[1]]]))
+
+    def test_scales_learn(self):
+        quantized = self.calibrated()
+        quantized(self.pictures).pow(2).sum().backward()
+        for name, value in quantized.ranges().items():
+            self.assertTrue(value.log_scale.grad.isfinite().all(), name)
+        self.assertNotEqual(float(quantized.ranges()["features.0.0.hard-swish"].log_scale.grad), 0)
+
+    def test_its_weights_go_back_into_a_torchvision_network(self):
+        quantized = self.calibrated()
+        target = keras_weights.build().eval()
+        quantized.into(target)
+        with torch.no_grad():
+            torch.testing.assert_close(target(self.pictures), self.expected, rtol=1e-3, atol=1e-4)
+
+    def test_every_value_of_the_engines_plan_has_a_range(self):
+        ranges = self.calibrated().quantization()
+        # 54 layers, 19 hard-swishes, 9 of pool and scale each, 6 sums, the picture, the last pool.
+        self.assertEqual(len(ranges), 54 + 19 + 9 + 9 + 6 + 2)
+        for name in ("input", "features.1.scale", "features.3.add", "features.12.0.hard-swish", "pool", "classifier.3"):
+            self.assertIn(name, ranges)
+        for name, value in ranges.items():
+            self.assertGreater(value["scale"], 0, name)
+            self.assertIn(value["zeroPoint"], range(-128, 128), name)
 
 
 if __name__ == "__main__":
