@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -91,7 +91,7 @@ describe.skipIf(!canPack)('the package (skipped without dist/ and the addon)', {
     expect(ours.filter((path) => places.some((place) => text(path).includes(place)))).toEqual([]);
   });
 
-  it.each(['zod', 'commander'])('carries the licence of %s, which is bundled', (name) => {
+  it.each(['zod', 'commander', 'node-gyp-build'])('carries the licence of %s, which is bundled', (name) => {
     const theirs = readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8');
     expect(text(`third_party/licenses/${name}`)).toBe(theirs);
   });
@@ -109,6 +109,27 @@ describe.skipIf(!canPack)('the package (skipped without dist/ and the addon)', {
     const licences = readdirSync(join(unpacked, 'third_party/licenses'));
     expect(bundled.size).toBeGreaterThan(0);
     expect([...bundled].filter((name) => !licences.includes(name))).toEqual([]);
+  });
+
+  it('is found and loaded by node-gyp-build, as any package with prebuilt binaries', () => {
+    const { LIBC: _, NEONSENSE_BINARY: __, ...env } = process.env;
+    const script = `
+      const load = require(${JSON.stringify(join(root, 'node_modules/node-gyp-build'))});
+      console.log(load.resolve('.'), typeof load('.').createSession);`;
+    const libc = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+    const answer = execFileSync(process.execPath, ['--eval', script], {
+      cwd: unpacked,
+      env: { ...env, LIBC: libc.header.glibcVersionRuntime === undefined ? 'musl' : 'glibc' },
+      encoding: 'utf8',
+    });
+    const report = execFileSync(process.execPath, ['dist/cli/main.js', 'doctor', '--json'], {
+      cwd: unpacked,
+      env,
+      encoding: 'utf8',
+    });
+    const { binary } = JSON.parse(report) as { binary: { file: string; origin: string } };
+    expect(binary.origin).toBe('prebuild');
+    expect(answer).toBe(`${binary.file} function\n`);
   });
 
   it('installs offline and in odd folders, and works from ES modules, CommonJS and TypeScript', async () => {

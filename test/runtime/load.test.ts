@@ -144,6 +144,12 @@ describe('loading', () => {
     });
   });
 
+  it('does not name this platform as one that has a binary when its folder is empty', () => {
+    put(`prebuilds/${here}/README`);
+    put('prebuilds/aix-ppc64/neonsense.node');
+    expect(tryLoad(source())).toMatchObject({ attempts: [{ why: expect.stringMatching(/only for aix-ppc64$/) }] });
+  });
+
   it('says so when there is nothing at all', () => {
     expect(tryLoad(source())).toMatchObject({
       attempts: [{ cause: 'missing-file', advice: expect.stringMatching(/npx neonsense build/) }],
