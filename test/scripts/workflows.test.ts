@@ -58,7 +58,7 @@ test('every target is built, and run where the table of targets says so', () => 
     expected.map(([name, { isRun }]) => [name, isRun]),
   );
   for (const [, name = '', runner = ''] of rows) {
-    if (targets[name].isRun && targets[name].arch === 'arm64') expect(runner).toMatch(/-arm$|^macos-14$/);
+    if (targets[name].isRun && targets[name].arch === 'arm64') expect(runner).toMatch(/-arm$|^macos-15$/);
   }
 });
 
