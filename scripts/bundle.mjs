@@ -2,7 +2,7 @@
 // Bundles lib/ into dist/: one file for the library, one for the command line, one for the benchmark's child processes,
 // and chunks for what each loads only when it is needed. Loading forty small modules took longer than loading and
 // running a model. `tsc` writes the types to dist/types before or after.
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build, transform } from 'esbuild';
 
@@ -15,7 +15,21 @@ function write(file, content) {
   written.add(file);
 }
 
+/** A package's JavaScript is a quarter of it less so. Names stay, and lines are short enough for a stack trace to help. */
+const compact = { minifyWhitespace: true, minifySyntax: true, lineLimit: 160 };
+
+/** Packages of which code is in the bundles. */
+const bundled = new Set();
+
+function noteBundled({ inputs }) {
+  for (const input of Object.keys(inputs)) {
+    const name = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
+    if (name !== undefined) bundled.add(name);
+  }
+}
+
 const common = {
+  ...compact,
   outdir: 'dist',
   outbase: 'lib',
   splitting: true,
@@ -42,6 +56,7 @@ const { outputFiles, metafile } = await build({
   outExtension: { '.js': '.cjs' },
   chunkNames: 'chunks/[name]-[hash]',
 });
+noteBundled(metafile);
 for (const { path, text } of outputFiles) write(relative('.', path), await asCommonJs(text));
 for (const entry of library) {
   const { exports } = metafile.outputs[`dist/${entry}.cjs`];
@@ -62,13 +77,16 @@ write('dist/types/package.json', '{ "type": "commonjs" }\n');
 
 // The programs are each on their own, and load no more files than they need.
 for (const entry of ['cli/main', 'bench/trial']) {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...common,
     entryPoints: [`lib/${entry}.ts`],
     chunkNames: `chunks/${entry.replace('/', '-')}-[hash]`,
   });
+  noteBundled(metafile);
   for (const { path, text } of outputFiles) write(relative('.', path), withRequire(text));
 }
+
+write('dist/bundled.txt', bundledPackages([...bundled].sort()));
 
 // Names of chunks carry a hash of their content, so an earlier build's would stay beside the new ones. They go last:
 // a program that is running meanwhile finds its files.
@@ -77,9 +95,19 @@ for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true }
   if (entry.isFile() && !file.startsWith('dist/types/') && !written.has(file)) rmSync(file);
 }
 
+/** Says whose code is in the bundles, which carry no comments. */
+function bundledPackages(names) {
+  const lines = names.map((name) => {
+    const { version, license } = JSON.parse(readFileSync(join('node_modules', name, 'package.json'), 'utf8'));
+    return `${name} ${version}, ${license}: third_party/licenses/${name}`;
+  });
+  return ['The JavaScript in this folder contains code of', ...lines, ''].join('\n');
+}
+
 /** One of esbuild's ES modules as CommonJS, with its place on the disk where it asks for it. */
 async function asCommonJs(text) {
   const { code } = await transform(text, {
+    ...compact,
     format: 'cjs',
     platform: 'node',
     target: 'node20',

@@ -40,6 +40,8 @@ const SYSTEM_LIBRARIES = {
 /** Zig's linker exports what it defines itself; nothing that another library could mistake for its own. */
 const MACH_O_LINKER_SYMBOLS = ['_mh_dylib_header', '__dso_handle'];
 const PAGE_16K = 16384;
+/** Electron's V8 ends the process when it is handed memory of others. A symbol that is asked for is there by its name. */
+const EXTERNAL_BUFFERS = ['napi_create_external_arraybuffer', 'napi_create_external_buffer'];
 
 /**
  * What a reader wants to know of a binary, from its bytes.
@@ -50,7 +52,8 @@ const PAGE_16K = 16384;
 export function describeBinary(file, withSymbols) {
   const isMachO = file.length >= 4 && file.readUInt32LE(0) === 0xfeedfacf;
   const binary = isMachO ? describeMachO(file) : describeElf(file, withSymbols);
-  return { ...binary, bytes: file.length, buildPaths: buildPaths(file) };
+  const externalBuffers = EXTERNAL_BUFFERS.filter((name) => file.includes(`${name}\0`));
+  return { ...binary, bytes: file.length, externalBuffers, buildPaths: buildPaths(file) };
 }
 
 function describeElf(file, withSymbols) {
@@ -141,6 +144,10 @@ export function problemsOf(binary, expected = {}) {
   expect(
     binary.arch !== 'arm64' || binary.segmentAlignment >= PAGE_16K,
     `segments are aligned to ${binary.segmentAlignment} bytes; with 16 KiB pages (Raspberry Pi 5) it takes ${PAGE_16K}`,
+  );
+  expect(
+    binary.externalBuffers.length === 0,
+    `calls ${binary.externalBuffers.join(' and ')}, which Electron forbids: copy into a buffer that Node made`,
   );
   expect(!binary.writableCode, 'has a segment that is writable and executable');
   expect(binary.runpath.length === 0, `carries the library search path ${binary.runpath.join(':')}`);

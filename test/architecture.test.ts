@@ -31,6 +31,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 
 /** The one file that may load native code. */
 const LOADER = 'lib/runtime/load.ts';
+/** The file that may ask node-gyp-build, which could load too, what names of binaries mean. */
+const FINDER = 'lib/runtime/candidates.ts';
 
 /** Who may include what. A C++ file is allowed by the folder it lies in. */
 const INCLUDE_BORDERS = [
@@ -94,6 +96,9 @@ function checkLibrary(sources: Sources): string[] {
     const { imports, loadsNative } = factsOf(path, text);
     if (path !== LOADER && loadsNative) problems.push(`${path}: only ${LOADER} loads native code`);
     for (const specifier of imports) {
+      if (/^node-gyp-build(\/|$)/.test(specifier) && path !== LOADER && path !== FINDER) {
+        problems.push(`${path}: only ${LOADER} loads native code`);
+      }
       if (!specifier.startsWith('.')) continue;
       const target = posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts');
       if (!target.startsWith('lib/')) {
@@ -180,6 +185,7 @@ describe('the check of lib/', () => {
     ['a utils folder', 'lib/model/utils/a.ts', '', 'a helper lives beside its user'],
     ['a utils file', 'lib/utils.ts', '', 'a helper lives beside its user'],
     ['a second loader', 'lib/runtime/a.ts', `require('node-gyp-build')(root);`, 'only lib/runtime/load.ts'],
+    ['its inner file', 'lib/api/a.ts', `import load from 'node-gyp-build/node-gyp-build.js';`, 'only lib/runtime/load.ts'],
     ['a binary by its name', 'lib/api/a.ts', `require('../../build/neonsense.node');`, 'only lib/runtime/load.ts'],
     ['a binary in a template', 'lib/api/a.ts', 'const file = `${root}/neonsense.node`;', 'only lib/runtime/load.ts'],
     ['dlopen', 'lib/bench/a.ts', `process.dlopen(module, file);`, 'only lib/runtime/load.ts'],
@@ -193,6 +199,7 @@ describe('the check of lib/', () => {
     ['packages and Node', 'lib/model/a.ts', `import { z } from 'zod';\nimport fs from 'node:fs';`],
     ['what only a comment says', 'lib/model/a.ts', `// import '../runtime/b.js', or load it: 'b.node'`],
     ['what only a text says', 'lib/model/a.ts', `const s = "from '../cli/c.js'";`],
+    ['the finder', FINDER, `import names from 'node-gyp-build/node-gyp-build.js';`],
     ['the loader', LOADER, `import '../packageRoot.js';\nrequire('node-gyp-build');`],
   ])('accepts %s', (_, path, text) => {
     expect(checkLibrary({ [path]: text })).toEqual([]);

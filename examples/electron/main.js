@@ -54,12 +54,16 @@ async function ask() {
   await dialog.showMessageBox({ message: predictions[0].label, detail: lines.join('\n') });
 }
 
-await app.whenReady();
-const position = process.argv.indexOf('--check');
-try {
-  app.exit(position === -1 ? ((await ask()), 0) : await check(process.argv[position + 1]));
-} catch (error) {
-  console.error(error);
-  if (position === -1) dialog.showErrorBox('neonsense', String(error));
-  app.exit(1);
+async function run() {
+  const position = process.argv.indexOf('--check');
+  try {
+    app.exit(position === -1 ? ((await ask()), 0) : await check(process.argv[position + 1]));
+  } catch (error) {
+    console.error(error);
+    if (position === -1) dialog.showErrorBox('neonsense', String(error));
+    app.exit(1);
+  }
 }
+
+// Not `await` at the top: Electron is ready only when this module has been evaluated, so both would wait for ever.
+app.whenReady().then(run);

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
+import nodeGypBuild from 'node-gyp-build/node-gyp-build.js';
 import { type Libc, libcOfNode } from './binaryFile.js';
 
 /** How a binary came to be where it was found. */
@@ -27,8 +28,9 @@ export interface Place {
 
 /**
  * The files to try, in order: the one `NEONSENSE_BINARY` names and no other; else a build of one's own, which is
- * newer than what was installed; else the prebuilt ones in `prebuilds/PLATFORM-ARCH/`, which are named as prebuildify
- * does: `NAME.glibc.node`, `NAME.musl.node`, `NAME.node`. In an Electron app's `app.asar` nothing can be loaded, so
+ * newer than what was installed; else the prebuilt ones in `prebuilds/PLATFORM-ARCH/`, whose names (`NAME.glibc.node`,
+ * `NAME.musl.node`, `NAME.node`) node-gyp-build reads and ranks. Which C library runs is our own question, because
+ * node-gyp-build knows musl on Alpine only. In an Electron app's `app.asar` nothing can be loaded, so
  * `app.asar.unpacked` beside it is looked at first.
  */
 export function binaryCandidates(place: Place): Candidate[] {
@@ -61,30 +63,23 @@ function builds(folder: string): Candidate[] {
 
 function prebuilds(folder: string, { platform, arch, libc = libcOfNode }: Place): Candidate[] {
   const found = list(join(folder, 'prebuilds'))
-    .filter((name) => isFor(name, platform, arch))
-    .flatMap((name) =>
+    .map(nodeGypBuild.parseTuple)
+    .filter(nodeGypBuild.matchTuple(platform, arch))
+    .sort(nodeGypBuild.compareTuples)
+    .flatMap(({ name }) =>
       list(join(folder, 'prebuilds', name))
-        .filter(isAddon)
-        .map((file) => ({ name, file })),
-    )
-    .map(({ name, file }) => ({ file: join(folder, 'prebuilds', name, file), libc: libcTag(file) }));
+        .map(nodeGypBuild.parseTags)
+        .filter((tags) => tags !== undefined)
+        .sort(nodeGypBuild.compareTags('node'))
+        .map((tags) => ({ file: join(folder, 'prebuilds', name, tags.file), libc: tags.libc })),
+    );
   const here = found.some((each) => each.libc !== undefined) ? libc() : undefined;
   return found
-    .map((each): Candidate => {
-      const foreign = each.libc !== undefined && here !== undefined && each.libc !== here;
-      return { file: each.file, origin: 'prebuild', ...(foreign ? { foreignLibc: each.libc! } : {}) };
+    .map(({ file, libc }): Candidate => {
+      const foreign = libc !== undefined && here !== undefined && libc !== here;
+      return { file, origin: 'prebuild', ...(foreign ? { foreignLibc: libc } : {}) };
     })
     .sort((a, b) => Number(a.foreignLibc !== undefined) - Number(b.foreignLibc !== undefined));
-}
-
-/** `darwin-x64+arm64` is for both. */
-function isFor(folder: string, platform: string, arch: string): boolean {
-  const [first, architectures = ''] = folder.split('-');
-  return first === platform && architectures.split('+').includes(arch);
-}
-
-function libcTag(file: string): Libc | undefined {
-  return file.split('.').find((tag): tag is Libc => tag === 'glibc' || tag === 'musl');
 }
 
 function isAddon(name: string): boolean {

@@ -94,7 +94,8 @@ export function loadError(attempts: readonly LoadAttempt[], source: LoadSource =
 
 function nothingThere(root: string): LoadAttempt {
   const { platform, arch } = process;
-  const others = prebuiltPlatforms(root);
+  // A folder for this platform may be there, but without a binary in it.
+  const others = prebuiltPlatforms(root).filter((name) => name !== `${platform}-${arch}`);
   const supported = ['linux', 'darwin', 'android'].includes(platform) && ['x64', 'arm64'].includes(arch);
   const file = join(root, 'prebuilds', `${platform}-${arch}`);
   const why =

@@ -94,8 +94,8 @@ function parse(argv) {
     else if (argv[i].startsWith('-')) throw new Error(`unknown option ${argv[i]}`);
     else options.names.push(argv[i]);
   }
-  const odd = options.nodes.find((each) => !/^(\d+|latest|host)$/.test(each));
-  if (odd !== undefined) throw new Error(`--node: expected major versions, latest or host, got ${odd}`);
+  const odd = options.nodes.find((each) => !/^(\d+(\.\d+\.\d+)?|latest|host)$/.test(each));
+  if (odd !== undefined) throw new Error(`--node: expected versions like 22 or 20.9.0, latest or host, got ${odd}`);
   for (const name of options.names) targetNamed(name);
   return options;
 }

@@ -3,6 +3,8 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import sharp from 'sharp';
+import { installStandIn } from './electronStandIn.js';
 import { canPack, pack, type Packed, root, unpack } from './packed.js';
 
 const run = promisify(execFile);
@@ -48,6 +50,24 @@ describe.skipIf(!canPack)('an Electron app (skipped without dist/ and the addon)
 
   it('loads the binary from app.asar.unpacked', async () => {
     expect(await start()).toMatch(/^5 .*app\.asar\.unpacked.*neonsense.*\.node\n$/);
+  });
+
+  it('gets the same label in the main process and a utility process, in a stand-in for Electron', async () => {
+    const app = join(resources, 'app.asar');
+    for (const file of ['main.js', 'classifier-process.js', 'package.json']) cpSync(join(example, file), join(app, file));
+    const launch = installStandIn(join(app, 'node_modules'));
+    const picture = join(resources, 'clock.png');
+    const { data } = await sharp(join(root, 'examples/clock.png')).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+    for (let i = 0; i < data.length; i += 4) [data[i], data[i + 2]] = [data[i + 2]!, data[i]!];
+    writeFileSync(`${picture}.bgra`, data);
+    const { NEONSENSE_BINARY: _, ...env } = process.env;
+    const args = [launch, join(app, 'main.js'), '--check'];
+    const { stdout } = await run(process.execPath, [...args, picture], { env });
+    expect(stdout).toBe('main process: clock\nutility process: clock\n');
+    await expect(run(process.execPath, [...args, join(resources, 'none.png')], { env })).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('none.png is not a picture that Electron can read'),
+    });
   });
 
   it('says why it does not load when the binaries were not packed', async () => {

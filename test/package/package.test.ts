@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -77,7 +77,7 @@ describe.skipIf(!canPack)('the package (skipped without dist/ and the addon)', {
     const scripts = paths().filter((path) => /^dist\/.*\.c?js$/.test(path));
     const external = new Set<string>();
     for (const script of scripts) {
-      for (const [, , name] of text(script).matchAll(/(\bfrom |\bimport |\bimport\(|\brequire\()"([^"\n]+)"/g)) {
+      for (const [, , name] of text(script).matchAll(/(\bfrom ?|\bimport ?|\bimport\(|\brequire\()"([^"\n]+)"/g)) {
         if (name!.startsWith('.')) expect(paths()).toContain(join(script, '..', name!));
         else if (!name!.startsWith('node:')) external.add(name!);
       }
@@ -91,7 +91,7 @@ describe.skipIf(!canPack)('the package (skipped without dist/ and the addon)', {
     expect(ours.filter((path) => places.some((place) => text(path).includes(place)))).toEqual([]);
   });
 
-  it.each(['zod', 'commander'])('carries the licence of %s, which is bundled', (name) => {
+  it.each(['zod', 'commander', 'node-gyp-build'])('carries the licence of %s, which is bundled', (name) => {
     const theirs = readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8');
     expect(text(`third_party/licenses/${name}`)).toBe(theirs);
   });
@@ -102,13 +102,30 @@ describe.skipIf(!canPack)('the package (skipped without dist/ and the addon)', {
   });
 
   it('bundles only packages whose licences it carries', () => {
-    const bundled = new Set<string>();
-    for (const path of paths().filter((each) => /^dist\/.*\.c?js$/.test(each))) {
-      for (const [, name] of text(path).matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)) bundled.add(name!);
-    }
-    const licences = readdirSync(join(unpacked, 'third_party/licenses'));
-    expect(bundled.size).toBeGreaterThan(0);
-    expect([...bundled].filter((name) => !licences.includes(name))).toEqual([]);
+    const bundled = [...text('dist/bundled.txt').matchAll(/^(\S+) \S+, \S+: (third_party\/licenses\/\S+)$/gm)];
+    expect(bundled.map(([, name]) => name)).toEqual(expect.arrayContaining(['zod', 'commander', 'node-gyp-build']));
+    expect(bundled.map(([, , licence]) => licence).filter((licence) => !paths().includes(licence!))).toEqual([]);
+  });
+
+  it('is found and loaded by node-gyp-build, as any package with prebuilt binaries', () => {
+    const { LIBC: _, NEONSENSE_BINARY: __, ...env } = process.env;
+    const script = `
+      const load = require(${JSON.stringify(join(root, 'node_modules/node-gyp-build'))});
+      console.log(load.resolve('.'), typeof load('.').createSession);`;
+    const libc = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+    const answer = execFileSync(process.execPath, ['--eval', script], {
+      cwd: unpacked,
+      env: { ...env, LIBC: libc.header.glibcVersionRuntime === undefined ? 'musl' : 'glibc' },
+      encoding: 'utf8',
+    });
+    const report = execFileSync(process.execPath, ['dist/cli/main.js', 'doctor', '--json'], {
+      cwd: unpacked,
+      env,
+      encoding: 'utf8',
+    });
+    const { binary } = JSON.parse(report) as { binary: { file: string; origin: string } };
+    expect(binary.origin).toBe('prebuild');
+    expect(answer).toBe(`${binary.file} function\n`);
   });
 
   it('installs offline and in odd folders, and works from ES modules, CommonJS and TypeScript', async () => {

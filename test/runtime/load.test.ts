@@ -144,6 +144,12 @@ describe('loading', () => {
     });
   });
 
+  it('does not name this platform as one that has a binary when its folder is empty', () => {
+    put(`prebuilds/${here}/README`);
+    put('prebuilds/aix-ppc64/neonsense.node');
+    expect(tryLoad(source())).toMatchObject({ attempts: [{ why: expect.stringMatching(/only for aix-ppc64$/) }] });
+  });
+
   it('says so when there is nothing at all', () => {
     expect(tryLoad(source())).toMatchObject({
       attempts: [{ cause: 'missing-file', advice: expect.stringMatching(/npx neonsense build/) }],
@@ -164,7 +170,9 @@ describe('the system loader', () => {
   const script = `
     import { build } from 'esbuild';
     const { outputFiles } = await build({ entryPoints: ['lib/runtime/load.ts'], bundle: true, platform: 'node',
-      format: 'esm', write: false, outfile: 'x.mjs' });
+      format: 'esm', write: false, outfile: 'x.mjs',
+      // For node-gyp-build, which is CommonJS.
+      banner: { js: "import { createRequire as r } from 'node:module'; const require = r(import.meta.url);" } });
     const { loadBinding } = await import('data:text/javascript;base64,' + Buffer.from(
       outputFiles[0].text.replaceAll('import.meta.url', ${JSON.stringify(JSON.stringify(source))}),
     ).toString('base64'));

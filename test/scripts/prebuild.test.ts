@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { binaryCandidates } from '../../lib/runtime/candidates.js';
 // @ts-expect-error a script without types
 import { ndkArguments } from '../../scripts/cross/ndk.mjs';
 // @ts-expect-error a script without types
@@ -39,13 +40,16 @@ function put(file: string, content: string | Buffer): void {
   writeFileSync(join(folder, file), content);
 }
 
-test('files are called what node-gyp-build looks for, on each platform the one for it', () => {
+test('node-gyp-build and our own loader find the same file on each platform', () => {
   for (const name of Object.keys(targets)) put(prebuiltFile(name), name);
-  const found = (platform: string, arch: string, libc: string) => {
+  const found = (platform: string, arch: string, libc: 'glibc' | 'musl' | '') => {
     const finder = JSON.stringify(require.resolve('node-gyp-build/node-gyp-build.js'));
     const code = `console.log(require(${finder}).resolve('.'))`;
     const env = { ...process.env, npm_config_platform: platform, npm_config_arch: arch, LIBC: libc };
     const { stdout } = spawnSync(process.execPath, ['-e', code], { cwd: folder, env, encoding: 'utf8' });
+    const [ours] = binaryCandidates({ root: folder, platform, arch, libc: () => (libc === '' ? undefined : libc) });
+    expect(ours?.file ?? '').toBe(stdout.trim());
+    expect(ours?.foreignLibc).toBeUndefined();
     return stdout === '' ? undefined : readFileSync(stdout.trim(), 'utf8');
   };
   expect(found('linux', 'x64', 'glibc')).toBe('linux-x64');

@@ -58,7 +58,7 @@ test('every target is built, and run where the table of targets says so', () => 
     expected.map(([name, { isRun }]) => [name, isRun]),
   );
   for (const [, name = '', runner = ''] of rows) {
-    if (targets[name].isRun && targets[name].arch === 'arm64') expect(runner).toMatch(/-arm$|^macos-14$/);
+    if (targets[name].isRun && targets[name].arch === 'arm64') expect(runner).toMatch(/-arm$|^macos-15$/);
   }
 });
 
@@ -68,7 +68,7 @@ test('nothing is published that was not built, checked, run and tried as a depen
   expect(job(release, 'publish')).toMatch(/^ {4}needs: package$/m);
   expect(job(release, 'smoke')).toMatch(/^ {4}needs: publish$/m);
   const steps = job(release, 'package');
-  const order = ['scripts/prebuild/release.mjs', 'npm pack', 'smoke.mjs --all --tarball', 'upload-artifact'];
+  const order = ['scripts/prebuild/release.mjs', 'name-repository.mjs', 'npm pack', 'smoke.mjs --all --tarball', 'upload-artifact'];
   const places = order.map((text) => steps.indexOf(text));
   expect(places.every((place) => place >= 0)).toBe(true);
   expect([...places].sort((a, b) => a - b)).toEqual(places);
