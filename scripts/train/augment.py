@@ -17,22 +17,29 @@ class Augmentation:
     Makes batches [N, 3, size, size], normalized, from pixels [N, 3, 32, 32] in 0..1. `generator` decides all.
 
     Each batch comes in two views: `hard` is what the student gets; `clean` is the same pictures before texture, grain
-    and erasing, for teachers that have not learnt to see through those. With `detail=False` both are the clean one.
+    and erasing, for teachers that have not learnt to see through those.
     """
 
-    def __init__(self, generator: torch.Generator, detail: bool = True):
+    def __init__(self, generator: torch.Generator):
         self.generator = generator
-        self.detail = detail
 
     def __call__(self, pixels: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         pixels = self.replace_backgrounds(pixels, share=0.2)
         pixels = self.jitter_colours(pixels)
         clean = self.sample(pixels, size).clamp_(0, 1)
-        if not self.detail:
-            view = normalize(clean)
-            return view, view
         hard = self.add_detail(clean.clone(), share=0.1).clamp_(0, 1)
         return self.erase(normalize(hard), share=0.25), normalize(clean)
+
+    def lightly(self, pixels: torch.Tensor, size: int) -> torch.Tensor:
+        """The pictures as they come, [N, 3, size, size], normalized: some mirrored, all moved and scaled a little."""
+        count = len(pixels)
+        theta = torch.zeros(count, 2, 3)
+        scale = self.uniform(count, low=0.9, high=1.05)
+        theta[:, 0, 0] = scale * torch.where(torch.rand(count, generator=self.generator) < 0.5, -1.0, 1.0)
+        theta[:, 1, 1] = scale
+        theta[:, :, 2] = self.uniform(count, 2, low=-0.08, high=0.08)
+        grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
+        return normalize(F.grid_sample(pixels, grid, "bilinear", "reflection", align_corners=False))
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
         return torch.rand(shape, generator=self.generator) * (high - low) + low

@@ -37,12 +37,25 @@ DENSE = Recipe(
 AVERAGE = "average"
 AVERAGED = (FIRST, DENSE.name)
 
-# What ships compressed goes on from the average and shall become like it again: the teacher alone is the target, on the
-# pictures that it sees itself. (With labels and harder pictures int8 lost 1.9 points before anything was rounded.)
-COMPRESSED = Recipe(
-    name="",
-    seed=0,
-    phases=(),
+# 80 % of the 1x1 convolutions' and the large linear layer's weights are zero; runs on sparse float kernels.
+SPARSE = replace(
+    DENSE,
+    name="sparse80",
+    seed=23,
+    phases=((6, 224),),
+    learning_rate=8e-4,
+    ema=0.99,
+    teachers=(FIRST,),
+    prune_amount=0.8,
+    prune_layers="pointwise",
+)
+
+# Learns to live with 8 bits everywhere: weights and activations, stem and depthwise convolutions included. It shall become
+# like the average again, so the teacher alone is the target, on pictures hardly changed.
+INT8 = Recipe(
+    name="int8",
+    seed=24,
+    phases=((2, 224),),
     learning_rate=1e-4,
     head_learning_rate=1e-4,
     ema=0.99,
@@ -50,26 +63,11 @@ COMPRESSED = Recipe(
     start=AVERAGE,
     holds_out=False,
     label_share=0.0,
-    detail=False,
     weight_decay=0.0,
     warmup_steps=50,
-)
-
-# Learns to live with 8 bits everywhere: weights and activations, stem and depthwise convolutions included.
-INT8 = replace(COMPRESSED, name="int8", seed=24, phases=((2, 224),), int8=True)
-
-# 80 % of the 1x1 convolutions' and the large linear layer's weights are zero; runs on sparse float kernels.
-SPARSE = replace(
-    COMPRESSED,
-    name="sparse80",
-    seed=23,
-    phases=((3, 160), (3, 224)),
-    learning_rate=1e-3,
-    head_learning_rate=1e-3,
-    ema=0.995,
-    prune_amount=0.8,
-    prune_layers="pointwise",
+    light=True,
+    int8=True,
 )
 
 # One after the other.
-STAGES = (MAIN, (DENSE,), (INT8, SPARSE))
+STAGES = (MAIN, (DENSE, SPARSE), (INT8,))

@@ -50,8 +50,8 @@ class Recipe:
     label_share: float = 0.3
     temperature: float = 2.0
     warmup_steps: int = 100
-    # False: the student sees what its teachers see, to become like them instead of learning to see through noise.
-    detail: bool = True
+    # True: no more than mirrored and moved, to become like the teachers on such pictures instead of learning new ones.
+    light: bool = False
     prune_amount: float = 0.0
     prune_layers: str = "all"
     # Rounds weights and values to int8 in the forward pass (see quantized.py).
@@ -101,7 +101,7 @@ class Run:
         for epoch in range(first, recipe.epochs):
             # Seeded per epoch, so that a resumed run draws the same pictures.
             torch.manual_seed(recipe.seed * 100_003 + epoch)
-            augmentation = Augmentation(torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch), recipe.detail)
+            augmentation = Augmentation(torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch))
             started, losses = time.time(), []
             network.train()
             order = torch.randperm(len(self.pictures), generator=augmentation.generator)
@@ -167,10 +167,13 @@ class Run:
 
     def _step(self, network, teachers, optimizer, augmentation, rows, size: int) -> float:
         batch = self.pictures.take(rows)
-        hard, clean = augmentation(batch.pixels, FULL_SIZE)
         smoothing = self.recipe.label_smoothing
         targets = F.one_hot(batch.labels, len(LABELS)).float() * (1 - smoothing) + smoothing / len(LABELS)
-        hard, clean, targets = augmentation.mix(hard, clean, targets)
+        if self.recipe.light:
+            hard = clean = augmentation.lightly(batch.pixels, FULL_SIZE)
+        else:
+            hard, clean = augmentation(batch.pixels, FULL_SIZE)
+            hard, clean, targets = augmentation.mix(hard, clean, targets)
         if size != FULL_SIZE:
             hard = F.interpolate(hard, size=(size, size), mode="bilinear", align_corners=False)
         logits = network(_channels_last(hard))

@@ -296,6 +296,25 @@ class Plotting(unittest.TestCase):
         self.assertIn("lamp", text)
 
 
+class LightAugmentation(unittest.TestCase):
+    def test_pictures_are_mirrored_and_moved_and_no_more(self):
+        pixels = some_pictures(200).pixels
+        lightly = Augmentation(torch.Generator().manual_seed(2)).lightly(pixels, 64)
+        self.assertEqual(lightly.shape, (200, 3, 64, 64))
+        plain = enlarge(pixels, 64)
+
+        def distance(other: torch.Tensor) -> torch.Tensor:
+            return (lightly - other).abs().mean((1, 2, 3))
+
+        mirrored = distance(plain.flip(3)) < distance(plain)
+        self.assertGreater(int(mirrored.sum()), 70)
+        self.assertLess(int(mirrored.sum()), 130)
+        # A picture of another class would be farther away than this by far.
+        nearest = torch.minimum(distance(plain), distance(plain.flip(3)))
+        self.assertLess(float(nearest.mean()), 0.5 * float(distance(plain.roll(1, 0)).mean()))
+        self.assertGreater(float(nearest.min()), 0)
+
+
 class Int8(unittest.TestCase):
     """The network that training rounds to 8 bits."""
 
