@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
-Trains the household models from ../shared: two runs of the main recipe, then the dense network that ships, then from it the
-sparse one and the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
+Trains the household models from ../shared: two runs of the main recipe, then the dense and the sparse network that ship, then
+the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
 
     python3 scripts/train/run.py [--shared ../shared] [--work build-train] [--jobs 2]
 
