@@ -24,8 +24,8 @@ endforeach()
 add_subdirectory(${NEONSENSE_SOURCES}/XNNPACK ${CMAKE_BINARY_DIR}/XNNPACK EXCLUDE_FROM_ALL)
 
 # XNNPACK's x86 kernels load everything before they multiply, and GCC keeps it so: it runs out of the 16 vector registers and
-# keeps an accumulator in memory (f32-gemm 5x16 for FMA3 on a Zen 3 core: 18 instead of 50 GMAC/s). Scheduling with an
-# eye on registers, before they are given out, mends that. AVX-512 has registers enough; Clang needs no telling.
+# keeps an accumulator in memory. With f32-gemm 5x16 for FMA3 that made FP32 take almost twice as long (docs/benchmarks.md).
+# Scheduling with an eye on registers, before they are given out, mends that. AVX-512 has registers enough.
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
   get_target_property(NEONSENSE_KERNELS microkernels-prod SOURCES)
   list(FILTER NEONSENSE_KERNELS INCLUDE REGEX "-(fma3|avx|avx2|sse[0-9]*|ssse3)(-|\\.c$)")

@@ -231,7 +231,11 @@ async function readRanges(file: string): Promise<TrainedRanges> {
   try {
     return JSON.parse(text) as TrainedRanges;
   } catch (error) {
-    throw new NeonsenseError('ERR_INVALID_ARGUMENT', `${file} is no JSON: ${(error as Error).message}`, { cause: error });
+    throw new NeonsenseError(
+      'ERR_INVALID_ARGUMENT',
+      `--ranges: expected JSON like {"pool": {"scale": 0.03, "zeroPoint": -118}} in ${file} but ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 

@@ -42,7 +42,7 @@ export function checkTrainedRanges(
   for (const name of given.keys()) {
     throw new NeonsenseError(
       'ERR_INVALID_ARGUMENT',
-      `ranges names '${name}', which is no value of this network: they are those of another architecture?`,
+      `ranges names '${name}', which is no value of this network: give the ranges of the run that trained it`,
     );
   }
   return checked;

@@ -14,9 +14,9 @@ namespace neonsense::engine {
 // A stem convolution reads so few channels that fetching each tap costs more than its arithmetic. The image is copied in
 // anyway, so where a convolution is its only reader, taps are laid side by side on the way:
 //
-// - kRows, for floats: the taps of one kernel row, which are neighbours in the image. [H, W, C] becomes
+// - rows, for floats: the taps of one kernel row, which are neighbours in the image. [H, W, C] becomes
 //   [H, OW, KW * C], and the KHxKW convolution a KHx1 one with the same weights in the same order.
-// - kPatches, where the image is converted to a fixed int8 or uint8 range first: that is done here too, and as bytes are
+// - patches, where the image is converted to a fixed int8 or uint8 range first: that is done here too, and as bytes are
 //   small, all taps of an output are laid side by side: [OH, OW, KH * KW * C], for a 1x1 convolution. Integer kernels
 //   take 4 or 8 channels at a time, so one run of 27 wastes less than three of 9.
 //
@@ -65,7 +65,7 @@ class InputLayout {
   size_t step_ = 0;      // elements from one column's first tap to the next one's
   size_t left_pad_ = 0;  // elements of padding before a row
 
-  // For kPatches: the converted image with its padding, and how to convert.
+  // For patches: the converted image with its padding, and how to convert.
   std::vector<uint8_t> padded_;
   size_t padded_row_ = 0;      // elements of one row
   size_t padded_start_ = 0;    // index of the image's first element
