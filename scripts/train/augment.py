@@ -9,7 +9,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from data import normalize
+from data import FULL_SIZE, normalize
 
 
 class Augmentation:
@@ -131,15 +131,16 @@ class Augmentation:
         strength = self.uniform(len(large), 1, 1, 1, low=0.3, high=1.0)
         result = large
         for _ in range(1 + int(torch.randint(3, (), generator=self.generator))):
-            grey = box_blur(result.mean(1, keepdim=True), 2)
-            bright = grey > box_blur(grey, 2)
+            radius = pixels_at(large, 2)
+            grey = box_blur(result.mean(1, keepdim=True), radius)
+            bright = grey > box_blur(grey, radius)
             result = torch.where(bright, of_neighbours(torch.maximum, result), of_neighbours(torch.minimum, result))
         return large + (result - large) * strength
 
     def sharpen(self, large: torch.Tensor) -> torch.Tensor:
         """Unsharp mask."""
         radius = 1 + int(torch.randint(5, (), generator=self.generator))
-        soft = box_blur(large, radius)
+        soft = box_blur(large, pixels_at(large, radius))
         return large + (large - soft) * self.uniform(len(large), 1, 1, 1, low=0.5, high=3.0)
 
     def add_texture(self, large: torch.Tensor) -> torch.Tensor:
@@ -157,7 +158,7 @@ class Augmentation:
 
     def blur(self, large: torch.Tensor) -> torch.Tensor:
         radius = 2 + int(torch.randint(6, (), generator=self.generator))
-        return box_blur(large, radius)
+        return box_blur(large, pixels_at(large, radius))
 
     def erase(self, large: torch.Tensor, share: float) -> torch.Tensor:
         """Random erasing (Zhong et al. 2017): a rectangle of noise of one colour's mean."""
@@ -211,6 +212,11 @@ class Augmentation:
             b = float(torch.rand((), generator=self.generator)) ** (1 / (1 - shape))
             if 0 < a + b <= 1:
                 return -math.log(max(float(torch.rand((), generator=self.generator)), 1e-12)) * a / (a + b)
+
+
+def pixels_at(pictures: torch.Tensor, pixels: int) -> int:
+    """A length of `pixels` in a picture of FULL_SIZE, in the pixels of these [N, C, H, W], one at least."""
+    return max(1, round(pixels * pictures.shape[3] / FULL_SIZE))
 
 
 def box_blur(pictures: torch.Tensor, radius: int) -> torch.Tensor:

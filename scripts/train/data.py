@@ -8,6 +8,8 @@ import torch
 
 LABELS = ("clock", "keyboard", "lamp", "telephone", "television", "bed", "chair", "couch", "table", "wardrobe")
 SIDE = 32
+# What the shipped network takes, pixels a side. Smaller sizes are for the first part of a run.
+FULL_SIZE = 224
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
@@ -24,6 +26,9 @@ class Pictures:
 
     def take(self, rows: torch.Tensor) -> "Pictures":
         return Pictures(self.pixels[rows], self.labels[rows])
+
+    def mirrored(self) -> "Pictures":
+        return Pictures(self.pixels.flip(3), self.labels)
 
 
 def read_pictures(shared: Path, split: str) -> Pictures:

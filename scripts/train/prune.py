@@ -5,7 +5,7 @@ import torch
 
 class GradualPruning:
     """
-    Zeroes the smallest weights of each layer in `targets`, per tensor: the share grows from `start` to `amount` by the
+    Zeroes the smallest weights of each layer in `targets`, per tensor: the share grows from nothing to `amount` by the
     cubic schedule over the first `ramp` of training, then the masks stay and the rest of the weights settle.
     """
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
-Trains the household models from ../shared: two runs of the main recipe, then the dense and the sparse network that ship, then
-the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
+Trains the household models from ../shared: two runs of the main recipe, then what makes the dense network that ships, then
+the sparse one and the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
 
     python3 scripts/train/run.py [--shared ../shared] [--work build-train] [--jobs 2]
 
@@ -97,8 +97,11 @@ def finish(shared: Path, work: Path) -> None:
     temperature = confidence["temperature"]
     scores: dict[str, dict] = {}
     for name in (recipes.FIRST, *(recipe.name for recipe in all_recipes()), recipes.AVERAGE):
-        logits = train.logits(train.load(work, name), test)
+        network = train.load(work, name)
+        logits = train.logits(network, test)
         scores[name] = summary(logits, test.labels, temperature)
+        both = logits.softmax(1) + train.logits(network, test.mirrored()).softmax(1)
+        scores[name]["top1WithFlip"] = float((both.argmax(1) == test.labels).float().mean())
         scores[name]["rejection"] = rejection_table(logits, test.labels, temperature)
         train.write_json(work / f"{name}.confidence.json", confidence)
     for recipe in all_recipes():

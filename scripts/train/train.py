@@ -13,12 +13,9 @@ import torch.nn.functional as F
 import keras_weights
 import prune
 from augment import Augmentation
-from data import LABELS, Pictures, enlarge
+from data import FULL_SIZE, LABELS, Pictures, enlarge
 from quantized import QuantizedNetwork
 
-
-# What the shipped network takes, pixels a side. Smaller sizes are for the first part of a run.
-FULL_SIZE = 224
 CPU = Path("/proc/cpuinfo")
 # Pictures on which the first int8 ranges are found.
 CALIBRATION_PICTURES = 200
@@ -31,7 +28,7 @@ class Recipe:
 
     name: str
     seed: int
-    # (epochs, input side) one after the other: small pictures first cost less and lose nothing.
+    # (epochs, input side) one after the other. Small pictures cost less: these thumbnails have 32 pixels a side.
     phases: tuple[tuple[int, int], ...]
     learning_rate: float
     head_learning_rate: float
@@ -170,12 +167,13 @@ class Run:
         smoothing = self.recipe.label_smoothing
         targets = F.one_hot(batch.labels, len(LABELS)).float() * (1 - smoothing) + smoothing / len(LABELS)
         if self.recipe.light:
-            hard = clean = augmentation.lightly(batch.pixels, FULL_SIZE)
+            hard = clean = augmentation.lightly(batch.pixels, size)
         else:
-            hard, clean = augmentation(batch.pixels, FULL_SIZE)
+            hard, clean = augmentation(batch.pixels, size)
             hard, clean, targets = augmentation.mix(hard, clean, targets)
         if size != FULL_SIZE:
-            hard = F.interpolate(hard, size=(size, size), mode="bilinear", align_corners=False)
+            # Teachers have learnt on full size.
+            clean = F.interpolate(clean, size=(FULL_SIZE, FULL_SIZE), mode="bilinear", align_corners=False)
         logits = network(_channels_last(hard))
         loss = -(targets * logits.log_softmax(1)).sum(1).mean()
         if teachers:

@@ -20,7 +20,7 @@ import keras_weights
 import plots
 import prune
 import train
-from augment import Augmentation, box_blur, of_neighbours
+from augment import Augmentation, box_blur, of_neighbours, pixels_at
 from data import LABELS, MEAN, STD, Pictures, enlarge, hold_out
 from quantized import QuantizedNetwork
 
@@ -141,6 +141,10 @@ class Augmenting(unittest.TestCase):
         blurred = box_blur(picture, 2)
         torch.testing.assert_close(blurred[0, 0, 4, 4], picture[0, 0, 2:7, 2:7].mean())
         torch.testing.assert_close(box_blur(torch.full((1, 3, 6, 6), 0.25), 3), torch.full((1, 3, 6, 6), 0.25))
+
+    def test_lengths_keep_their_share_of_smaller_pictures(self):
+        sides = {224: 6, 112: 3, 64: 2, 16: 1}
+        self.assertEqual({side: pixels_at(torch.empty(1, 3, side, side), 6) for side in sides}, sides)
 
     def test_neighbourhood_maximum_agrees_with_max_pooling(self):
         picture = torch.rand(2, 3, 11, 7)
