@@ -171,13 +171,13 @@ class Run:
         else:
             hard, clean = augmentation(batch.pixels, size)
             hard, clean, targets = augmentation.mix(hard, clean, targets)
-        if size != FULL_SIZE:
-            # Teachers have learnt on full size.
-            clean = F.interpolate(clean, size=(FULL_SIZE, FULL_SIZE), mode="bilinear", align_corners=False)
         logits = network(_channels_last(hard))
         loss = -(targets * logits.log_softmax(1)).sum(1).mean()
         if teachers:
-            # Knowledge distillation (Hinton et al. 2015); the teachers see the same pictures without the added noise.
+            # Knowledge distillation (Hinton et al. 2015); the teachers see the same pictures without the added noise, and at the
+            # size they have learnt on.
+            if size != FULL_SIZE:
+                clean = F.interpolate(clean, size=(FULL_SIZE, FULL_SIZE), mode="bilinear", align_corners=False)
             warm = self.recipe.temperature
             taught = _teach(teachers, _channels_last(clean), warm)
             distance = -(taught * (logits / warm).log_softmax(1)).sum(1).mean() * warm**2

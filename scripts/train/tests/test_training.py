@@ -21,7 +21,7 @@ import plots
 import prune
 import train
 from augment import Augmentation, box_blur, of_neighbours, pixels_at
-from data import LABELS, MEAN, STD, Pictures, enlarge, hold_out
+from data import FULL_SIZE, LABELS, MEAN, STD, Pictures, enlarge, hold_out
 from quantized import QuantizedNetwork
 
 SHARED = Path(os.environ.get("NEONSENSE_SHARED", HERE.parents[2].parent / "shared"))
@@ -169,6 +169,14 @@ class HoldingOut(unittest.TestCase):
         self.assertEqual(sorted(numbers), list(range(200)))
 
 
+class Mirroring(unittest.TestCase):
+    def test_left_becomes_right_and_the_label_stays(self):
+        pictures = some_pictures(4)
+        mirrored = pictures.mirrored()
+        self.assertTrue(torch.equal(mirrored.pixels[:, :, :, 0], pictures.pixels[:, :, :, -1]))
+        self.assertTrue(torch.equal(mirrored.labels, pictures.labels))
+
+
 class Pruning(unittest.TestCase):
     def test_masks_zero_what_torch_prunes(self):
         weight = torch.randn(24, 13, 3, 3)
@@ -251,6 +259,22 @@ class Training(unittest.TestCase):
                 self.assertFalse(bool(torch.signbit(zeros).any()), f"{name} has negative zeros")
             rows = [json.loads(line) for line in (work / "tiny.jsonl").read_text().splitlines()]
             self.assertEqual([row["epoch"] for row in rows], [1, 2])
+
+    def test_teachers_see_pictures_of_full_size_when_the_network_learns_on_small_ones(self):
+        taught: list[tuple[int, ...]] = []
+        teach = train._teach
+
+        def watch(teachers, pictures, temperature):
+            taught.append(tuple(pictures.shape[2:]))
+            return teach(teachers, pictures, temperature)
+
+        train._teach = watch
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                self.run_in(Path(folder), phases=((1, 32),))
+        finally:
+            train._teach = teach
+        self.assertEqual(set(taught), {(FULL_SIZE, FULL_SIZE)})
 
     def test_stopped_run_goes_on_to_the_same_result(self):
         class Stop(Exception):
