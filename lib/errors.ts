@@ -40,6 +40,14 @@ export class NeonsenseError extends Error {
   }
 }
 
+/** What the file system refused: `ERR_NOT_FOUND` where nothing is at the path, else `ERR_IO` with the system's reason. */
+export function fileError(cause: unknown, missing: string, failed: string): NeonsenseError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR'
+    ? new NeonsenseError('ERR_NOT_FOUND', missing, { cause })
+    : new NeonsenseError('ERR_IO', `${failed}: ${message}`, { cause });
+}
+
 /** Throws the abort error when `signal` has fired; its `cause` is the signal's reason. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) {

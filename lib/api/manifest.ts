@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { NeonsenseError } from '../errors.js';
+import { fileError, NeonsenseError } from '../errors.js';
 import type { Precision } from '../model/model.js';
 import { packageRoot } from '../packageRoot.js';
 
@@ -74,14 +74,8 @@ export function readManifest(folder: string = modelsFolder): Manifest {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new NeonsenseError(
-      missing ? 'ERR_NOT_FOUND' : 'ERR_IO',
-      missing
-        ? `There is no ${file}, so no model can be chosen: install neonsense again, or name a model file`
-        : `${file} can't be read: ${(cause as Error).message}`,
-      { cause },
-    );
+    const missing = `There is no ${file}, so no model can be chosen: install neonsense again, or name a model file`;
+    throw fileError(cause, missing, `${file} can't be read`);
   }
   try {
     return checkManifest(JSON.parse(text));

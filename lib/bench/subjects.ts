@@ -3,7 +3,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { inSinglePrecision, quantizeDynamic } from '../compress/quantizeDynamic.js';
-import { NeonsenseError, invalidArgument } from '../errors.js';
+import { NeonsenseError, fileError, invalidArgument } from '../errors.js';
 import { readModel, writeModel } from '../model/format.js';
 import { lower } from '../model/lower.js';
 import type { Model } from '../model/model.js';
@@ -153,7 +153,7 @@ async function fileSize(file: string): Promise<number> {
   try {
     return (await stat(file)).size;
   } catch (cause) {
-    throw new NeonsenseError('ERR_NOT_FOUND', `There is no model at ${file}`, { cause });
+    throw fileError(cause, `There is no model at ${file}`, `Can't read the model ${file}`);
   }
 }
 

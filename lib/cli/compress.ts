@@ -17,7 +17,7 @@ import {
 } from '../compress/report.js';
 import { reportHtml } from '../compress/reportHtml.js';
 import type { TrainedRanges } from '../compress/trainedRanges.js';
-import { invalidArgument, NeonsenseError } from '../errors.js';
+import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { readModel, writeModel } from '../model/format.js';
@@ -225,8 +225,7 @@ async function readRanges(file: string): Promise<TrainedRanges> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'ERR_NOT_FOUND' : 'ERR_IO';
-    throw new NeonsenseError(code, `Can't read the ranges: ${(error as Error).message}`, { cause: error });
+    throw fileError(error, `There is no file of ranges ${file}`, `Can't read the ranges ${file}`);
   }
   try {
     return JSON.parse(text) as TrainedRanges;

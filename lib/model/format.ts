@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { invalidArgument, NeonsenseError } from '../errors.js';
+import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import { decodeModel, isModelFile } from './decode.js';
 import { encodeModel } from './encode.js';
 import { decodePreprocessing } from './metadata.js';
@@ -141,11 +141,6 @@ async function readFile(path: string): Promise<Uint8Array> {
       await handle.close();
     }
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new NeonsenseError(
-      missing ? 'ERR_NOT_FOUND' : 'ERR_IO',
-      missing ? `There is no model file ${path}` : `Cannot read the model file ${path}: ${(error as Error).message}`,
-      { cause: error },
-    );
+    throw fileError(error, `There is no model file ${path}`, `Cannot read the model file ${path}`);
   }
 }

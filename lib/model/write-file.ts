@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { NeonsenseError } from '../errors.js';
+import { fileError } from '../errors.js';
 
 /**
  * Writes `content` to `path` whole or not at all: to a temporary name in the same directory, synced to the disk, then
@@ -23,13 +23,7 @@ export async function writeFileAtomically(path: string, content: Uint8Array | st
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new NeonsenseError(
-      missing ? 'ERR_NOT_FOUND' : 'ERR_IO',
-      missing
-        ? `Cannot write ${path}: its directory ${dirname(path)} does not exist`
-        : `Cannot write ${path}: ${(error as Error).message}`,
-      { cause: error },
-    );
+    const failed = `Cannot write ${path}`;
+    throw fileError(error, `${failed}: there is no directory ${dirname(path)}`, failed);
   }
 }
