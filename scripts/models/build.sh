@@ -30,7 +30,7 @@ compress() {
 
 calibration=(--calibrate "$data/household_train.bin")
 float=models/household-fp32.safetensors
-convert average "$float"
+convert dense "$float"
 convert sparse80 models/household-sparse80.safetensors
 # FP16 is how the package carries the float model; it runs as float32.
 compress "$float" household-fp16 --quantize fp16

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
-Trains the household models from ../shared: two runs of the main recipe, then what makes the dense network that ships, then
-the sparse one and the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
+Trains the household models from ../shared: two runs of the main recipe, the dense network that ships from both, then the
+sparse one and the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
 
     python3 scripts/train/run.py [--shared ../shared] [--work build-train] [--jobs 2]
 
@@ -27,21 +27,25 @@ from data import LABELS, Pictures, hold_out, read_pictures
 
 # A picture is called none of the classes when its top probability is lower than for this share of the held-out pictures.
 ANSWERED = 0.98
-# Freed pages go back to the kernel and are cleared again for every batch unless the C library keeps and enlarges them.
-MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
+# Without these the C library maps every large tensor anew and the kernel clears its pages: half of the time.
+MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_TRIM_THRESHOLD_": "8589934592", "MALLOC_MMAP_MAX_": "0"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with data/ and checkpoints/")
     parser.add_argument("--work", type=Path, default=Path("build-train"), help="checkpoints, logs and plots go here")
-    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each")
+    parser.add_argument("--jobs", type=int, default=2, help="threads, for one run each where there are several")
+    parser.add_argument("--threads", type=int, default=1, help="of a single --run")
     parser.add_argument("--run", choices=[recipe.name for recipe in all_recipes()], help="do this run only")
     parser.add_argument("--finish", action="store_true", help="do only what follows the runs: scores, plots, card")
     options = parser.parse_args()
+    if any(os.environ.get(name) != value for name, value in MALLOC.items()):
+        # The C library reads them once, when the process starts.
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **MALLOC})
     options.work.mkdir(parents=True, exist_ok=True)
     if options.run is not None:
-        run_one(options.shared, options.work, options.run)
+        run_one(options)
         return
     if not options.finish:
         first = train.weights_path(options.work, recipes.FIRST)
@@ -49,8 +53,6 @@ def main() -> None:
             shutil.copy(options.shared / "checkpoints" / "household-first.pth", first)
         for stage in recipes.STAGES:
             run_stage(stage, options)
-            if recipes.DENSE in stage:
-                train.average(options.work, recipes.AVERAGED, recipes.AVERAGE)
     finish(options.shared, options.work)
 
 
@@ -58,23 +60,23 @@ def all_recipes() -> list[train.Recipe]:
     return [recipe for stage in recipes.STAGES for recipe in stage]
 
 
-def run_one(shared: Path, work: Path, name: str) -> None:
-    # Two runs of one thread each get more done than one run of two threads.
-    torch.set_num_threads(1)
-    pictures = read_pictures(shared, "train")
+def run_one(options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    pictures = read_pictures(options.shared, "train")
     kept, held_out = hold_out(pictures)
-    recipe = next(recipe for recipe in all_recipes() if recipe.name == name)
-    train.Run(recipe, kept if recipe.holds_out else pictures, held_out, shared, work).train()
+    recipe = next(recipe for recipe in all_recipes() if recipe.name == options.run)
+    train.Run(recipe, kept if recipe.holds_out else pictures, held_out, options.shared, options.work).train()
 
 
 def run_stage(stage: tuple[train.Recipe, ...], options: argparse.Namespace) -> None:
-    """Each run in a process of its own, `jobs` at a time."""
+    """Each run in a process of its own. Two of one thread each get more done than one of two threads after the other."""
+    threads = max(1, options.jobs // len(stage))
+    common = [sys.executable, __file__, "--shared", options.shared, "--work", options.work, "--threads", str(threads)]
     waiting = [recipe.name for recipe in stage if not train.weights_path(options.work, recipe.name).exists()]
     running: list[subprocess.Popen] = []
     while waiting or running:
         while waiting and len(running) < options.jobs:
-            command = [sys.executable, __file__, "--shared", options.shared, "--work", options.work, "--run", waiting.pop(0)]
-            running.append(subprocess.Popen(command, env={**os.environ, **MALLOC}))
+            running.append(subprocess.Popen([*common, "--run", waiting.pop(0)]))
         finished = next((process for process in running if process.poll() is not None), None)
         if finished is None:
             try:
@@ -96,7 +98,7 @@ def finish(shared: Path, work: Path) -> None:
     confidence = held_out_confidence(work, held_out)
     temperature = confidence["temperature"]
     scores: dict[str, dict] = {}
-    for name in (recipes.FIRST, *(recipe.name for recipe in all_recipes()), recipes.AVERAGE):
+    for name in (recipes.FIRST, *(recipe.name for recipe in all_recipes())):
         network = train.load(work, name)
         logits = train.logits(network, test)
         scores[name] = summary(logits, test.labels, temperature)
@@ -106,14 +108,12 @@ def finish(shared: Path, work: Path) -> None:
         train.write_json(work / f"{name}.confidence.json", confidence)
     for recipe in all_recipes():
         train.write_json(work / f"{recipe.name}.card.json", provenance(recipe))
-    averaged = {"run": recipes.AVERAGE, "averageOf": list(recipes.AVERAGED)}
-    train.write_json(work / f"{recipes.AVERAGE}.card.json", {**provenance(recipes.DENSE), **averaged})
     main_top1 = [scores[recipe.name]["top1"] for recipe in recipes.MAIN]
     spread = {"top1": main_top1, "mean": sum(main_top1) / len(main_top1), "range": max(main_top1) - min(main_top1)}
     train.write_json(work / "card.json", {"confidence": confidence, "mainRecipe": spread, "test": scores})
     logs = {recipe.name: read_log(work, recipe.name) for recipe in all_recipes()}
     (work / "training.svg").write_text(plots.curves(logs), encoding="utf-8")
-    confusion = scores[recipes.AVERAGE]["confusion"]
+    confusion = scores[recipes.DENSE.name]["confusion"]
     (work / "confusion.svg").write_text(plots.confusion(confusion, LABELS), encoding="utf-8")
     for name, score in scores.items():
         print(f"{name:10} top-1 {score['top1']:.3f} top-5 {score['top5']:.3f} ECE {score['ece']:.3f}")
@@ -121,8 +121,8 @@ def finish(shared: Path, work: Path) -> None:
 
 def held_out_confidence(work: Path, held_out: Pictures) -> dict[str, float]:
     """
-    Temperature and reject threshold, the means over the main recipe's runs. The runs that ship go on from a checkpoint that
-    has seen the held-out pictures, so that on these they would look surer than they may be; they have the same targets.
+    Temperature and reject threshold, the means over the main recipe's runs. The runs that ship have learnt from the held-out
+    pictures, so that on these they would look surer than they may be.
     """
     temperatures, thresholds = [], []
     for recipe in recipes.MAIN:
@@ -140,7 +140,7 @@ def provenance(recipe: train.Recipe) -> dict:
         "data": f"CIFAR-100, ten household classes, {450 if recipe.holds_out else 500} of 500 training pictures each "
         "(Krizhevsky 2009)",
         "run": recipe.name,
-        "start": {None: "ImageNet weights", recipes.FIRST: "household-first.pth"}.get(recipe.start, recipe.start),
+        "start": list(recipe.start) or "ImageNet weights",
         "teachers": list(recipe.teachers),
         "seed": recipe.seed,
         "epochs": recipe.epochs,

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 import keras_weights
 import prune
 from augment import Augmentation
+from balance import balance
 from data import FULL_SIZE, LABELS, Pictures, enlarge
 from quantized import QuantizedNetwork
 
@@ -36,8 +37,8 @@ class Recipe:
     ema: float
     # Names of runs that teach this one; their mean distribution is the target.
     teachers: tuple[str, ...] = ()
-    # Name of the run this one goes on from; None: the Keras weights.
-    start: str | None = None
+    # Runs from the mean of whose weights this one goes on; none: from the Keras weights.
+    start: tuple[str, ...] = ()
     # False: learns from the held-out pictures too. For runs that choose nothing and go on from a network that knows them.
     holds_out: bool = True
     batch: int = 50
@@ -126,12 +127,14 @@ class Run:
         return final
 
     def _start(self) -> torch.nn.Module:
-        if self.recipe.start is not None:
-            return load(self.work, self.recipe.start)
-        torch.manual_seed(self.recipe.seed)
+        if self.recipe.start:
+            return load(self.work, *self.recipe.start)
+        # One head for all seeds: weights can only be averaged when the runs started at one point.
+        torch.manual_seed(0)
         network = keras_weights.build(len(LABELS))
         keras = self.shared / "checkpoints" / "keras-mobilenetv3-small-imagenet-notop.npz"
         keras_weights.import_keras(network, keras, self.pictures)
+        balance(network)
         return network
 
     def _quantized(self, start: torch.nn.Module) -> QuantizedNetwork:
@@ -237,23 +240,18 @@ def weights_path(work: Path, name: str) -> Path:
     return work / f"{name}.pth"
 
 
-def average(work: Path, names: tuple[str, ...], target: str) -> None:
+def load(work: Path, *names: str) -> torch.nn.Module:
     """
-    Mean of the weights of runs that went on from one another (Wortsman et al. 2022, arXiv:2109.01903): it keeps what the
-    start could do and most of what fine-tuning on harder pictures added.
+    A finished run's network, ready to infer; of several, the mean of their weights (Wortsman et al. 2022, arXiv:2203.05482),
+    which wants runs that started at one point.
     """
     states = [torch.load(weights_path(work, name)) for name in names]
     mean = {
         name: sum(state[name] for state in states) / len(states) if value.is_floating_point() else value
         for name, value in states[0].items()
     }
-    write_state(weights_path(work, target), mean)
-
-
-def load(work: Path, name: str) -> torch.nn.Module:
-    """A finished run's network, ready to infer."""
     network = keras_weights.build(len(LABELS))
-    network.load_state_dict(torch.load(weights_path(work, name)))
+    network.load_state_dict(mean)
     return network.eval().to(memory_format=torch.channels_last)
 
 

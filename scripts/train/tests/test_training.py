@@ -21,6 +21,7 @@ import plots
 import prune
 import train
 from augment import Augmentation, box_blur, of_neighbours, pixels_at
+from balance import POINTWISE_RMS, SMALL_FILTER_RMS, balance
 from data import FULL_SIZE, LABELS, MEAN, STD, Pictures, enlarge, hold_out
 from quantized import QuantizedNetwork
 
@@ -107,6 +108,30 @@ class KerasWeights(unittest.TestCase):
         with torch.no_grad():
             network(enlarge(some_pictures().pixels, 224))
         torch.testing.assert_close(network.features[12][1].running_mean, seen["output"].mean((0, 2, 3)), rtol=1e-3, atol=1e-3)
+
+    def test_balancing_changes_the_scales_and_not_the_features(self):
+        network, _ = self.imported()
+        pixels = enlarge(some_pictures(3).pixels, 64)
+        with torch.no_grad():
+            before = network.features(pixels)
+            balance(network)
+            after = network.features(pixels)
+        self.assertLess(float((after - before).abs().max() / before.abs().max()), 1e-4)
+        for module in network.features.modules():
+            children = list(module.children())
+            if len(children) > 1 and isinstance(children[1], torch.nn.BatchNorm2d):
+                weight = children[0].weight.detach()
+                wanted = POINTWISE_RMS if weight.shape[2] == 1 else SMALL_FILTER_RMS
+                rms = weight.flatten(1).pow(2).mean(1).sqrt()
+                torch.testing.assert_close(rms, torch.full_like(rms, wanted), rtol=1e-3, atol=0)
+
+    def test_balancing_gives_residual_streams_a_spread_of_one(self):
+        network, _ = self.imported()
+        balance(network)
+        for stream in ((1,), (2, 3), (4, 5, 6), (7, 8), (9, 10, 11)):
+            written = [network.features[index].block[-1][1].weight.detach() for index in stream]
+            spread = sum(weight**2 for weight in written).sqrt()
+            torch.testing.assert_close(spread, torch.ones_like(spread), rtol=0.05, atol=0.05)
 
 
 class Augmenting(unittest.TestCase):
@@ -241,7 +266,7 @@ class Training(unittest.TestCase):
             ema=0.9,
             batch=10,
             teachers=("origin",),
-            start="origin",
+            start=("origin",),
             prune_amount=0.3,
         )
         return train.Run(recipe, self.PICTURES, self.PICTURES, SHARED, work).train()
@@ -300,17 +325,29 @@ class Training(unittest.TestCase):
             torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5)
 
 
-class Averaging(unittest.TestCase):
-    def test_average_lies_half_way_between_two_runs(self):
+class Starting(unittest.TestCase):
+    def test_several_runs_load_as_the_mean_of_their_weights(self):
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)
             for name, value in (("one", 1.0), ("two", 4.0)):
-                state = {"weight": torch.full((3,), value), "num_batches_tracked": torch.tensor(7)}
+                state = keras_weights.build().state_dict()
+                for key, tensor in state.items():
+                    tensor.fill_(7 if key.endswith("num_batches_tracked") else value)
                 train.write_state(train.weights_path(work, name), state)
-            train.average(work, ("one", "two"), "mean")
-            state = torch.load(train.weights_path(work, "mean"))
-        self.assertEqual(state["weight"].tolist(), [2.5] * 3)
-        self.assertEqual(int(state["num_batches_tracked"]), 7)
+            mean = train.load(work, "one", "two").state_dict()
+        for key, tensor in mean.items():
+            expected = 7 if key.endswith("num_batches_tracked") else 2.5
+            self.assertTrue(bool((tensor == expected).all()), key)
+
+    def test_runs_of_different_seeds_start_at_one_point(self):
+        if not (SHARED / "checkpoints").exists():
+            self.skipTest(f"{SHARED} has no checkpoints; NEONSENSE_SHARED names another folder")
+        starts = []
+        for seed in (1, 2):
+            recipe = train.Recipe("tiny", seed, ((1, 32),), learning_rate=1e-3, head_learning_rate=1e-3, ema=0.9)
+            starts.append(train.Run(recipe, some_pictures(), some_pictures(), SHARED, Path("unused"))._start().state_dict())
+        for key, tensor in starts[0].items():
+            self.assertTrue(torch.equal(tensor, starts[1][key]), key)
 
 
 class Plotting(unittest.TestCase):
