@@ -43,7 +43,7 @@ export class NeonsenseError extends Error {
 /** What the file system refused: `ERR_NOT_FOUND` where nothing is at the path, else `ERR_IO` with the system's reason. */
 export function fileError(cause: unknown, missing: string, failed: string): NeonsenseError {
   const { code, message } = cause as NodeJS.ErrnoException;
-  return code === 'ENOENT' || code === 'ENOTDIR'
+  return code === 'ENOENT'
     ? new NeonsenseError('ERR_NOT_FOUND', missing, { cause })
     : new NeonsenseError('ERR_IO', `${failed}: ${message}`, { cause });
 }

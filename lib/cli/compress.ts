@@ -225,7 +225,8 @@ async function readRanges(file: string): Promise<TrainedRanges> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    throw fileError(error, `There is no file of ranges ${file}`, `Can't read the ranges ${file}`);
+    const failed = "Can't read the ranges";
+    throw fileError(error, `${failed}: ${(error as Error).message}`, failed);
   }
   try {
     return JSON.parse(text) as TrainedRanges;

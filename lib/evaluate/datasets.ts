@@ -1,6 +1,6 @@
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { NeonsenseError, describe, fileError, invalidArgument } from '../errors.js';
+import { NeonsenseError, describe, invalidArgument } from '../errors.js';
 import { decodeImage, type DecodedImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
 import { CIFAR100_FINE_LABELS, CIFAR100_RECORD_BYTES, CIFAR_SIDE, interleavePlanes } from './cifar.js';
@@ -95,7 +95,13 @@ async function statOf(path: string, what: string) {
   try {
     return await stat(path);
   } catch (cause) {
-    throw fileError(cause, `There is no ${what} at ${path}`, `Could not read the ${what} ${path}`);
+    const code = (cause as NodeJS.ErrnoException).code;
+    const missing = code === 'ENOENT' || code === 'ENOTDIR';
+    throw new NeonsenseError(
+      missing ? 'ERR_NOT_FOUND' : 'ERR_IO',
+      missing ? `There is no ${what} at ${path}` : `Could not read the ${what} ${path}: ${(cause as Error).message}`,
+      { cause },
+    );
   }
 }
 

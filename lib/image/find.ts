@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { NeonsenseError } from '../errors.js';
+import { fileError, NeonsenseError } from '../errors.js';
 import { IMAGE_EXTENSIONS } from './format.js';
 
 /**
@@ -53,9 +53,5 @@ export async function findImages(
 }
 
 function unreadable(path: string, cause: unknown): NeonsenseError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  // Not fileError: ENOTDIR is a file here where a folder was asked for, so it is there.
-  return code === 'ENOENT'
-    ? new NeonsenseError('ERR_NOT_FOUND', `${path} does not exist`, { cause })
-    : new NeonsenseError('ERR_IO', `${path} can't be read: ${message}`, { cause });
+  return fileError(cause, `${path} does not exist`, `${path} can't be read`);
 }

@@ -24,6 +24,6 @@ export async function writeFileAtomically(path: string, content: Uint8Array | st
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     const failed = `Cannot write ${path}`;
-    throw fileError(error, `${failed}: there is no directory ${dirname(path)}`, failed);
+    throw fileError(error, `${failed}: its directory ${dirname(path)} does not exist`, failed);
   }
 }

@@ -39,7 +39,7 @@ class Recipe:
     teachers: tuple[str, ...] = ()
     # Runs from the mean of whose weights this one goes on; none: from the Keras weights.
     start: tuple[str, ...] = ()
-    # False: learns from the held-out pictures too. For runs that choose nothing and go on from a network that knows them.
+    # False: learns from the held-out pictures too. For runs that choose nothing.
     holds_out: bool = True
     batch: int = 50
     weight_decay: float = 0.02

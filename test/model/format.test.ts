@@ -210,7 +210,7 @@ describe('writeModel', () => {
     await expect(writeModel(randomModel(), absent)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
     const inner = join(directory, 'model.safetensors', 'x');
     await writeFile(join(directory, 'model.safetensors'), 'x');
-    await expect(writeModel(randomModel(), inner)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    await expect(writeModel(randomModel(), inner)).rejects.toMatchObject({ code: 'ERR_IO' });
     await expect(writeModel(randomModel(), directory)).rejects.toMatchObject({ code: 'ERR_IO' });
     expect(await readdir(directory)).toEqual(['model.safetensors']);
   });
