@@ -3,7 +3,7 @@
 from html import escape
 from typing import Sequence
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 FONT = 'font-family="sans-serif" font-size="12"'
 
 

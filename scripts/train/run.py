@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
-Trains the household models from ../shared: two runs of the main recipe, the dense network that ships from both, then the
-sparse one and the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
+Trains the household models from ../shared: two runs of the main recipe, from both the dense network that ships and the
+sparse one, then the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
 
     python3 scripts/train/run.py [--shared ../shared] [--work build-train] [--jobs 2]
 
@@ -56,8 +56,8 @@ def main() -> None:
     finish(options.shared, options.work)
 
 
-def all_recipes() -> list[train.Recipe]:
-    return [recipe for stage in recipes.STAGES for recipe in stage]
+def all_recipes() -> tuple[train.Recipe, ...]:
+    return tuple(recipe for stage in recipes.STAGES for recipe in stage)
 
 
 def run_one(options: argparse.Namespace) -> None:
@@ -95,10 +95,11 @@ def finish(shared: Path, work: Path) -> None:
     """Fits what is fitted on the held-out pictures, then looks at the test pictures, once."""
     _, held_out = hold_out(read_pictures(shared, "train"))
     test = read_pictures(shared, "test")
+    train.write_state(train.weights_path(work, recipes.MEAN), train.load(work, *recipes.names(recipes.DENSE)).state_dict())
     confidence = held_out_confidence(work, held_out)
     temperature = confidence["temperature"]
     scores: dict[str, dict] = {}
-    for name in (recipes.FIRST, *(recipe.name for recipe in all_recipes())):
+    for name in (recipes.FIRST, *recipes.names(all_recipes()), recipes.MEAN):
         network = train.load(work, name)
         logits = train.logits(network, test)
         scores[name] = summary(logits, test.labels, temperature)
@@ -108,15 +109,16 @@ def finish(shared: Path, work: Path) -> None:
         train.write_json(work / f"{name}.confidence.json", confidence)
     for recipe in all_recipes():
         train.write_json(work / f"{recipe.name}.card.json", provenance(recipe))
+    train.write_json(work / f"{recipes.MEAN}.card.json", provenance_of_mean(recipes.MEAN, recipes.DENSE))
     main_top1 = [scores[recipe.name]["top1"] for recipe in recipes.MAIN]
     spread = {"top1": main_top1, "mean": sum(main_top1) / len(main_top1), "range": max(main_top1) - min(main_top1)}
     train.write_json(work / "card.json", {"confidence": confidence, "mainRecipe": spread, "test": scores})
     logs = {recipe.name: read_log(work, recipe.name) for recipe in all_recipes()}
     (work / "training.svg").write_text(plots.curves(logs), encoding="utf-8")
-    confusion = scores[recipes.DENSE.name]["confusion"]
+    confusion = scores[recipes.MEAN]["confusion"]
     (work / "confusion.svg").write_text(plots.confusion(confusion, LABELS), encoding="utf-8")
     for name, score in scores.items():
-        print(f"{name:10} top-1 {score['top1']:.3f} top-5 {score['top5']:.3f} ECE {score['ece']:.3f}")
+        print(f"{name:13} top-1 {score['top1']:.3f} top-5 {score['top5']:.3f} ECE {score['ece']:.3f}")
 
 
 def held_out_confidence(work: Path, held_out: Pictures) -> dict[str, float]:
@@ -146,6 +148,17 @@ def provenance(recipe: train.Recipe) -> dict:
         "epochs": recipe.epochs,
         "pruned": recipe.prune_amount,
         "int8": recipe.int8,
+    }
+
+
+def provenance_of_mean(name: str, runs: tuple[train.Recipe, ...]) -> dict:
+    """Of the mean of the weights of runs that differ in seed and epochs only."""
+    return {
+        **provenance(runs[0]),
+        "run": name,
+        "meanOf": list(recipes.names(runs)),
+        "seed": [recipe.seed for recipe in runs],
+        "epochs": [recipe.epochs for recipe in runs],
     }
 
 

@@ -35,7 +35,7 @@ class Recipe:
     head_learning_rate: float
     # Weight averaging per step; the time constant must be short against the run.
     ema: float
-    # Names of runs that teach this one; their mean distribution is the target.
+    # Names of runs that teach this one, one drawn for each batch: on average their mean distribution, for the time of one.
     teachers: tuple[str, ...] = ()
     # Runs from the mean of whose weights this one goes on; none: from the Keras weights.
     start: tuple[str, ...] = ()
@@ -151,18 +151,14 @@ class Run:
         return network
 
     def _groups(self, network: torch.nn.Module) -> list[dict]:
-        """The head learns faster than the pretrained body; biases and batch norms do not decay."""
+        """The head learns at its own rate; biases and batch norms do not decay."""
         groups = []
-        for head in (False, True):
-            for decays in (False, True):
-                parameters = [
-                    parameter
-                    for name, parameter in network.named_parameters()
-                    if ("classifier" in name) == head and (parameter.ndim > 1) == decays
-                ]
-                peak = self.recipe.head_learning_rate if head else self.recipe.learning_rate
-                decay = self.recipe.weight_decay if decays else 0.0
-                groups.append({"params": parameters, "lr": peak, "peak": peak, "weight_decay": decay})
+        for name, parameter in network.named_parameters():
+            peak = self.recipe.head_learning_rate if "classifier" in name else self.recipe.learning_rate
+            if self.recipe.int8 and not name.endswith("log_scale"):
+                peak *= _size(parameter)
+            decay = self.recipe.weight_decay if parameter.ndim > 1 else 0.0
+            groups.append({"params": [parameter], "lr": peak, "peak": peak, "weight_decay": decay})
         return groups
 
     def _step(self, network, teachers, optimizer, augmentation, rows, size: int) -> float:
@@ -182,7 +178,8 @@ class Run:
             if size != FULL_SIZE:
                 clean = F.interpolate(clean, size=(FULL_SIZE, FULL_SIZE), mode="bilinear", align_corners=False)
             warm = self.recipe.temperature
-            taught = _teach(teachers, _channels_last(clean), warm)
+            drawn = int(torch.randint(len(teachers), (), generator=augmentation.generator))
+            taught = _teach(teachers[drawn], _channels_last(clean), warm)
             distance = -(taught * (logits / warm).log_softmax(1)).sum(1).mean() * warm**2
             loss = self.recipe.label_share * loss + (1 - self.recipe.label_share) * distance
         optimizer.zero_grad(set_to_none=True)
@@ -278,11 +275,11 @@ def write_state(path: Path, state) -> None:
     temporary.replace(path)
 
 
-def _teach(teachers: list[torch.nn.Module], pictures: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Mean distribution of the teachers. They are only read, so bfloat16 does where the CPU multiplies it natively."""
+def _teach(teacher: torch.nn.Module, pictures: torch.Tensor, temperature: float) -> torch.Tensor:
+    """The teacher's distribution. It is only read, so bfloat16 does where the CPU multiplies it natively."""
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=HAS_BFLOAT16):
-        outputs = [teacher(pictures).float() for teacher in teachers]
-    return sum((output / temperature).softmax(1) for output in outputs) / len(outputs)
+        output = teacher(pictures).float()
+    return (output / temperature).softmax(1)
 
 
 def _channels_last(pictures: torch.Tensor) -> torch.Tensor:
@@ -295,6 +292,14 @@ def _schedule(step: int, steps: int, warmup: int) -> float:
         return (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _size(parameter: torch.Tensor) -> float:
+    """
+    Root mean square. Weights with their batch norms folded in differ by a factor of 1,000 and Adam moves all by its rate, so that
+    becomes a share of this (Adafactor's relative step: Shazeer and Stern 2018, arXiv:1804.04235).
+    """
+    return max(1e-3, float(parameter.detach().pow(2).mean().sqrt()))
 
 
 def _average(averaged: dict[str, torch.Tensor], state: dict[str, torch.Tensor], keep: float) -> None:

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ import confidence
 import keras_weights
 import plots
 import prune
+import recipes
+import run
 import train
 from augment import Augmentation, box_blur, of_neighbours, pixels_at
 from balance import POINTWISE_RMS, SMALL_FILTER_RMS, balance
@@ -254,7 +257,7 @@ class Confidence(unittest.TestCase):
 class Training(unittest.TestCase):
     PICTURES = some_pictures(20)
 
-    def run_in(self, work: Path, phases=((2, 32),), name: str = "tiny") -> Path:
+    def run_in(self, work: Path, phases=((2, 32),), name: str = "tiny", teachers=("origin",)) -> Path:
         torch.manual_seed(0)
         train.write_state(train.weights_path(work, "origin"), keras_weights.build().state_dict())
         recipe = train.Recipe(
@@ -265,7 +268,7 @@ class Training(unittest.TestCase):
             head_learning_rate=1e-3,
             ema=0.9,
             batch=10,
-            teachers=("origin",),
+            teachers=teachers,
             start=("origin",),
             prune_amount=0.3,
         )
@@ -285,21 +288,20 @@ class Training(unittest.TestCase):
             rows = [json.loads(line) for line in (work / "tiny.jsonl").read_text().splitlines()]
             self.assertEqual([row["epoch"] for row in rows], [1, 2])
 
+    def taught(self, **recipe) -> list[tuple[torch.nn.Module, torch.Tensor]]:
+        """Teacher and pictures of each batch of a run."""
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(train, "_teach", wraps=train._teach) as teach:
+            self.run_in(Path(folder), **recipe)
+        return [call.args[:2] for call in teach.call_args_list]
+
     def test_teachers_see_pictures_of_full_size_when_the_network_learns_on_small_ones(self):
-        taught: list[tuple[int, ...]] = []
-        teach = train._teach
+        sizes = {tuple(pictures.shape[2:]) for _, pictures in self.taught(phases=((1, 32),))}
+        self.assertEqual(sizes, {(FULL_SIZE, FULL_SIZE)})
 
-        def watch(teachers, pictures, temperature):
-            taught.append(tuple(pictures.shape[2:]))
-            return teach(teachers, pictures, temperature)
-
-        train._teach = watch
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                self.run_in(Path(folder), phases=((1, 32),))
-        finally:
-            train._teach = teach
-        self.assertEqual(set(taught), {(FULL_SIZE, FULL_SIZE)})
+    def test_each_batch_has_one_teacher_and_each_teacher_has_batches(self):
+        teachers = [teacher for teacher, _ in self.taught(phases=((5, 32),), teachers=("origin", "origin"))]
+        self.assertEqual(len(teachers), 10)
+        self.assertEqual(len(set(teachers)), 2)
 
     def test_stopped_run_goes_on_to_the_same_result(self):
         class Stop(Exception):
@@ -356,6 +358,11 @@ class Plotting(unittest.TestCase):
 
         rows = [{"epoch": 1, "loss": 2.0, "heldOutTop1": 0.5}, {"epoch": 2, "loss": 1.0, "heldOutTop1": 0.6}]
         parseString(plots.curves({"a & b": rows}))
+        names = recipes.names(run.all_recipes())
+        drawn = plots.curves({name: rows for name in names})
+        self.assertEqual(drawn.count("<polyline"), 2 * len(names))
+        for name in names:
+            self.assertIn(f">{name}<", drawn)
         text = plots.confusion([[3, 1], [0, 4]], ["lamp", "chair"])
         parseString(text)
         self.assertIn("lamp", text)
@@ -459,6 +466,21 @@ class Int8(unittest.TestCase):
         for name, value in quantized.ranges().items():
             self.assertTrue(value.log_scale.grad.isfinite().all(), name)
         self.assertNotEqual(float(quantized.ranges()["features.0.0.hard-swish"].log_scale.grad), 0)
+
+    def test_every_weight_tensor_learns_by_the_same_share_of_its_size(self):
+        quantized = self.calibrated()
+        before = {name: layer.weight.detach().clone() for name, layer in quantized.layers.items()}
+        sizes = {name: float(weight.pow(2).mean().sqrt()) for name, weight in before.items()}
+        self.assertGreater(max(sizes.values()), 10 * min(sizes.values()))
+        recipe = train.Recipe("tiny", 1, ((1, 64),), learning_rate=2e-3, head_learning_rate=2e-3, ema=0.9, int8=True)
+        training = train.Run(recipe, some_pictures(), some_pictures(), SHARED, Path("unused"))
+        optimizer = torch.optim.AdamW(training._groups(quantized), weight_decay=0)
+        # Gradients large enough for Adam's epsilon not to count.
+        (quantized(self.pictures).pow(2).sum() * 1e6).backward()
+        optimizer.step()
+        for name, layer in quantized.layers.items():
+            moved = float((layer.weight.detach() - before[name]).abs().max())
+            self.assertAlmostEqual(moved / sizes[name], 2e-3, delta=4e-4, msg=name)
 
     def test_its_weights_go_back_into_a_torchvision_network(self):
         quantized = self.calibrated()
