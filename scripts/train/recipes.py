@@ -26,7 +26,7 @@ MAIN = tuple(
 )
 
 # Go on from the mean of both runs' weights, on all pictures, taught by them and by the plain recipe's network, which errs in
-# other places. The mean of their weights is what ships: it errs less than either.
+# other places. The mean of their weights errs less than either.
 DENSE = tuple(
     Recipe(
         name=f"dense-{number}",
@@ -68,7 +68,7 @@ SPARSE = replace(
 )
 
 # Learns to live with 8 bits everywhere: weights and activations, stem and depthwise convolutions included. It shall become
-# like the dense network again, so the teacher alone is the target, on pictures hardly changed.
+# like the dense network again, so the teachers alone are the target, on pictures hardly changed.
 INT8 = Recipe(
     name="int8",
     seed=24,

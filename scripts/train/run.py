@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build-train"), help="checkpoints, logs and plots go here")
     parser.add_argument("--jobs", type=int, default=2, help="threads, for one run each where there are several")
     parser.add_argument("--threads", type=int, default=1, help="of a single --run")
-    parser.add_argument("--run", choices=[recipe.name for recipe in all_recipes()], help="do this run only")
+    parser.add_argument("--run", choices=recipes.names(all_recipes()), help="do this run only")
     parser.add_argument("--finish", action="store_true", help="do only what follows the runs: scores, plots, card")
     options = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in MALLOC.items()):
