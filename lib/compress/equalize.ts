@@ -22,6 +22,7 @@ const LARGEST_FACTOR = 64;
  * The network computes what it did before, but no channel dictates everybody's scale any more. The factor is
  * SmoothQuant's (Xiao et al. 2022, arXiv:2211.10438), `max|x|^a / max|w|^(1 - a)` of the activations calibration saw
  * and the weights that read them: weights have a scale for each channel here and need less help than activations.
+ * A channel that no weight reads is set to zero.
  *
  * Links: expansion to depthwise and depthwise to projection (and to the squeeze) in blocks with ReLU; a projection, or
  * all projections of one residual stream, to the layers that read the stream. Hard-swish is no link: it does not scale.
@@ -48,7 +49,8 @@ export function equalize(model: Model, peaks: ReadonlyMap<string, Float64Array>)
         ? Math.min(LARGEST_FACTOR, Math.max(1 / LARGEST_FACTOR, factor))
         : 1;
     });
-    const inverse = factors.map((factor) => 1 / factor);
+    // What nobody reads any more, as after pruning, may hold any value; at zero it takes no part in anybody's range.
+    const inverse = factors.map((factor, c) => (read[c] === 0 ? 0 : 1 / factor));
     for (const name of makers) layers.set(name, scaled(layers.get(name)!, specs.get(name)!, 'output', inverse));
     for (const name of readers) layers.set(name, scaled(layers.get(name)!, specs.get(name)!, 'input', factors));
   }

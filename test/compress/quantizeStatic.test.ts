@@ -197,6 +197,23 @@ describe('equalization', () => {
     const equalized = equalize(float, await peaksOf(float));
     expect(await spread(equalized)).toBeLessThan(0.3 * (await spread(float)));
   });
+
+  it('takes a channel that no weight reads any more out of the range of its value', async () => {
+    const float = foldModel(model);
+    const layers = new Map(float.layers);
+    const maker = layers.get('features.3.block.1.0')!;
+    const reader = layers.get('features.3.block.2.0')!;
+    const channels = maker.bias!.length;
+    layers.set('features.3.block.1.0', { ...maker, bias: maker.bias!.map((b, c) => (c === 5 ? 1000 : b)) });
+    const data = (reader.weights.data as Float32Array).map((w, i) => (i % channels === 5 ? 0 : w));
+    layers.set('features.3.block.2.0', { ...reader, weights: { type: 'f32', data } });
+    const pruned = { ...float, layers };
+    expect((await peaksOf(pruned)).get('features.3.block.1.0')![5]).toBeGreaterThan(900);
+    const equalized = equalize(pruned, await peaksOf(pruned));
+    expect((await peaksOf(equalized)).get('features.3.block.1.0')![5]).toBe(0);
+    const input = randomImages(model, 2, 9);
+    expect(relativeError(await runModel(equalized, input), await runModel(pruned, input))).toBeLessThan(1e-5);
+  });
 });
 
 describe('bias correction', () => {
