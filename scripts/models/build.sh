@@ -11,7 +11,7 @@ work=${1:-build-train}
 data=${2:-../shared}/data
 reports=build-models
 mkdir -p "$reports"
-# Photos are averaged down to this many pixels a side first: what did best of 32, 48, 64, 96 and 224 (docs/training.md).
+# Photos are averaged down to this many pixels a side first: what did best of 32, 48, 64 and none (docs/training.md).
 reduce=32
 
 # convert RUN FILE: a run's averaged weights, with the temperature fitted for them

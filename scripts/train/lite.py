@@ -16,7 +16,7 @@ from data import LABELS, MEAN, STD
 # have 32, and 160 costs half the time of 224.
 SIDE = 160
 DROPOUT = 0.2
-# Of the last block; rises to it from the first.
+# Rises from 0 at the first block towards this.
 STOCHASTIC_DEPTH = 0.2
 
 
@@ -165,7 +165,10 @@ def fetch(variant: str, folder: Path) -> dict[str, torch.Tensor]:
 
 
 def _unit(channels_in, channels_out, side, stride=1, groups=1, activation=True) -> torch.nn.Sequential:
-    """Convolution padded like TensorFlow's SAME for even input: all but one pixel of an odd rest go to the right and bottom."""
+    """
+    Convolution padded like TensorFlow's SAME for even input: of an odd number of pixels the odd one goes to the right and bottom.
+    (Around the picture the stem sees the mean colour, the published network saw 127.)
+    """
     padding = side // 2 if stride == 1 else 0
     layers: list[torch.nn.Module] = []
     if stride != 1:

@@ -13,7 +13,8 @@ def names(recipes: tuple[Recipe, ...]) -> tuple[str, ...]:
     return tuple(recipe.name for recipe in recipes)
 
 
-# Main recipe, once per seed: the spread between them is reported, and what ships goes on from them.
+# Main recipe, once per seed: the spread between them is reported, temperature and reject threshold are fitted on them, and the
+# sparse network goes on from their mean.
 MAIN = tuple(
     Recipe(
         name=f"seed-{seed}",

@@ -49,15 +49,13 @@ def main() -> None:
         # The C library reads them once, when the process starts.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **MALLOC})
     options.work.mkdir(parents=True, exist_ok=True)
+    write_first(options.shared, options.work)
     if options.run is not None:
         run_one(options)
         return
     if not options.finish:
-        write_first(options.shared, options.work)
         for stage in recipes.FLOAT_STAGES if options.float_only else recipes.STAGES:
             run_stage(stage, options)
-            if stage == recipes.DENSE:
-                write_mean(options.work)
     finish(options.shared, options.work)
 
 
@@ -70,14 +68,16 @@ def run_one(options: argparse.Namespace) -> None:
     pictures = read_pictures(options.shared, "train")
     kept, held_out = hold_out(pictures)
     recipe = next(recipe for recipe in all_recipes() if recipe.name == options.run)
+    if recipes.MEAN in (*recipe.start, *recipe.teachers):
+        write_mean(options.work)
     train.Run(recipe, kept if recipe.holds_out else pictures, held_out, options.shared, options.work).train()
 
 
 def run_stage(stage: tuple[train.Recipe, ...], options: argparse.Namespace) -> None:
     """Each run in a process of its own. Two of one thread each get more done than one of two threads after the other."""
-    threads = max(1, options.jobs // len(stage))
-    common = [sys.executable, __file__, "--shared", options.shared, "--work", options.work, "--threads", str(threads)]
     waiting = [recipe.name for recipe in stage if not train.weights_path(options.work, recipe.name).exists()]
+    threads = max(1, options.jobs // max(1, len(waiting)))
+    common = [sys.executable, __file__, "--shared", options.shared, "--work", options.work, "--threads", str(threads)]
     running: list[subprocess.Popen] = []
     while waiting or running:
         while waiting and len(running) < options.jobs:
@@ -113,8 +113,12 @@ def write_mean(work: Path) -> None:
 
 
 def finish(shared: Path, work: Path) -> None:
-    """Fits what is fitted on the held-out pictures, then looks at the test pictures, once; of the runs that were done."""
+    """
+    Fits what is fitted on the held-out pictures, then looks at the test pictures, once. Needs the float stages' runs; of the
+    others those that were done count.
+    """
     done = tuple(recipe for recipe in all_recipes() if train.weights_path(work, recipe.name).exists())
+    write_mean(work)
     _, held_out = hold_out(read_pictures(shared, "train"))
     test = read_pictures(shared, "test")
     confidence = held_out_confidence(work, held_out)

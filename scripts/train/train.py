@@ -4,7 +4,7 @@ import copy
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -40,7 +40,7 @@ class Recipe:
     lite: str = ""
     # Names of runs that teach this one, one drawn for each batch: on average their mean distribution, for the time of one.
     teachers: tuple[str, ...] = ()
-    # Runs from the mean of whose weights this one goes on; none: from the Keras weights.
+    # Runs from the mean of whose weights this one goes on; none: from ImageNet weights.
     start: tuple[str, ...] = ()
     # False: learns from the held-out pictures too. For runs that choose nothing.
     holds_out: bool = True
@@ -220,6 +220,7 @@ class Run:
 
     def _save(self, network, optimizer, averaged, pruning, epoch: int) -> None:
         state = {
+            "recipe": asdict(self.recipe),
             "epoch": epoch,
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
@@ -232,6 +233,8 @@ class Run:
         if not self._resume_path.exists():
             return 0
         state = torch.load(self._resume_path)
+        if state.get("recipe") != asdict(self.recipe):
+            raise ValueError(f"{self._resume_path} was begun with another recipe; delete it to start anew")
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         averaged.update(state["averaged"])

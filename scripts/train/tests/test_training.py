@@ -446,6 +446,8 @@ class Training(unittest.TestCase):
                     self.run_in(Path(folder))
             finally:
                 train.Run._save = save
+            with self.assertRaisesRegex(ValueError, "another recipe"):
+                self.run_in(Path(folder), phases=((3, 32),))
             resumed = torch.load(self.run_in(Path(folder)))
         for name, value in whole.items():
             torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5)
@@ -477,6 +479,45 @@ class Starting(unittest.TestCase):
 
 
 class Ordering(unittest.TestCase):
+    def stages_of(self, *options: str) -> list:
+        """What `main` does, in order: stages' names, then "finish"."""
+        done = []
+        with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(
+            run,
+            write_first=lambda *_: done.append("first"),
+            run_stage=lambda stage, _: done.append(recipes.names(stage)),
+            finish=lambda *_: done.append("finish"),
+        ), mock.patch.object(sys, "argv", ["run.py", "--work", folder, *options]), mock.patch.dict(os.environ, run.MALLOC):
+            run.main()
+        return done
+
+    def test_the_command_runs_every_stage_and_then_scores(self):
+        self.assertEqual(self.stages_of(), ["first", *map(recipes.names, recipes.STAGES), "finish"])
+
+    def test_float_only_leaves_out_the_sparse_and_the_int8_network(self):
+        stages = self.stages_of("--float-only")
+        self.assertEqual(stages[0], "first")
+        self.assertEqual(stages[-1], "finish")
+        run_names = {name for stage in stages[1:-1] for name in stage}
+        self.assertEqual(run_names, {"seed-1", "seed-2", "lite0", "lite2", "dense-1", "dense-2"})
+
+    def test_a_run_that_needs_the_mean_network_finds_that_of_what_is_there(self):
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            for name, value in zip(recipes.MEAN_OF, (1.0, 2.0, 6.0)):
+                state = keras_weights.build().state_dict()
+                for tensor in state.values():
+                    tensor.fill_(value)
+                train.write_state(train.weights_path(work, name), state)
+            options = mock.Mock(work=work, shared=SHARED, run="int8", threads=1)
+            pictures = some_pictures(20)
+            with mock.patch.multiple(
+                run, read_pictures=lambda *_: pictures, hold_out=lambda _: (pictures, pictures)
+            ), mock.patch.object(train.Run, "train"), mock.patch.object(torch, "set_num_threads"):
+                run.run_one(options)
+            mean = torch.load(train.weights_path(work, recipes.MEAN))
+        self.assertTrue(bool((mean["classifier.3.weight"] == 3.0).all()))
+
     def test_runs_need_only_what_earlier_stages_made(self):
         made = {recipes.FIRST}
         for stage in recipes.STAGES:
