@@ -130,7 +130,7 @@ def of_state(state: dict[str, torch.Tensor]) -> Lite:
         }:
             network.load_state_dict(state)
             return network
-    raise ValueError(f"these weights are of none of {', '.join(VARIANTS)}")
+    raise ValueError(f"these weights are of none of {', '.join(VARIANTS)}; delete their file and train it again")
 
 
 def import_weights(network: Lite, published: dict[str, torch.Tensor]) -> None:

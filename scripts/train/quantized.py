@@ -191,10 +191,12 @@ class QuantizedNetwork(nn.Module):
             read = torch.stack([_read_peaks(self.layers[_key(name)]) for name in readers]).amax(0)
             factors = seen**MIGRATION / read ** (1 - MIGRATION)
             factors = torch.where((seen > 0) & (read > 0), factors, torch.ones(())).clamp(1 / 64, 64)
+            # What nobody reads may hold any value; at zero it takes no part in anybody's range.
+            inverse = (read > 0) / factors
             for name in makers:
                 layer = self.layers[_key(name)]
-                layer.weight.data.div_(factors.view(-1, *[1] * (layer.weight.ndim - 1)))
-                layer.bias.data.div_(factors)
+                layer.weight.data.mul_(inverse.view(-1, *[1] * (layer.weight.ndim - 1)))
+                layer.bias.data.mul_(inverse)
             for name in readers:
                 layer = self.layers[_key(name)]
                 axis = 0 if layer.weight.shape[1] == 1 else 1

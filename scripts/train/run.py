@@ -98,18 +98,16 @@ def run_stage(stage: tuple[train.Recipe, ...], options: argparse.Namespace) -> N
 
 def write_first(shared: Path, work: Path) -> None:
     """The plain recipe's network, which learnt from weights as they were imported, balanced: it computes what it did."""
-    path = train.weights_path(work, recipes.FIRST)
-    if path.exists():
+    if train.weights_path(work, recipes.FIRST).exists():
         return
     network = keras_weights.build(len(LABELS))
     network.load_state_dict(torch.load(shared / "checkpoints" / "household-first.pth"))
     balance(network)
-    train.write_state(path, network.state_dict())
+    train.write_weights(work, recipes.FIRST, network.state_dict())
 
 
 def write_mean(work: Path) -> None:
-    mean = train.load(work, *recipes.MEAN_OF).state_dict()
-    train.write_state(train.weights_path(work, recipes.MEAN), {name: value.contiguous() for name, value in mean.items()})
+    train.write_weights(work, recipes.MEAN, train.load(work, *recipes.MEAN_OF).state_dict())
 
 
 def finish(shared: Path, work: Path) -> None:

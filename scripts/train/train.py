@@ -125,7 +125,7 @@ class Run:
             network.into(start)
             averaged = start.state_dict()
             write_json(self.work / f"{recipe.name}.ranges.json", network.quantization())
-        write_state(final, {name: value.contiguous() for name, value in averaged.items()})
+        write_weights(self.work, recipe.name, averaged)
         self._resume_path.unlink(missing_ok=True)
         return final
 
@@ -292,6 +292,11 @@ def write_state(path: Path, state) -> None:
     temporary = path.with_suffix(path.suffix + ".part")
     torch.save(state, temporary)
     temporary.replace(path)
+
+
+def write_weights(work: Path, name: str, state: dict[str, torch.Tensor]) -> None:
+    """As a checkpoint of torchvision's layout, which knows no channels_last."""
+    write_state(weights_path(work, name), {key: value.contiguous() for key, value in state.items()})
 
 
 def _teach(teacher: torch.nn.Module, pictures: torch.Tensor, temperature: float) -> torch.Tensor:

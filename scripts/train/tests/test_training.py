@@ -635,6 +635,21 @@ class Int8(unittest.TestCase):
 
         self.assertLess(spread(self.calibrated()), 0.5 * spread(self.calibrated(equalize=False)))
 
+    def test_equalization_takes_a_channel_that_no_weight_reads_out_of_its_values_range(self):
+        quantized = QuantizedNetwork(self.network)
+        maker, reader = (quantized.layers[f"features/3/block/{layer}"] for layer in ("1/0", "2/0"))
+        maker.bias.data[5] = 1000
+        reader.weight.data[:, 5] = 0
+        value = quantized.ranges()["features.3.block.1.0"]
+        with torch.no_grad():
+            quantized.begin_calibration()
+            expected = quantized(self.pictures)
+            self.assertGreater(float(value.peaks[5]), 900)
+            quantized.equalize()
+            quantized.begin_calibration()
+            torch.testing.assert_close(quantized(self.pictures), expected, rtol=1e-3, atol=1e-4)
+        self.assertEqual(float(value.peaks[5]), 0)
+
     def test_rounding_to_8_bits_stays_near_the_float_logits(self):
         with torch.no_grad():
             error = (self.calibrated()(self.pictures) - self.expected).pow(2).mean().sqrt() / self.expected.std()
