@@ -14,7 +14,7 @@ mkdir -p "$reports"
 # Photos are averaged down to this many pixels a side first: what did best of 32, 48, 64 and none (docs/training.md).
 reduce=32
 
-# convert RUN FILE: a run's averaged weights, with the temperature fitted for them
+# convert NAME FILE: weights of a run or of a mean of runs, with the temperature fitted for them
 convert() {
   node scripts/models/convert.mjs "$work/$1.pth" "$2" \
     --reduce "$reduce" --confidence "$work/$1.confidence.json" --card "$work/$1.card.json"

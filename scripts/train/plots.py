@@ -1,7 +1,7 @@
 """Training curves and the confusion matrix as SVG: text that a repository can hold and a browser shows."""
 
 from html import escape
-from typing import Sequence
+from typing import Collection, Sequence
 
 COLOURS = (
     "#0072b2",
@@ -14,19 +14,31 @@ COLOURS = (
     "#8c564b",
     "#7f7f7f",
     "#6a3d9a",
+    "#b5bd00",
+    "#00a0a0",
+    "#ff5fa2",
 )
-LEGEND_WIDTH, LEGEND_HEIGHT = 110, 18
+LEGEND_WIDTH, LEGEND_HEIGHT = 130, 18
 FONT = 'font-family="sans-serif" font-size="12"'
 
 
-def curves(logs: dict[str, list[dict]]) -> str:
-    """Loss on the left and held-out top-1 on the right, by epoch, a line for each run."""
+def curves(logs: dict[str, list[dict]], taught: Collection[str] = ()) -> str:
+    """
+    Loss and held-out top-1 by epoch, a line for each run. Runs that have teachers count another loss, so theirs has a panel of
+    its own.
+    """
     width, height, margin = 420, 280, 44
-    across_legend = (2 * width - margin) // LEGEND_WIDTH
     longest = max(len(rows) for rows in logs.values())
+    colours = dict(zip(logs, COLOURS))
+    by_loss = (
+        ("loss towards the labels", [name for name in logs if name not in taught]),
+        ("loss towards the teachers", [name for name in logs if name in taught]),
+    )
+    drawn = [("loss", title, names) for title, names in by_loss if names] + [("heldOutTop1", "held-out top-1", list(logs))]
+    across_legend = (len(drawn) * width - margin) // LEGEND_WIDTH
     panels = []
-    for column, (key, title) in enumerate((("loss", "training loss"), ("heldOutTop1", "held-out top-1"))):
-        values = [row[key] for rows in logs.values() for row in rows]
+    for column, (key, title, names) in enumerate(drawn):
+        values = [row[key] for name in names for row in logs[name]]
         low, high = min(values), max(values)
         span = (high - low) or 1
         left = column * width + margin
@@ -42,16 +54,16 @@ def curves(logs: dict[str, list[dict]]) -> str:
         for value, y in ((high, margin), (low, margin + down)):
             panels.append(f'<text x="{left - 4}" y="{y + 4}" text-anchor="end" {FONT}>{value:.2f}</text>')
         panels.append(f'<text x="{left + across}" y="{margin + down + 16}" text-anchor="end" {FONT}>{longest}</text>')
-        for colour, rows in zip(COLOURS, logs.values()):
-            points = " ".join(place(row) for row in rows)
-            panels.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-    for index, (colour, name) in enumerate(zip(COLOURS, logs)):
+        for name in names:
+            points = " ".join(place(row) for row in logs[name])
+            panels.append(f'<polyline points="{points}" fill="none" stroke="{colours[name]}" stroke-width="1.5"/>')
+    for index, (name, colour) in enumerate(colours.items()):
         row, column = divmod(index, across_legend)
         x, y = margin + column * LEGEND_WIDTH, height + row * LEGEND_HEIGHT
         panels.append(f'<rect x="{x}" y="{y - 14}" width="10" height="10" fill="{colour}"/>')
         panels.append(f'<text x="{x + 14}" y="{y - 5}" {FONT}>{escape(name)}</text>')
     rows_below = (len(logs) - 1) // across_legend
-    return _svg(2 * width, height + rows_below * LEGEND_HEIGHT, panels)
+    return _svg(len(drawn) * width, height + rows_below * LEGEND_HEIGHT, panels)
 
 
 def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:

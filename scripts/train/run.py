@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -68,14 +69,56 @@ def run_one(options: argparse.Namespace) -> None:
     pictures = read_pictures(options.shared, "train")
     kept, held_out = hold_out(pictures)
     recipe = next(recipe for recipe in all_recipes() if recipe.name == options.run)
-    if recipes.MEAN in (*recipe.start, *recipe.teachers):
-        write_mean(options.work)
+    for name in {*recipe.start, *recipe.teachers} & recipes.MEANS.keys():
+        write_mean(options.work, name)
+    if not is_done(options.work, recipe):
+        write_lineage(options.work, recipe)
     train.Run(recipe, kept if recipe.holds_out else pictures, held_out, options.shared, options.work).train()
+
+
+def is_done(work: Path, recipe: train.Recipe) -> bool:
+    """Whether the run's weights are there. Throws when they, or a part of the run, are not known to be of today's recipes."""
+    weights, record = train.weights_path(work, recipe.name), lineage_path(work, recipe)
+    begun = [path for path in (weights, train.resume_path(work, recipe.name)) if path.exists()]
+    if not begun:
+        return False
+    recorded = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    for made_by in lineage(recipe):
+        if not train.is_recipe(made_by, recorded.get(made_by.name)):
+            raise ValueError(
+                f"{record} does not say that {begun[0].name} was made with today's recipe of {made_by.name}; "
+                "move that file away to train anew"
+            )
+    return weights.exists()
+
+
+def lineage(recipe: train.Recipe) -> tuple[train.Recipe, ...]:
+    """The run and those it started from or was taught by, and theirs: with their seeds they decide its weights."""
+    by_name = {recipe.name: recipe for recipe in all_recipes()}
+    found: dict[str, train.Recipe] = {}
+
+    def add(name: str) -> None:
+        for part in recipes.MEANS.get(name, (name,)):
+            if part in by_name and part not in found:
+                found[part] = by_name[part]
+                for source in (*by_name[part].start, *by_name[part].teachers):
+                    add(source)
+
+    add(recipe.name)
+    return tuple(found.values())
+
+
+def lineage_path(work: Path, recipe: train.Recipe) -> Path:
+    return work / f"{recipe.name}.recipes.json"
+
+
+def write_lineage(work: Path, recipe: train.Recipe) -> None:
+    train.write_json(lineage_path(work, recipe), {made_by.name: asdict(made_by) for made_by in lineage(recipe)})
 
 
 def run_stage(stage: tuple[train.Recipe, ...], options: argparse.Namespace) -> None:
     """Each run in a process of its own. Two of one thread each get more done than one of two threads after the other."""
-    waiting = [recipe.name for recipe in stage if not train.weights_path(options.work, recipe.name).exists()]
+    waiting = [recipe.name for recipe in stage if not is_done(options.work, recipe)]
     threads = max(1, options.jobs // max(1, len(waiting)))
     common = [sys.executable, __file__, "--shared", options.shared, "--work", options.work, "--threads", str(threads)]
     running: list[subprocess.Popen] = []
@@ -106,23 +149,25 @@ def write_first(shared: Path, work: Path) -> None:
     train.write_weights(work, recipes.FIRST, network.state_dict())
 
 
-def write_mean(work: Path) -> None:
-    train.write_weights(work, recipes.MEAN, train.load(work, *recipes.MEAN_OF).state_dict())
+def write_mean(work: Path, name: str) -> None:
+    train.write_weights(work, name, train.load(work, *recipes.MEANS[name]).state_dict())
 
 
 def finish(shared: Path, work: Path) -> None:
     """
     Fits what is fitted on the held-out pictures, then looks at the test pictures, once. Needs the float stages' runs; of the
-    others those that were done count.
+    others those that were done count, and the means whose parts were.
     """
-    done = tuple(recipe for recipe in all_recipes() if train.weights_path(work, recipe.name).exists())
-    write_mean(work)
+    done = tuple(recipe for recipe in all_recipes() if is_done(work, recipe))
+    means = means_of(recipes.names(done))
+    for name in means:
+        write_mean(work, name)
     _, held_out = hold_out(read_pictures(shared, "train"))
     test = read_pictures(shared, "test")
     confidence = held_out_confidence(work, held_out)
     temperature = confidence["temperature"]
     scores: dict[str, dict] = {}
-    for name in (recipes.FIRST, *recipes.names(done), recipes.MEAN):
+    for name in (recipes.FIRST, *recipes.names(done), *means):
         network = train.load(work, name)
         logits = train.logits(network, test)
         scores[name] = summary(logits, test.labels, temperature)
@@ -132,16 +177,24 @@ def finish(shared: Path, work: Path) -> None:
         train.write_json(work / f"{name}.confidence.json", confidence)
     for recipe in done:
         train.write_json(work / f"{recipe.name}.card.json", provenance(recipe))
-    train.write_json(work / f"{recipes.MEAN}.card.json", provenance_of_mean())
+    for name in means:
+        train.write_json(work / f"{name}.card.json", provenance_of_mean(name))
     main_top1 = [scores[recipe.name]["top1"] for recipe in recipes.MAIN]
     spread = {"top1": main_top1, "mean": sum(main_top1) / len(main_top1), "range": max(main_top1) - min(main_top1)}
     train.write_json(work / "card.json", {"confidence": confidence, "mainRecipe": spread, "test": scores})
     logs = {recipe.name: read_log(work, recipe.name) for recipe in done}
-    (work / "training.svg").write_text(plots.curves(logs), encoding="utf-8")
+    taught = {recipe.name for recipe in done if recipe.teachers}
+    (work / "training.svg").write_text(plots.curves(logs, taught), encoding="utf-8")
     confusion = scores[recipes.MEAN]["confusion"]
     (work / "confusion.svg").write_text(plots.confusion(confusion, LABELS), encoding="utf-8")
     for name, score in scores.items():
-        print(f"{name:13} top-1 {score['top1']:.3f} top-5 {score['top5']:.3f} ECE {score['ece']:.3f}")
+        print(f"{name:15} top-1 {score['top1']:.3f} top-5 {score['top5']:.3f} ECE {score['ece']:.3f}")
+
+
+def means_of(done: tuple[str, ...]) -> tuple[str, ...]:
+    """The means whose parts are done, and the float network, which may not be missing."""
+    there = {recipes.FIRST, *done}
+    return tuple(name for name, parts in recipes.MEANS.items() if name == recipes.MEAN or there.issuperset(parts))
 
 
 def held_out_confidence(work: Path, held_out: Pictures) -> dict[str, float]:
@@ -172,6 +225,7 @@ def provenance(recipe: train.Recipe) -> dict:
         "seed": recipe.seed,
         "epochs": recipe.epochs,
         "pruned": recipe.prune_amount,
+        **({} if recipe.prune_convolutions is None else {"prunedConvolutions": recipe.prune_convolutions}),
         "int8": recipe.int8,
     }
 
@@ -182,13 +236,14 @@ def described(run: str) -> str:
     return run if variant is None else f"{run} ({lite.VARIANTS[variant].title}, ImageNet weights, Apache-2.0)"
 
 
-def provenance_of_mean() -> dict:
+def provenance_of_mean(name: str) -> dict:
+    parts = [recipe for recipe in all_recipes() if recipe.name in recipes.MEANS[name]]
     return {
-        **provenance(recipes.DENSE[0]),
-        "run": recipes.MEAN,
-        "meanOf": list(recipes.MEAN_OF),
-        "seed": [recipe.seed for recipe in recipes.DENSE],
-        "epochs": [recipe.epochs for recipe in recipes.DENSE],
+        **provenance(parts[0]),
+        "run": name,
+        "meanOf": list(recipes.MEANS[name]),
+        "seed": [recipe.seed for recipe in parts],
+        "epochs": [recipe.epochs for recipe in parts],
     }
 
 

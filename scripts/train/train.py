@@ -3,8 +3,9 @@
 import copy
 import json
 import math
+import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -55,6 +56,10 @@ class Recipe:
     light: bool = False
     prune_amount: float = 0.0
     prune_layers: str = "all"
+    # The convolutions' share where it is another; the linear layers then have what makes it prune_amount of all.
+    prune_convolutions: float | None = None
+    # Share of the steps in which the zeros grow to that; 0: those of the start are kept.
+    prune_ramp: float = 0.5
     # Rounds weights and values to int8 in the forward pass (see quantized.py).
     int8: bool = False
 
@@ -68,6 +73,33 @@ class Recipe:
                 return size
             epoch -= count
         raise IndexError(epoch)
+
+
+class Teacher:
+    """
+    A network that is only read: its batch norms are folded to save time, and bfloat16 does where the CPU multiplies it natively.
+    """
+
+    def __init__(self, network: torch.nn.Module):
+        self.side = side_of(network)
+        example = _channels_last(torch.zeros(1, 3, self.side, self.side))
+        # Casts are recorded with the rest, so none may be left out because an earlier one is still cached.
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=HAS_BFLOAT16, cache_enabled=False):
+            self.network = torch.jit.freeze(torch.jit.trace(network.eval(), example))
+
+    def logits(self, pictures: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return self.network(pictures).float()
+
+
+def is_recipe(recipe: Recipe, recorded: dict | None) -> bool:
+    """Whether that is what was recorded. A field that was added later had its default then."""
+    if recorded is None:
+        return False
+    defaults = {one.name: one.default for one in fields(Recipe) if one.default is not MISSING}
+    # Through JSON, which has lists for tuples.
+    then, now = (json.loads(json.dumps(values)) for values in ({**defaults, **recorded}, asdict(recipe)))
+    return then == now
 
 
 @dataclass
@@ -89,13 +121,15 @@ class Run:
         network = self._quantized(start) if recipe.int8 else start
         _follow_statistics(network)
         network.to(memory_format=torch.channels_last)
-        teachers = [load(self.work, name) for name in recipe.teachers]
+        teachers = [Teacher(load(self.work, name)) for name in recipe.teachers]
         steps_per_epoch = len(self.pictures) // recipe.batch
         steps = recipe.epochs * steps_per_epoch
         pruning = None
         if recipe.prune_amount > 0:
             targets = prune.layers(network, recipe.prune_layers)
-            pruning = prune.GradualPruning(network, targets, recipe.prune_amount, steps)
+            pruning = prune.GradualPruning(
+                network, targets, recipe.prune_amount, steps, recipe.prune_ramp, recipe.prune_convolutions
+            )
         optimizer = torch.optim.AdamW(self._groups(network), weight_decay=0)
         averaged = {name: value.clone() for name, value in network.state_dict().items()}
         first = self._resume(network, optimizer, averaged, pruning)
@@ -184,8 +218,8 @@ class Run:
             # size they have learnt on.
             warm = self.recipe.temperature
             teacher = teachers[int(torch.randint(len(teachers), (), generator=augmentation.generator))]
-            if size != side_of(teacher):
-                clean = F.interpolate(clean, size=side_of(teacher), mode="bilinear", align_corners=False)
+            if size != teacher.side:
+                clean = F.interpolate(clean, size=teacher.side, mode="bilinear", align_corners=False)
             taught = _teach(teacher, _channels_last(clean), warm)
             distance = -(taught * (logits / warm).log_softmax(1)).sum(1).mean() * warm**2
             loss = self.recipe.label_share * loss + (1 - self.recipe.label_share) * distance
@@ -216,7 +250,7 @@ class Run:
 
     @property
     def _resume_path(self) -> Path:
-        return self.work / f"{self.recipe.name}.resume"
+        return resume_path(self.work, self.recipe.name)
 
     def _save(self, network, optimizer, averaged, pruning, epoch: int) -> None:
         state = {
@@ -233,7 +267,7 @@ class Run:
         if not self._resume_path.exists():
             return 0
         state = torch.load(self._resume_path)
-        if state.get("recipe") != asdict(self.recipe):
+        if not is_recipe(self.recipe, state.get("recipe")):
             raise ValueError(f"{self._resume_path} was begun with another recipe; delete it to start anew")
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
@@ -245,6 +279,12 @@ class Run:
 
 def weights_path(work: Path, name: str) -> Path:
     return work / f"{name}.pth"
+
+
+def resume_path(work: Path, name: str) -> Path:
+    """What an unfinished run has so far."""
+    return work / f"{name}.resume"
+
 
 
 def load(work: Path, *names: str) -> torch.nn.Module:
@@ -288,8 +328,8 @@ def write_json(path: Path, value: dict) -> None:
 
 
 def write_state(path: Path, state) -> None:
-    """Whole or not at all: a run that is stopped while it saves can still resume."""
-    temporary = path.with_suffix(path.suffix + ".part")
+    """Whole or not at all: a run that is stopped while it saves can still resume, and two runs may write the same mean."""
+    temporary = path.with_suffix(f"{path.suffix}.{os.getpid()}.part")
     torch.save(state, temporary)
     temporary.replace(path)
 
@@ -299,11 +339,8 @@ def write_weights(work: Path, name: str, state: dict[str, torch.Tensor]) -> None
     write_state(weights_path(work, name), {key: value.contiguous() for key, value in state.items()})
 
 
-def _teach(teacher: torch.nn.Module, pictures: torch.Tensor, temperature: float) -> torch.Tensor:
-    """The teacher's distribution. It is only read, so bfloat16 does where the CPU multiplies it natively."""
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=HAS_BFLOAT16):
-        output = teacher(pictures).float()
-    return (output / temperature).softmax(1)
+def _teach(teacher: Teacher, pictures: torch.Tensor, temperature: float) -> torch.Tensor:
+    return (teacher.logits(pictures) / temperature).softmax(1)
 
 
 def _channels_last(pictures: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import unittest
+from dataclasses import asdict, replace
 from pathlib import Path
 from unittest import mock
 
@@ -345,6 +346,34 @@ class Pruning(unittest.TestCase):
         self.assertTrue(all(later >= earlier - 1e-6 for earlier, later in zip(shares, shares[1:])))
         self.assertAlmostEqual(shares[-1], 0.8, places=6)
 
+    def test_where_convolutions_have_fewer_zeros_linear_layers_make_up_for_it(self):
+        network = torch.nn.Sequential(torch.nn.Conv2d(10, 20, 1), torch.nn.Conv2d(20, 10, 1), torch.nn.Linear(30, 20))
+        pruning = prune.GradualPruning(network, ["0", "1", "2"], 0.8, steps=10, convolutions=0.7)
+        for step in range(1, 11):
+            pruning.after_step(step)
+        zeros = [int((layer.weight == 0).sum()) for layer in network]
+        self.assertEqual(zeros, [140, 140, 520])
+
+    def test_a_share_the_linear_layers_cannot_make_up_for_is_refused(self):
+        network = torch.nn.Sequential(torch.nn.Conv2d(10, 20, 1), torch.nn.Linear(10, 2))
+        for convolutions in (0.5, 0.95):
+            with self.assertRaisesRegex(ValueError, str(convolutions)):
+                prune.GradualPruning(network, ["0", "1"], 0.8, steps=10, convolutions=convolutions)
+
+    def test_without_a_ramp_the_zeros_of_the_start_stay(self):
+        layer = torch.nn.Linear(10, 10)
+        layer.weight.data[:8] = 0
+        pruning = prune.GradualPruning(torch.nn.Sequential(layer), ["0"], 0.8, steps=10, ramp=0.0)
+        for step in range(1, 31):
+            layer.weight.data[:8] += 100.0
+            pruning.after_step(step)
+        self.assertTrue(bool((layer.weight[:8] == 0).all()))
+        self.assertTrue(bool((layer.weight[8:] != 0).all()))
+
+    def test_a_start_with_too_few_zeros_to_keep_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "0 has 0 zeros to keep, expected 80"):
+            prune.GradualPruning(torch.nn.Sequential(torch.nn.Linear(10, 10)), ["0"], 0.8, steps=10, ramp=0.0)
+
 
 class Confidence(unittest.TestCase):
     def test_temperature_is_recovered_from_logits_that_were_scaled_by_it(self):
@@ -372,7 +401,7 @@ class Confidence(unittest.TestCase):
 class Training(unittest.TestCase):
     PICTURES = some_pictures(20)
 
-    def run_in(self, work: Path, phases=((2, 32),), name: str = "tiny", teachers=("origin",)) -> Path:
+    def run_in(self, work: Path, phases=((2, 32),), name: str = "tiny", teachers=("origin",), **others) -> Path:
         torch.manual_seed(0)
         train.write_state(train.weights_path(work, "origin"), keras_weights.build().state_dict())
         recipe = train.Recipe(
@@ -384,8 +413,7 @@ class Training(unittest.TestCase):
             ema=0.9,
             batch=10,
             teachers=teachers,
-            start=("origin",),
-            prune_amount=0.3,
+            **{"start": ("origin",), "prune_amount": 0.3, **others},
         )
         return train.Run(recipe, self.PICTURES, self.PICTURES, SHARED, work).train()
 
@@ -403,7 +431,24 @@ class Training(unittest.TestCase):
             rows = [json.loads(line) for line in (work / "tiny.jsonl").read_text().splitlines()]
             self.assertEqual([row["epoch"] for row in rows], [1, 2])
 
-    def taught(self, **recipe) -> list[tuple[torch.nn.Module, torch.Tensor]]:
+    def test_zeros_of_a_start_with_fewer_in_convolutions_stay_to_the_end(self):
+        def zeros(path: Path) -> list[torch.Tensor]:
+            state = torch.load(path)
+            return [state[f"{name}.weight"] == 0 for name in prune.layers(keras_weights.build(), "pointwise")]
+
+        sparse = {"prune_amount": 0.8, "prune_layers": "pointwise", "prune_convolutions": 0.75, "phases": ((1, 32),)}
+        with tempfile.TemporaryDirectory() as folder:
+            start = self.run_in(Path(folder), name="start", **sparse)
+            end = self.run_in(Path(folder), name="end", start=("start",), prune_ramp=0.0, **sparse)
+            before, after = zeros(start), zeros(end)
+            self.assertFalse(torch.equal(torch.load(start)["classifier.0.weight"], torch.load(end)["classifier.0.weight"]))
+        for one, other in zip(before, after):
+            self.assertTrue(torch.equal(one, other))
+        count = sum(int(layer.sum()) for layer in after) / sum(layer.numel() for layer in after)
+        self.assertAlmostEqual(count, 0.8, places=4)
+        self.assertAlmostEqual(float(after[5].float().mean()), 0.75, places=3)
+
+    def taught(self, **recipe) -> list[tuple[train.Teacher, torch.Tensor]]:
         """Teacher and pictures of each batch of a run."""
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(train, "_teach", wraps=train._teach) as teach:
             self.run_in(Path(folder), **recipe)
@@ -451,6 +496,35 @@ class Training(unittest.TestCase):
             resumed = torch.load(self.run_in(Path(folder)))
         for name, value in whole.items():
             torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5)
+
+
+class Teaching(unittest.TestCase):
+    def test_teachers_answer_as_their_networks_do_with_batch_norms_folded(self):
+        torch.manual_seed(2)
+        for network in (keras_weights.build(), lite.Lite(width=0.25, depth=1.0)):
+            for layer in network.modules():
+                if isinstance(layer, torch.nn.BatchNorm2d):
+                    layer.running_mean.normal_(std=0.1)
+                    layer.running_var.uniform_(0.5, 2)
+            teacher = train.Teacher(network.eval())
+            pictures = torch.rand(3, 3, teacher.side, teacher.side)
+            with torch.no_grad():
+                expected = network(pictures)
+            torch.testing.assert_close(teacher.logits(pictures), expected, rtol=1e-3, atol=1e-4)
+            self.assertNotIn("batch_norm", str(teacher.network.graph))
+
+    def test_in_bfloat16_teachers_answer_nearly_the_same(self):
+        torch.manual_seed(3)
+        network = lite.Lite(width=0.25, depth=1.0).eval()
+        with mock.patch.object(train, "HAS_BFLOAT16", True):
+            teacher = train.Teacher(network)
+        pictures = torch.rand(3, 3, teacher.side, teacher.side)
+        answers = teacher.logits(pictures)
+        with torch.no_grad():
+            expected = network(pictures)
+        self.assertEqual(answers.dtype, torch.float32)
+        self.assertLess(float((answers - expected).norm() / expected.norm()), 0.05)
+        self.assertGreater(float((answers - expected).abs().max()), 0)
 
 
 class Starting(unittest.TestCase):
@@ -518,15 +592,63 @@ class Ordering(unittest.TestCase):
             mean = torch.load(train.weights_path(work, recipes.MEAN))
         self.assertTrue(bool((mean["classifier.3.weight"] == 3.0).all()))
 
+    def record(self, work: Path, recipe: train.Recipe) -> None:
+        run.write_lineage(work, recipe)
+        train.weights_path(work, recipe.name).touch()
+
+    def test_a_run_is_done_when_its_weights_are_there_by_the_recipes_of_today(self):
+        int8 = recipes.INT8
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertFalse(run.is_done(Path(folder), int8))
+            self.record(Path(folder), int8)
+            self.assertTrue(run.is_done(Path(folder), int8))
+
+    def test_weights_whose_recipe_or_a_recipe_behind_it_has_changed_are_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            self.record(work, recipes.INT8)
+            longer = tuple(replace(recipe, phases=((99, 224),)) for recipe in recipes.DENSE)
+            stages = tuple(longer if stage == recipes.DENSE else stage for stage in recipes.STAGES)
+            with mock.patch.object(recipes, "STAGES", stages), self.assertRaisesRegex(ValueError, "recipe of dense-1"):
+                run.is_done(work, recipes.INT8)
+            with self.assertRaisesRegex(ValueError, "recipe of seed-1"):
+                train.weights_path(work, "seed-1").touch()
+                run.is_done(work, recipes.MAIN[0])
+
+    def test_a_run_that_was_begun_is_not_done_and_goes_on_only_by_the_recipes_it_was_begun_with(self):
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            train.resume_path(work, "int8").touch()
+            with self.assertRaisesRegex(ValueError, "int8.resume"):
+                run.is_done(work, recipes.INT8)
+            run.write_lineage(work, recipes.INT8)
+            self.assertFalse(run.is_done(work, recipes.INT8))
+
+    def test_a_recipe_from_before_a_field_was_added_is_that_with_the_fields_default(self):
+        recorded = asdict(recipes.MAIN[0])
+        del recorded["prune_ramp"]
+        self.assertTrue(train.is_recipe(recipes.MAIN[0], recorded))
+        self.assertFalse(train.is_recipe(recipes.SPARSE[0], {**asdict(recipes.SPARSE[0]), "prune_ramp": 0.5}))
+
+    def test_means_are_of_runs_that_are_done(self):
+        runs = recipes.names(run.all_recipes())
+        self.assertEqual(run.means_of(runs), ("dense", "sparse80"))
+        self.assertEqual(run.means_of(tuple(name for name in runs if name != "sparse80-2")), ("dense",))
+
+    def test_a_means_card_names_its_parts_and_their_seeds(self):
+        card = run.provenance_of_mean("sparse80")
+        self.assertEqual((card["run"], card["meanOf"]), ("sparse80", ["sparse80-1", "sparse80-2"]))
+        self.assertEqual(len(set(card["seed"])), 2)
+        self.assertEqual((card["pruned"], card["prunedConvolutions"]), (0.8, 0.75))
+
     def test_runs_need_only_what_earlier_stages_made(self):
         made = {recipes.FIRST}
         for stage in recipes.STAGES:
             for recipe in stage:
                 self.assertLessEqual({*recipe.start, *recipe.teachers}, made, recipe.name)
             made |= set(recipes.names(stage))
-            if set(recipes.MEAN_OF) <= made:
-                made.add(recipes.MEAN)
-        self.assertIn(recipes.MEAN, made)
+            made |= {name for name, parts in recipes.MEANS.items() if made.issuperset(parts)}
+        self.assertLessEqual({"dense", "sparse80"}, made)
 
     def test_float_stages_make_what_the_float_network_is_the_mean_of(self):
         made = {recipes.FIRST} | {recipe.name for stage in recipes.FLOAT_STAGES for recipe in stage}
@@ -558,6 +680,11 @@ class Plotting(unittest.TestCase):
         self.assertEqual(drawn.count("<polyline"), 2 * len(names))
         for name in names:
             self.assertIn(f">{name}<", drawn)
+        louder = [{**row, "loss": row["loss"] + 7} for row in rows]
+        apart = plots.curves({"alone": rows, "pupil": louder}, taught={"pupil"})
+        self.assertEqual(apart.count("<polyline"), 2 * 2)
+        for top in ("2.00", "9.00"):
+            self.assertIn(f">{top}<", apart)
         text = plots.confusion([[3, 1], [0, 4]], ["lamp", "chair"])
         parseString(text)
         self.assertIn("lamp", text)
