@@ -65,14 +65,15 @@ def all_recipes() -> tuple[train.Recipe, ...]:
 
 
 def run_one(options: argparse.Namespace) -> None:
+    recipe = next(recipe for recipe in all_recipes() if recipe.name == options.run)
+    if is_done(options.work, recipe):
+        return
+    write_lineage(options.work, recipe)
     torch.set_num_threads(options.threads)
     pictures = read_pictures(options.shared, "train")
     kept, held_out = hold_out(pictures)
-    recipe = next(recipe for recipe in all_recipes() if recipe.name == options.run)
     for name in {*recipe.start, *recipe.teachers} & recipes.MEANS.keys():
         write_mean(options.work, name)
-    if not is_done(options.work, recipe):
-        write_lineage(options.work, recipe)
     train.Run(recipe, kept if recipe.holds_out else pictures, held_out, options.shared, options.work).train()
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Callable
 
 import torch
 import torch.nn.functional as F
@@ -286,7 +287,6 @@ def resume_path(work: Path, name: str) -> Path:
     return work / f"{name}.resume"
 
 
-
 def load(work: Path, *names: str) -> torch.nn.Module:
     """
     A finished run's network, ready to infer; of several, the mean of their weights (Wortsman et al. 2022, arXiv:2203.05482),
@@ -324,19 +324,23 @@ def accuracy(network: torch.nn.Module, pictures: Pictures) -> float:
 
 
 def write_json(path: Path, value: dict) -> None:
-    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    _write_whole(path, lambda temporary: temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8"))
 
 
 def write_state(path: Path, state) -> None:
-    """Whole or not at all: a run that is stopped while it saves can still resume, and two runs may write the same mean."""
-    temporary = path.with_suffix(f"{path.suffix}.{os.getpid()}.part")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    _write_whole(path, lambda temporary: torch.save(state, temporary))
 
 
 def write_weights(work: Path, name: str, state: dict[str, torch.Tensor]) -> None:
     """As a checkpoint of torchvision's layout, which knows no channels_last."""
     write_state(weights_path(work, name), {key: value.contiguous() for key, value in state.items()})
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Or not at all: a run that is stopped while it saves can still resume, and two runs may write the same mean."""
+    temporary = path.with_suffix(f"{path.suffix}.{os.getpid()}.part")
+    write(temporary)
+    temporary.replace(path)
 
 
 def _teach(teacher: Teacher, pictures: torch.Tensor, temperature: float) -> torch.Tensor:
