@@ -641,6 +641,12 @@ class Ordering(unittest.TestCase):
         self.assertEqual(len(set(card["seed"])), 2)
         self.assertEqual((card["pruned"], card["prunedConvolutions"]), (0.8, 0.75))
 
+    def test_the_float_networks_card_names_the_networks_that_taught_it_and_their_licence(self):
+        teachers = run.provenance_of_mean(recipes.MEAN)["teachers"]
+        for teacher, title in zip(teachers, ("EfficientNet-Lite0", "EfficientNet-Lite2"), strict=True):
+            self.assertIn(title, teacher)
+            self.assertIn("Apache-2.0", teacher)
+
     def test_runs_need_only_what_earlier_stages_made(self):
         made = {recipes.FIRST}
         for stage in recipes.STAGES:
