@@ -125,7 +125,7 @@ SPARSE = tuple(
 INT8 = Recipe(
     name="int8",
     seed=24,
-    phases=((4, 224),),
+    phases=((8, 224),),
     # Of each tensor's size.
     learning_rate=1e-3,
     head_learning_rate=1e-3,

@@ -12,6 +12,7 @@ teachers' ImageNet weights. Stop it when you like: the same command goes on behi
 """
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -29,6 +30,7 @@ import train
 from balance import balance
 from confidence import fit_temperature, rejection_table, summary, threshold_for
 from data import LABELS, Pictures, hold_out, read_pictures
+from settle import measure_statistics
 
 # A picture is called none of the classes when its top probability is lower than for this share of the held-out pictures.
 ANSWERED = 0.98
@@ -73,7 +75,7 @@ def run_one(options: argparse.Namespace) -> None:
     pictures = read_pictures(options.shared, "train")
     kept, held_out = hold_out(pictures)
     for name in {*recipe.start, *recipe.teachers} & recipes.MEANS.keys():
-        write_mean(options.work, name)
+        write_mean(options.work, name, pictures)
     train.Run(recipe, kept if recipe.holds_out else pictures, held_out, options.shared, options.work).train()
 
 
@@ -150,8 +152,17 @@ def write_first(shared: Path, work: Path) -> None:
     train.write_weights(work, recipes.FIRST, network.state_dict())
 
 
-def write_mean(work: Path, name: str) -> None:
-    train.write_weights(work, name, train.load(work, *recipes.MEANS[name]).state_dict())
+def write_mean(work: Path, name: str, pictures: Pictures) -> None:
+    """Unless it is there and of the same parts: it takes a minute, and on another number of threads the last bits differ."""
+    record = work / f"{name}.parts.json"
+    parts = {part: hashlib.sha256(train.weights_path(work, part).read_bytes()).hexdigest() for part in recipes.MEANS[name]}
+    if record.exists() and train.weights_path(work, name).exists() and json.loads(record.read_text(encoding="utf-8")) == parts:
+        return
+    record.unlink(missing_ok=True)
+    network = train.load(work, *recipes.MEANS[name])
+    measure_statistics(network, pictures)
+    train.write_weights(work, name, network.state_dict())
+    train.write_json(record, parts)
 
 
 def finish(shared: Path, work: Path) -> None:
@@ -161,9 +172,10 @@ def finish(shared: Path, work: Path) -> None:
     """
     done = tuple(recipe for recipe in all_recipes() if is_done(work, recipe))
     means = means_of(recipes.names(done))
+    pictures = read_pictures(shared, "train")
     for name in means:
-        write_mean(work, name)
-    _, held_out = hold_out(read_pictures(shared, "train"))
+        write_mean(work, name, pictures)
+    _, held_out = hold_out(pictures)
     test = read_pictures(shared, "test")
     confidence = held_out_confidence(work, held_out)
     temperature = confidence["temperature"]
@@ -243,6 +255,7 @@ def provenance_of_mean(name: str) -> dict:
         **provenance(parts[0]),
         "run": name,
         "meanOf": list(recipes.MEANS[name]),
+        "batchNormStatistics": "measured on the training pictures after averaging",
         "seed": [recipe.seed for recipe in parts],
         "epochs": [recipe.epochs for recipe in parts],
     }

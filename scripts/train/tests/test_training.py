@@ -29,6 +29,7 @@ from augment import Augmentation, box_blur, of_neighbours, pixels_at
 from balance import POINTWISE_RMS, SMALL_FILTER_RMS, balance
 from data import FULL_SIZE, LABELS, MEAN, STD, Pictures, enlarge, hold_out
 from quantized import QuantizedNetwork
+from settle import BATCH, measure_statistics
 
 SHARED = Path(os.environ.get("NEONSENSE_SHARED", HERE.parents[2].parent / "shared"))
 
@@ -552,6 +553,63 @@ class Starting(unittest.TestCase):
             self.assertTrue(torch.equal(tensor, starts[1][key]), key)
 
 
+class Settling(unittest.TestCase):
+    """The batch norms of a mean of weights."""
+
+    def network(self, mean: float = 0.0, variance: float = 1.0) -> torch.nn.Module:
+        torch.manual_seed(4)
+        network = keras_weights.build().eval()
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.running_mean.fill_(mean)
+                layer.running_var.fill_(variance)
+        return network
+
+    def test_statistics_become_those_of_the_values_the_weights_make(self):
+        pictures = some_pictures(60)
+        network = self.network(mean=3.0, variance=0.01)
+        stem = network.features[0]
+        seen = []
+        hook = stem[0].register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+        measure_statistics(network, pictures)
+        hook.remove()
+        self.assertEqual([len(batch) for batch in seen], [BATCH, 60 - BATCH])
+        mean = sum(batch.mean((0, 2, 3)) for batch in seen) / 2
+        variance = sum(batch.var((0, 2, 3)) for batch in seen) / 2
+        torch.testing.assert_close(stem[1].running_mean, mean, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(stem[1].running_var, variance, rtol=1e-3, atol=1e-4)
+
+    def test_nothing_of_the_statistics_before_is_left_and_no_weight_changes(self):
+        pictures = some_pictures(20)
+        one, other = self.network(), self.network(mean=-2.0, variance=9.0)
+        weights = {name: value.clone() for name, value in one.named_parameters()}
+        for network in (one, other):
+            measure_statistics(network, pictures)
+            self.assertFalse(any(layer.training for layer in network.modules()))
+        for name, value in one.state_dict().items():
+            torch.testing.assert_close(other.state_dict()[name], value, msg=name)
+        for name, value in one.named_parameters():
+            self.assertTrue(torch.equal(value, weights[name]), name)
+
+    def test_a_mean_is_made_once_of_the_same_parts_and_anew_of_others(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(run, "measure_statistics") as measure:
+            work = Path(folder)
+
+            def mean_of(*values: float) -> float:
+                for name, value in zip(recipes.MEAN_OF, values):
+                    state = {key: torch.full_like(tensor, value) for key, tensor in keras_weights.build().state_dict().items()}
+                    train.write_state(train.weights_path(work, name), state)
+                run.write_mean(work, recipes.MEAN, some_pictures(10))
+                return float(torch.load(train.weights_path(work, recipes.MEAN))["classifier.3.bias"][0])
+
+            self.assertEqual([mean_of(1, 2, 6), mean_of(1, 2, 6)], [3, 3])
+            self.assertEqual(measure.call_count, 1)
+            self.assertEqual(mean_of(1, 2, 9), 4)
+            train.weights_path(work, recipes.MEAN).unlink()
+            self.assertEqual(mean_of(1, 2, 9), 4)
+            self.assertEqual(measure.call_count, 3)
+
+
 class Ordering(unittest.TestCase):
     def stages_of(self, *options: str) -> list:
         """What `main` does, in order: stages' names, then "finish"."""
@@ -640,6 +698,7 @@ class Ordering(unittest.TestCase):
         self.assertEqual((card["run"], card["meanOf"]), ("sparse80", ["sparse80-1", "sparse80-2"]))
         self.assertEqual(len(set(card["seed"])), 2)
         self.assertEqual((card["pruned"], card["prunedConvolutions"]), (0.8, 0.75))
+        self.assertIn("after averaging", card["batchNormStatistics"])
 
     def test_the_float_networks_card_names_the_networks_that_taught_it_and_their_licence(self):
         teachers = run.provenance_of_mean(recipes.MEAN)["teachers"]
