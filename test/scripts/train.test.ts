@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 // The training scripts are Python; their own tests run here so that one command runs all.
 const folder = new URL('../../scripts/train/tests/', import.meta.url);
-const source = readFileSync(new URL('test_training.py', folder), 'utf8');
-const names = [...source.matchAll(/^ {4}def (test_\w+)/gm)].map((match) => match[1] as string);
+const names = readdirSync(folder)
+  .filter((file) => /^test_.*\.py$/.test(file))
+  .flatMap((file) => [...readFileSync(new URL(file, folder), 'utf8').matchAll(/^ {4}def (test_\w+)/gm)])
+  .map((match) => match[1] as string);
 
 /** The first Python that has PyTorch: Debian's package belongs to /usr/bin/python3, which need not be the first in PATH. */
 const python = [process.env.NEONSENSE_PYTHON, 'python3', '/usr/bin/python3'].find(

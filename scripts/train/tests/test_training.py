@@ -507,7 +507,9 @@ class Teaching(unittest.TestCase):
                 if isinstance(layer, torch.nn.BatchNorm2d):
                     layer.running_mean.normal_(std=0.1)
                     layer.running_var.uniform_(0.5, 2)
-            teacher = train.Teacher(network.eval())
+            # In bfloat16, as on CPUs that have it, answers are only near: the test below.
+            with mock.patch.object(train, "HAS_BFLOAT16", False):
+                teacher = train.Teacher(network.eval())
             pictures = torch.rand(3, 3, teacher.side, teacher.side)
             with torch.no_grad():
                 expected = network(pictures)
