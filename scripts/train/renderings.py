@@ -12,9 +12,8 @@ The renderings are not part of this project; the package's copyright file says w
 
 import argparse
 import io
-import json
 import re
-import struct
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +23,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-import keras_weights
 import train
 from confidence import fit_temperature
 from data import LABELS, Pictures
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
+from pytorch import read_model
 
 # Pixels a side of a catalogue's pictures, and what they are averaged down to before they are enlarged.
 SIDE = 128
@@ -127,21 +128,8 @@ def score(network: torch.nn.Module, pictures: Pictures, side: int) -> tuple[floa
 
 def of_file(path: Path) -> torch.nn.Module:
     """The network of a safetensors file of float32 tensors under torchvision's names, ready to infer."""
-    raw = path.read_bytes()
-    start = 8 + struct.unpack_from("<Q", raw)[0]
-    header = json.loads(raw[8:start])
-    header.pop("__metadata__", None)
-    network = keras_weights.build(len(LABELS))
-    # Files have no counts of batches: they matter in training alone.
-    state = {name: value for name, value in network.state_dict().items() if name.endswith("num_batches_tracked")}
-    for name, tensor in header.items():
-        if tensor["dtype"] != "F32":
-            raise ValueError(f"{path}: {name} is {tensor['dtype']}; only files of float32 tensors, such as household-fp32, can be scored")
-        first, last = tensor["data_offsets"]
-        values = np.frombuffer(raw[start + first : start + last], "<f4").reshape(tensor["shape"])
-        state[name] = torch.from_numpy(values.copy())
-    network.load_state_dict(state)
-    return network.eval().to(memory_format=torch.channels_last)
+    state, _ = read_model(path)
+    return train.of_state(state)
 
 
 if __name__ == "__main__":

@@ -297,11 +297,16 @@ def load(work: Path, *names: str) -> torch.nn.Module:
         name: sum(state[name] for state in states) / len(states) if value.is_floating_point() else value
         for name, value in states[0].items()
     }
-    if lite.is_lite(mean):
-        network = lite.of_state(mean)
+    return of_state(mean)
+
+
+def of_state(state: dict[str, torch.Tensor]) -> torch.nn.Module:
+    """The network these weights are of, ready to infer."""
+    if lite.is_lite(state):
+        network = lite.of_state(state)
     else:
         network = keras_weights.build(len(LABELS))
-        network.load_state_dict(mean)
+        network.load_state_dict(state)
     return network.eval().to(memory_format=torch.channels_last)
 
 

@@ -1,5 +1,6 @@
 """Reading and scoring of rendered furniture, on catalogues made here."""
 
+import contextlib
 import io
 import json
 import struct
@@ -8,6 +9,7 @@ import tempfile
 import unittest
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import keras_weights
 import renderings
+import train
 from data import LABELS, Pictures
 
 MODELS = HERE.parents[2] / "models"
@@ -114,6 +117,27 @@ class Scores(unittest.TestCase):
         self.assertLess(float(averaged.amax((0, 2, 3)).sub(averaged.amin((0, 2, 3))).max()), 1e-5)
         torch.testing.assert_close(mirrored, direct.flip(3), rtol=0, atol=1e-4)
         self.assertGreater(float(direct[..., -1].mean()), float(direct[..., 0].mean()) + 1)
+
+
+class Printing(unittest.TestCase):
+    def test_runs_and_files_get_a_row_each_with_a_cell_for_every_size(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as printed:
+            work = Path(folder)
+            catalogue(work / "a.sh3f", [("Chair", png((1, 0, 0, 255))), ("Bed", png((2, 0, 0, 255)))])
+            network = keras_weights.build(len(LABELS))
+            with torch.no_grad():
+                network.classifier[3].weight.zero_()
+                network.classifier[3].bias.copy_(torch.eye(len(LABELS))[LABELS.index("bed")])
+            train.write_weights(work, "sleepy", network.state_dict())
+            names = ["sleepy", str(MODELS / "household-fp32.safetensors")]
+            with mock.patch.object(sys, "argv", ["renderings.py", "--catalogues", folder, "--work", folder, *names]):
+                renderings.main()
+        heading, sizes, run, file = printed.getvalue().splitlines()
+        self.assertTrue(heading.startswith("2 pictures"))
+        self.assertEqual(sizes.split()[-4:], ["32", "48", "64", "128"])
+        # Half are beds; the other nine classes share the other half.
+        self.assertEqual(run.split(), ["sleepy", *["50.0", "%", "1.792"] * 4])
+        self.assertEqual((file.split()[0], file.count("%")), ("household-fp32", 4))
 
 
 class Files(unittest.TestCase):
