@@ -2,7 +2,7 @@
 // Prints "N passed, N failed, N skipped" alone on the last line. Exit code 1 when a test or a stage failed or no test
 // ran.
 
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const [folder, ...failedStages] = process.argv.slice(2);

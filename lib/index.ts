@@ -1,19 +1,18 @@
-export { Classifier } from './api/classifier.js';
 export type {
   Classification,
   ClassifierOptions,
   ClassifyOptions,
   ImageInput,
   Prediction,
-} from './api/classifier.js';
-export type { VariantChoice } from './api/chooseVariant.js';
-export { NeonsenseError } from './errors.js';
+} from './classify/classifier.js';
+export { Classifier } from './classify/classifier.js';
 export type { ErrorCode } from './errors.js';
+export { NeonsenseError } from './errors.js';
 export type { Pixels } from './image/pixels.js';
 export { preprocess } from './image/preprocess.js';
 export type { Architecture, Block } from './model/architecture.js';
-export { encodeModel, readModel, writeModel } from './model/format.js';
-export type { ReadModelOptions } from './model/format.js';
+export type { ReadModelOptions } from './model/files.js';
+export { encodeModel, readModel, writeModel } from './model/files.js';
 export type {
   BatchNorm,
   Confidence,
@@ -26,6 +25,7 @@ export type {
   QuantizationScheme,
   Weights,
 } from './model/model.js';
-export { createSession } from './runtime/session.js';
-export type { RunOptions, Session, SessionOptions, TensorMetadata } from './runtime/session.js';
 export type { OperatorTime } from './runtime/binding.js';
+export type { RunOptions, Session, SessionOptions, TensorMetadata } from './runtime/session.js';
+export { createSession } from './runtime/session.js';
+export type { VariantChoice } from './shipped/chooseVariant.js';

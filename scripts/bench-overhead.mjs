@@ -47,7 +47,13 @@ try {
 async function overhead() {
   // lower() is no part of the public API, so it is bundled from the sources.
   const bundle = join(folder, 'lower.mjs');
-  await build({ entryPoints: [join(root, 'lib/model/lower.ts')], outfile: bundle, bundle: true, platform: 'node', format: 'esm' });
+  await build({
+    entryPoints: [join(root, 'lib/plan/lower.ts')],
+    outfile: bundle,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+  });
   const { lower } = await import(pathToFileURL(bundle).href);
   const { createSession, readModel } = await import(pathToFileURL(join(root, 'dist/index.js')).href);
 
@@ -87,7 +93,12 @@ async function overhead() {
   }
   driver.stdin.end();
   await Promise.all([once(driver, 'exit'), session.dispose()]);
-  return { runs: js.length, cppMedianMs: median(cpp) / 1000, jsMedianMs: median(js) / 1000, medianRatioOfRounds: median(ratios) };
+  return {
+    runs: js.length,
+    cppMedianMs: median(cpp) / 1000,
+    jsMedianMs: median(js) / 1000,
+    medianRatioOfRounds: median(ratios),
+  };
 }
 
 /** Import, load and first inference on a ready tensor, in fresh processes that take turns; RSS above a bare process. */
@@ -104,8 +115,11 @@ function firstUse() {
   const peer = findPeer();
   if (peer !== undefined) {
     const onnx = join(folder, 'model.onnx');
-    execFileSync(process.execPath, [join(root, 'dist/cli/main.js'), 'export', options.model, onnx], { stdio: 'ignore' });
-    programs['onnxruntime-node'] = `${bare} import { createRequire } from 'node:module'; const start = performance.now();
+    execFileSync(process.execPath, [join(root, 'dist/cli/main.js'), 'export', options.model, onnx], {
+      stdio: 'ignore',
+    });
+    programs['onnxruntime-node'] =
+      `${bare} import { createRequire } from 'node:module'; const start = performance.now();
       const ort = createRequire(import.meta.url)(${JSON.stringify(peer)});
       const session = await ort.InferenceSession.create(${JSON.stringify(onnx)}, { intraOpNumThreads: 1, interOpNumThreads: 1 });
       await session.run({ [session.inputNames[0]]: new ort.Tensor('float32', new Float32Array(224 * 224 * 3), [1, 3, 224, 224]) });
@@ -137,7 +151,10 @@ function firstUse() {
 /** onnxruntime-node's entry as seen from the working directory, or undefined. */
 function findPeer() {
   try {
-    return execFileSync(process.execPath, ['-p', 'require.resolve("onnxruntime-node")'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return execFileSync(process.execPath, ['-p', 'require.resolve("onnxruntime-node")'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   } catch {
     return undefined;
   }
@@ -155,7 +172,16 @@ function serialize(plan) {
   };
   const text = (value) => array(new TextEncoder().encode(value));
   const types = ['f32', 'qs8', 'qu8', 'qd8'];
-  const ops = ['conv2d', 'depthwise-conv2d', 'linear', 'global-average-pool', 'hard-swish', 'multiply', 'add', 'convert'];
+  const ops = [
+    'conv2d',
+    'depthwise-conv2d',
+    'linear',
+    'global-average-pool',
+    'hard-swish',
+    'multiply',
+    'add',
+    'convert',
+  ];
   word(plan.values.length);
   for (const { name, shape, type, scale = 0, zeroPoint = 0 } of plan.values) {
     text(name);
@@ -172,7 +198,14 @@ function serialize(plan) {
     word(layer.output);
     if (!('weights' in layer)) continue;
     [...layer.kernel, ...layer.stride, ...layer.padding].forEach(word);
-    const { type, data, factors = new Float64Array(0), scales = new Float32Array(0), scale = 0, zeroPoint = 0 } = layer.weights;
+    const {
+      type,
+      data,
+      factors = new Float64Array(0),
+      scales = new Float32Array(0),
+      scale = 0,
+      zeroPoint = 0,
+    } = layer.weights;
     word(['f32', 'qc8', 'qu8'].indexOf(type));
     array(type === 'f32' ? data : new Float32Array(0));
     array(factors);

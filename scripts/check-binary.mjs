@@ -88,9 +88,7 @@ function describeMachO(file) {
     libc: macho.platform,
     needed: macho.needed,
     oldestMacos: macho.minimum,
-    segmentAlignment: Math.min(
-      ...macho.segments.flatMap(({ address, offset }) => [address, offset]).map(alignmentOf),
-    ),
+    segmentAlignment: Math.min(...macho.segments.flatMap(({ address, offset }) => [address, offset]).map(alignmentOf)),
     writableCode: macho.segments.some(isWritableCode),
     signed: macho.signed,
     runpath: macho.runpath,
@@ -136,10 +134,7 @@ export function problemsOf(binary, expected = {}) {
   const strangers = binary.needed.filter((name) => !allowed.includes(name));
   expect(strangers.length === 0, `needs ${strangers.join(', ')}, which a machine may lack: link it statically`);
   const exposed = binary.exported.filter((name) => !NODE_API_ENTRIES.includes(name));
-  expect(
-    exposed.length === 0,
-    `exports ${exposed.length} symbols besides the Node-API entry (${shorten(exposed, 5)})`,
-  );
+  expect(exposed.length === 0, `exports ${exposed.length} symbols besides the Node-API entry (${shorten(exposed, 5)})`);
   expect(binary.exported.includes(NODE_API_ENTRIES[0]), `does not export ${NODE_API_ENTRIES[0]}: Node can't load it`);
   expect(
     binary.arch !== 'arm64' || binary.segmentAlignment >= PAGE_16K,

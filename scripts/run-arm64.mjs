@@ -19,8 +19,8 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -29,8 +29,8 @@ import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { targets } from './cross/targets.mjs';
-import { prepareMusl } from './prebuild/musl.mjs';
 import { once } from './make-once.mjs';
+import { prepareMusl } from './prebuild/musl.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const output = join(root, 'build-arm64');

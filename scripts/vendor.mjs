@@ -18,8 +18,8 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -29,7 +29,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { STAMP, hashFile, hashTree } from './hash-tree.mjs';
+import { hashFile, hashTree, STAMP } from './hash-tree.mjs';
 
 const GIT_TIMEOUT_MS = 10 * 60_000;
 const CONNECT_TIMEOUT_MS = 4_000;

@@ -1,8 +1,8 @@
 // The direction of the imports in lib/ and the borders of the native code, read from the sources themselves.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
-import { describe, expect, it } from 'vitest';
 import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
 
@@ -10,29 +10,42 @@ const root = join(import.meta.dirname, '..');
 type Sources = Readonly<Record<string, string>>;
 
 /**
- * What each room of lib/ may import besides itself: `cli -> bench, evaluate -> api -> compress, image, runtime ->
- * model -> errors`, written out. Rooms that stand side by side in that line do not know each other. Two files in lib/
- * are no rooms: `index` is the way into the package, which re-exports what users get and stands right above `api`;
- * `packageRoot` says where the package lies on the disk, which only rooms that touch the disk may ask.
+ * What each room of lib/ may import besides itself: `cli -> bench, doctor, entries -> evaluate -> measure -> classify ->
+ * shipped -> compress, image, runtime -> plan -> model -> files, numbers -> errors`, written out. Rooms that stand side
+ * by side in that line do not know each other. `index` and `entries` are the ways into the package, which re-export what
+ * users get; `packageRoot` says where the package lies on the disk, which only rooms that touch the disk may ask;
+ * `builtins` loads modules of Node late.
  */
+const ground = ['errors', 'builtins', 'numbers', 'files'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   packageRoot: [],
-  model: ['errors'],
-  compress: ['model', 'errors'],
-  image: ['model', 'errors'],
-  runtime: ['packageRoot', 'model', 'errors'],
-  api: ['packageRoot', 'compress', 'image', 'runtime', 'model', 'errors'],
-  index: ['api', 'compress', 'image', 'runtime', 'model', 'errors'],
-  bench: ['index', 'packageRoot', 'api', 'compress', 'image', 'runtime', 'model', 'errors'],
-  evaluate: ['index', 'packageRoot', 'api', 'compress', 'image', 'runtime', 'model', 'errors'],
-  cli: ['bench', 'evaluate', 'index', 'packageRoot', 'api', 'compress', 'image', 'runtime', 'model', 'errors'],
+  builtins: [],
+  numbers: ['errors'],
+  files: ['errors', 'builtins'],
+  model: ground,
+  plan: ['model', ...ground],
+  compress: ['model', ...ground],
+  image: ['model', ...ground],
+  runtime: ['packageRoot', 'plan', 'model', ...ground],
+  shipped: ['packageRoot', 'compress', 'image', 'runtime', 'model', ...ground],
+  classify: ['shipped', 'compress', 'image', 'runtime', 'model', ...ground],
+  measure: ['compress', 'image', 'runtime', 'plan', 'model', ...ground],
+  evaluate: ['measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
+  doctor: ['packageRoot', 'shipped', 'image', 'runtime', ...ground],
+  index: ['classify', 'shipped', 'image', 'runtime', 'model', ...ground],
+  entries: ['evaluate', 'measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
+  bench: ['index', 'packageRoot', 'shipped', 'compress', 'image', 'runtime', 'plan', 'model', ...ground],
+  cli: [
+    ...['bench', 'doctor', 'evaluate', 'measure', 'classify', 'shipped', 'packageRoot'],
+    ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
+  ],
 };
 
 /** The one file that may load native code. */
-const LOADER = 'lib/runtime/load.ts';
+const LOADER = 'lib/runtime/load/load.ts';
 /** The file that may ask node-gyp-build, which could load too, what names of binaries mean. */
-const FINDER = 'lib/runtime/candidates.ts';
+const FINDER = 'lib/runtime/load/candidates.ts';
 
 /** Who may include what. A C++ file is allowed by the folder it lies in. */
 const INCLUDE_BORDERS = [
@@ -40,9 +53,12 @@ const INCLUDE_BORDERS = [
   { folder: 'native/engine/', header: /^(xnnpack|pthreadpool|cpuinfo)(\.h$|\/)/ },
 ];
 
-/** `lib/api/classifier.ts` is in room `api`, `lib/index.ts` in `index`. */
+/** `lib/classify/classifier.ts` is in room `classify`, `lib/index.ts` in `index`. */
 function roomOf(path: string): string {
-  return path.replace(/^lib\//, '').replace(/\.ts$/, '').split('/')[0]!;
+  return path
+    .replace(/^lib\//, '')
+    .replace(/\.ts$/, '')
+    .split('/')[0]!;
 }
 
 /** What the checks want to know of a TypeScript source. */
@@ -167,28 +183,53 @@ describe('native/', () => {
 describe('the check of lib/', () => {
   it.each([
     ['a static import upwards', 'lib/model/a.ts', `import { b } from '../runtime/b.js';`, 'must not import runtime'],
-    ['a type import upwards', 'lib/model/a.ts', `import type { B } from '../api/b.js';`, 'model must not import api'],
+    [
+      'a type import upwards',
+      'lib/model/a.ts',
+      `import type { B } from '../classify/b.js';`,
+      'model must not import classify',
+    ],
     ['an import over lines', 'lib/compress/a.ts', `import {\n  b,\n} from\n  "../runtime/b.js";`, 'import runtime'],
-    ['a re-export', 'lib/image/a.ts', `export * from '../api/b.js';`, 'image must not import api'],
+    ['a re-export', 'lib/image/a.ts', `export * from '../classify/b.js';`, 'image must not import classify'],
     ['an import for its effect', 'lib/runtime/a.ts', `import '../image/b.js';`, 'runtime must not import image'],
-    ['a dynamic import', 'lib/api/a.ts', `const b = await import('../cli/b.js');`, 'api must not import cli'],
+    ['a dynamic import', 'lib/classify/a.ts', `const b = await import('../cli/b.js');`, 'classify must not import cli'],
     ['an import from a deeper folder', 'lib/model/torch/a.ts', `import '../../compress/b.js';`, 'import compress'],
     ['a require', 'lib/model/a.ts', `const b = require('../runtime/b.js');`, 'model must not import runtime'],
     ['a type named by its module', 'lib/model/a.ts', `type B = typeof import('../runtime/b.js');`, 'import runtime'],
     ['errors that import', 'lib/errors.ts', `import './model/b.js';`, 'errors must not import model'],
     ['rooms side by side', 'lib/bench/a.ts', `import '../evaluate/b.js';`, 'bench must not import evaluate'],
-    ['a room that imports the entry above it', 'lib/api/a.ts', `import '../index.js';`, 'api must not import index'],
-    ['an entry that reaches above api', 'lib/index.ts', `import './cli/b.js';`, 'index must not import cli'],
+    [
+      'a room that imports the entry above it',
+      'lib/classify/a.ts',
+      `import '../index.js';`,
+      'classify must not import index',
+    ],
+    ['an entry that reaches above classify', 'lib/index.ts', `import './cli/b.js';`, 'index must not import cli'],
     ['a model that looks for files', 'lib/model/a.ts', `import '../packageRoot.js';`, 'must not import packageRoot'],
     ['a way out of lib/', 'lib/cli/a.ts', `import '../../scripts/b.mjs';`, 'outside lib/'],
     ['a room nobody knows', 'lib/shared/a.ts', '', 'no known room'],
     ['a utils folder', 'lib/model/utils/a.ts', '', 'a helper lives beside its user'],
     ['a utils file', 'lib/utils.ts', '', 'a helper lives beside its user'],
-    ['a second loader', 'lib/runtime/a.ts', `require('node-gyp-build')(root);`, 'only lib/runtime/load.ts'],
-    ['its inner file', 'lib/api/a.ts', `import load from 'node-gyp-build/node-gyp-build.js';`, 'only lib/runtime/load.ts'],
-    ['a binary by its name', 'lib/api/a.ts', `require('../../build/neonsense.node');`, 'only lib/runtime/load.ts'],
-    ['a binary in a template', 'lib/api/a.ts', 'const file = `${root}/neonsense.node`;', 'only lib/runtime/load.ts'],
-    ['dlopen', 'lib/bench/a.ts', `process.dlopen(module, file);`, 'only lib/runtime/load.ts'],
+    ['a second loader', 'lib/runtime/a.ts', `require('node-gyp-build')(root);`, 'only lib/runtime/load/load.ts'],
+    [
+      'its inner file',
+      'lib/classify/a.ts',
+      `import load from 'node-gyp-build/node-gyp-build.js';`,
+      'only lib/runtime/load/load.ts',
+    ],
+    [
+      'a binary by its name',
+      'lib/classify/a.ts',
+      `require('../../build/neonsense.node');`,
+      'only lib/runtime/load/load.ts',
+    ],
+    [
+      'a binary in a template',
+      'lib/classify/a.ts',
+      'const file = `${root}/neonsense.node`;',
+      'only lib/runtime/load/load.ts',
+    ],
+    ['dlopen', 'lib/bench/a.ts', `process.dlopen(module, file);`, 'only lib/runtime/load/load.ts'],
   ])('finds %s', (_, path, text, problem) => {
     expect(checkLibrary({ [path]: text }).join('\n')).toContain(problem);
   });
@@ -200,7 +241,7 @@ describe('the check of lib/', () => {
     ['what only a comment says', 'lib/model/a.ts', `// import '../runtime/b.js', or load it: 'b.node'`],
     ['what only a text says', 'lib/model/a.ts', `const s = "from '../cli/c.js'";`],
     ['the finder', FINDER, `import names from 'node-gyp-build/node-gyp-build.js';`],
-    ['the loader', LOADER, `import '../packageRoot.js';\nrequire('node-gyp-build');`],
+    ['the loader', LOADER, `import '../../packageRoot.js';\nrequire('node-gyp-build');`],
   ])('accepts %s', (_, path, text) => {
     expect(checkLibrary({ [path]: text })).toEqual([]);
   });

@@ -1,7 +1,7 @@
-import { layerSpecs, BLOCK_TEMPLATES } from '../lib/model/architecture.js';
 import type { Architecture } from '../lib/model/architecture.js';
-import { IMAGENET_MEAN, IMAGENET_STD } from '../lib/model/model.js';
+import { BLOCK_TEMPLATES, layerSpecs } from '../lib/model/architecture.js';
 import type { Layer, Model } from '../lib/model/model.js';
+import { IMAGENET_MEAN, IMAGENET_STD } from '../lib/model/model.js';
 
 /** Small integers of a fixed seed, as floats in [-1, 1): mulberry32. */
 export function randomFloats(seed: number): () => number {

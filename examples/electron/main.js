@@ -2,8 +2,9 @@
 //
 //   npm start                          asks for a picture and shows its labels
 //   npx electron . --check PICTURE     prints both labels and ends; with exit code 1 where they differ
-import { app, dialog, nativeImage, utilityProcess } from 'electron';
+
 import { fileURLToPath } from 'node:url';
+import { app, dialog, nativeImage, utilityProcess } from 'electron';
 import { Classifier } from 'neonsense';
 
 /** Electron decodes JPEG and PNG itself, so sharp is not needed. Its bitmaps are blue, green, red, alpha. */
@@ -57,7 +58,7 @@ async function ask() {
 async function run() {
   const position = process.argv.indexOf('--check');
   try {
-    app.exit(position === -1 ? ((await ask()), 0) : await check(process.argv[position + 1]));
+    app.exit(position === -1 ? (await ask(), 0) : await check(process.argv[position + 1]));
   } catch (error) {
     console.error(error);
     if (position === -1) dialog.showErrorBox('neonsense', String(error));

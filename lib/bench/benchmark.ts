@@ -3,7 +3,7 @@ import { NeonsenseError } from '../errors.js';
 import type { Environment } from './environment.js';
 import { type Profile, profileOf } from './profile.js';
 import { type RunTrial, runTrial } from './runTrial.js';
-import { type RatioInterval, bootstrapRatio, median, summarize } from './statistics.js';
+import { bootstrapRatio, median, type RatioInterval, summarize } from './statistics.js';
 import type { Subject } from './subjects.js';
 import type { TrialResult, TrialSpec } from './trialSpec.js';
 
@@ -185,8 +185,16 @@ export async function benchmark(
 }
 
 const BARE: TrialSpec = {
-  engine: 'bare', file: '', threads: 1, batch: 1, warmup: 0, runs: 0, fp16: false, sparse: false,
-  profile: false, size: [1, 1],
+  engine: 'bare',
+  file: '',
+  threads: 1,
+  batch: 1,
+  warmup: 0,
+  runs: 0,
+  fp16: false,
+  sparse: false,
+  profile: false,
+  size: [1, 1],
 };
 
 function specOf(

@@ -1,8 +1,8 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, platform, release } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../packageRoot.js';
-import { loadBinding } from '../runtime/load.js';
+import { loadBinding } from '../runtime/load/load.js';
 
 /** The machine and software that made a measurement; what can't be read is null. */
 export interface Environment {

@@ -7,7 +7,9 @@ import { basename, resolve, sep } from 'node:path';
 export function shortNames(files: readonly string[]): (file: string) => string {
   const paths = [...new Set(files.map((file) => resolve(file)))];
   return (file) => {
-    const parts = resolve(file).split(sep).filter((part) => part !== '');
+    const parts = resolve(file)
+      .split(sep)
+      .filter((part) => part !== '');
     const others = paths.filter((path) => path !== resolve(file)).map((path) => `${sep}${path}`);
     for (let taken = 1; taken <= parts.length; taken += 1) {
       const suffix = parts.slice(-taken);

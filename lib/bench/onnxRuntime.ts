@@ -1,5 +1,5 @@
-import type { TrialSpec } from './trialSpec.js';
 import { type Prepared, planes } from './trialProcess.js';
+import type { TrialSpec } from './trialSpec.js';
 
 interface Tensor {
   readonly data: Float32Array;

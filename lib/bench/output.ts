@@ -1,4 +1,4 @@
-import { type BenchRow, type BenchmarkResult, type Comparison, rowName } from './benchmark.js';
+import { type BenchmarkResult, type BenchRow, type Comparison, rowName } from './benchmark.js';
 import type { Environment } from './environment.js';
 import type { Profile } from './profile.js';
 
@@ -26,11 +26,35 @@ export function formatRows(format: BenchFormat, result: BenchmarkResult, environ
 }
 
 const CSV_FIELDS = [
-  'engine', 'model', 'precision', 'threads', 'batch', 'initMs', 'firstMs', 'medianMs', 'p90Ms', 'p99Ms', 'minMs',
-  'stddevMs', 'rssDeltaBytes', 'fileBytes', 'imagesPerSecond', 'trials',
+  'engine',
+  'model',
+  'precision',
+  'threads',
+  'batch',
+  'initMs',
+  'firstMs',
+  'medianMs',
+  'p90Ms',
+  'p99Ms',
+  'minMs',
+  'stddevMs',
+  'rssDeltaBytes',
+  'fileBytes',
+  'imagesPerSecond',
+  'trials',
 ] as const;
 const CSV_ENVIRONMENT = [
-  'date', 'cpu', 'features', 'cores', 'governor', 'temperature', 'platform', 'kernel', 'node', 'version', 'commit',
+  'date',
+  'cpu',
+  'features',
+  'cores',
+  'governor',
+  'temperature',
+  'platform',
+  'kernel',
+  'node',
+  'version',
+  'commit',
   'xnnpack',
 ] as const;
 
@@ -81,8 +105,22 @@ function mainTable(rows: readonly BenchRow[]): string {
   const milliseconds = (value: number): string => value.toFixed(value < 10 ? 3 : 1);
   return table(
     [
-      'engine', 'model', 'precision', 'threads', 'batch', 'init ms', 'first ms', 'median ms', 'p90', 'p99', 'min', 'sd',
-      'images/s', 'RSS MiB', 'file MiB', 'against first',
+      'engine',
+      'model',
+      'precision',
+      'threads',
+      'batch',
+      'init ms',
+      'first ms',
+      'median ms',
+      'p90',
+      'p99',
+      'min',
+      'sd',
+      'images/s',
+      'RSS MiB',
+      'file MiB',
+      'against first',
     ],
     rows.map((row) => [
       row.engine,
@@ -145,7 +183,11 @@ function profileText(title: string, { layers, operators, totalMs, macs }: Profil
     `### Profile of ${title}`,
     `${totalMs.toFixed(3)} ms an image in operators, ${(macs / 1e6).toFixed(1)} M MACs` +
       (totalMs === 0 ? '' : `, ${(macs / totalMs / 1e6).toFixed(1)} GMAC/s`),
-    table(['operator', ...columns], operators.map((line) => [line.name, ...cells(line)]), 1),
+    table(
+      ['operator', ...columns],
+      operators.map((line) => [line.name, ...cells(line)]),
+      1,
+    ),
     table(
       ['layer', 'operator', ...columns],
       layers.map((line) => [line.name || '(rewritten)', line.operator, ...cells(line)]),

@@ -1,4 +1,4 @@
-import type { Plan } from '../model/plan.js';
+import type { Plan } from '../plan/plan.js';
 import type { OperatorTime } from '../runtime/binding.js';
 
 /** Time of one layer or of one kind of operator, for one image. */
@@ -66,9 +66,7 @@ export function profileOf(times: readonly OperatorTime[], plan: Plan): Profile {
   });
   return {
     layers: times.map(({ layer, operator, ms }, index) => ({ ...line(layer, ms, macsOf[index]!), operator })),
-    operators: [...byOperator]
-      .map(([operator, sum]) => line(operator, sum.ms, sum.macs))
-      .sort((a, b) => b.ms - a.ms),
+    operators: [...byOperator].map(([operator, sum]) => line(operator, sum.ms, sum.macs)).sort((a, b) => b.ms - a.ms),
     totalMs,
     macs: [...macs.values()].reduce((sum, count) => sum + count, 0),
   };

@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
-import { inSinglePrecision, quantizeDynamic } from '../compress/quantizeDynamic.js';
-import { NeonsenseError, fileError, invalidArgument } from '../errors.js';
-import { readModel, writeModel } from '../model/format.js';
-import { lower } from '../model/lower.js';
+import { inSinglePrecision, quantizeDynamic } from '../compress/quantize/quantizeDynamic.js';
+import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
+import { toOnnx } from '../model/export/onnx.js';
+import { readModel, writeModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
-import { toOnnx } from '../model/onnx.js';
-import type { Plan } from '../model/plan.js';
+import { lower } from '../plan/lower.js';
+import type { Plan } from '../plan/plan.js';
 import { shortNames } from './names.js';
 import type { RunTrial } from './runTrial.js';
 
@@ -17,7 +17,12 @@ import type { RunTrial } from './runTrial.js';
  * precision; `int8-dynamic` quantizes every 1x1 convolution, `int8-dynamic-linear` the Linear layers only.
  */
 export const BENCH_PRECISIONS = [
-  'fp32', 'fp32-sparse', 'fp16', 'int8-dynamic', 'int8-dynamic-linear', 'int8-static',
+  'fp32',
+  'fp32-sparse',
+  'fp16',
+  'int8-dynamic',
+  'int8-dynamic-linear',
+  'int8-static',
 ] as const;
 export type BenchPrecision = (typeof BENCH_PRECISIONS)[number];
 

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { defaultModelPath } from '../api/classifier.js';
 import { benchmark } from '../bench/benchmark.js';
 import { describeEnvironment } from '../bench/environment.js';
 import { BENCH_FORMATS, type BenchFormat, formatRows } from '../bench/output.js';
 import { BENCH_PRECISIONS, type BenchPrecision, findPeer, prepareSubjects } from '../bench/subjects.js';
+import { defaultModelPath } from '../classify/classifier.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
 import { INTERRUPTED } from './program.js';
@@ -56,15 +56,17 @@ function withoutRepeats(files: readonly string[]): string[] {
 }
 
 /** A comma-separated list of whole numbers; what is named twice is measured once. */
-const counts = (highest: number) => (text: string): number[] => [
-  ...new Set(
-    text.split(',').map((part) => {
-      const value = wholeNumber(part.trim());
-      if (value > highest) throw new InvalidArgumentError(`Expected at most ${highest} but received ${value}.`);
-      return value;
-    }),
-  ),
-];
+const counts =
+  (highest: number) =>
+  (text: string): number[] => [
+    ...new Set(
+      text.split(',').map((part) => {
+        const value = wholeNumber(part.trim());
+        if (value > highest) throw new InvalidArgumentError(`Expected at most ${highest} but received ${value}.`);
+        return value;
+      }),
+    ),
+  ];
 
 function seconds(text: string): number {
   const value = Number(text);

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import type { Command } from 'commander';
 import { NeonsenseError } from '../errors.js';
 import { packageRoot } from '../packageRoot.js';
-import { isInsideAsar } from '../runtime/candidates.js';
+import { isInsideAsar } from '../runtime/load/candidates.js';
 import { type ProgressLine, progressLine } from './progress.js';
 
 interface Options {

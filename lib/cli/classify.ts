@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { type Classification, Classifier } from '../api/classifier.js';
+import { type Classification, Classifier } from '../classify/classifier.js';
 import { NeonsenseError } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
@@ -108,7 +108,12 @@ async function classifyStandardInput(
 async function expand(inputs: readonly string[], report: (error: unknown) => void): Promise<string[]> {
   const files: string[] = [];
   for (const input of inputs) {
-    const isDirectory = input !== '-' && (await stat(input).then((entry) => entry.isDirectory(), () => false));
+    const isDirectory =
+      input !== '-' &&
+      (await stat(input).then(
+        (entry) => entry.isDirectory(),
+        () => false,
+      ));
     if (!isDirectory) {
       files.push(input);
       continue;

@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { compareModels, type ModelComparison } from '../api/compress.js';
-import type { LogitComparison } from '../compress/compare.js';
+import type { LogitComparison } from '../compress/report/compare.js';
 import { NeonsenseError, throwIfAborted } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { preprocess } from '../image/preprocess.js';
-import { readModel } from '../model/format.js';
+import { compareModels, type ModelComparison } from '../measure/compress.js';
+import { readModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';

@@ -1,11 +1,11 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { compress, type CompressResult, type ModelScore, type NamedModel } from '../api/compress.js';
 import { describeEnvironment } from '../bench/environment.js';
-import { parseGoals } from '../compress/goals.js';
 import type { CompressStage } from '../compress/pipeline.js';
-import { isPointwise } from '../compress/quantizeDynamic.js';
+import { isPointwise } from '../compress/quantize/quantizeDynamic.js';
+import type { TrainedRanges } from '../compress/quantize/trainedRanges.js';
+import { parseGoals } from '../compress/report/goals.js';
 import {
   type CompressReport,
   GOAL_COLUMNS,
@@ -14,14 +14,14 @@ import {
   reportMarkdown,
   STAGE_COLUMNS,
   stageRow,
-} from '../compress/report.js';
-import { reportHtml } from '../compress/reportHtml.js';
-import type { TrainedRanges } from '../compress/trainedRanges.js';
+} from '../compress/report/report.js';
+import { reportHtml } from '../compress/report/reportHtml.js';
 import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
-import { readModel, writeModel } from '../model/format.js';
-import { writeFileAtomically } from '../model/write-file.js';
+import { writeFileAtomically } from '../files/writeFile.js';
+import { type CompressResult, compress, type ModelScore, type NamedModel } from '../measure/compress.js';
+import { readModel, writeModel } from '../model/files.js';
 import { wholeNumber } from './arguments.js';
 import { readPictures } from './compare.js';
 import { catchInterrupt } from './interrupt.js';
@@ -79,7 +79,10 @@ export function register(program: Command): void {
     .option('--prune-targets <layers>', 'all, pointwise (1x1 and Linear), or layer names, comma-separated', 'all')
     .option('--pattern <n:m>', 'for --prune-method n:m: keep n of every m', pattern, [2, 4] as const)
     .addOption(
-      new Option('--repair <how>', 'after pruning, with the calibration data: solve for new weights, or shift batch norms')
+      new Option(
+        '--repair <how>',
+        'after pruning, with the calibration data: solve for new weights, or shift batch norms',
+      )
         .choices(['reconstruct', 'recalibrate', 'none'])
         .default('reconstruct'),
     )
@@ -328,4 +331,3 @@ function order(text: string): Step[] {
   }
   return steps as Step[];
 }
-

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { Command } from 'commander';
-import { diagnose, type DoctorReport } from '../api/doctor.js';
-import type { SelfTestResult } from '../api/selfTest.js';
-import { examineRuntime, type RuntimeReport } from '../runtime/doctor.js';
+import { type DoctorReport, diagnose } from '../doctor/doctor.js';
+import { examineRuntime, type RuntimeReport } from '../doctor/runtime.js';
+import type { SelfTestResult } from '../shipped/selfTest.js';
 import { bar, grouped, printable } from './text.js';
 
 interface Options {

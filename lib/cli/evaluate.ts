@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
+import { invalidArgument } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { evaluationReport } from '../evaluate/report.js';
 import { type Evaluation, hasNumberedLabels } from '../evaluate/score.js';
 import { fitTemperature } from '../evaluate/temperature.js';
-import { invalidArgument } from '../errors.js';
-import { readModel, writeModel } from '../model/format.js';
+import { writeFileAtomically } from '../files/writeFile.js';
+import { readModel, writeModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
-import { writeFileAtomically } from '../model/write-file.js';
 import { wholeNumber } from './arguments.js';
 import { evaluationText, jsonLine } from './evaluateOutput.js';
 import { catchInterrupt } from './interrupt.js';
@@ -82,7 +82,10 @@ async function run(files: readonly string[], options: Options): Promise<void> {
 
   let fitted: string | undefined;
   if (options.fitTemperature !== undefined) {
-    const temperature = fitTemperature(seen.map(({ logits }) => logits), seen.map(({ label }) => label));
+    const temperature = fitTemperature(
+      seen.map(({ logits }) => logits),
+      seen.map(({ label }) => label),
+    );
     await writeModel(withTemperature(models[0]!.model, temperature, seen.length), options.fitTemperature);
     fitted = `temperature ${temperature.toFixed(4)} written to ${options.fitTemperature}`;
   }

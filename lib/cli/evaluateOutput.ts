@@ -8,7 +8,16 @@ export function jsonLine(evaluation: Evaluation): string {
   const { model, precision, images, top1, top5, ece, perClass, confusion, imagesPerSecond, agreement } = evaluation;
   const compared = Object.keys(agreement).length > 0 ? { agreement } : {};
   return JSON.stringify({
-    model, precision, images, top1, top5, ece, perClass, confusion, imagesPerSecond, ...compared,
+    model,
+    precision,
+    images,
+    top1,
+    top5,
+    ece,
+    perClass,
+    confusion,
+    imagesPerSecond,
+    ...compared,
   });
 }
 
@@ -54,5 +63,8 @@ export function evaluationText(evaluations: readonly Evaluation[]): string {
 /** The first column to the left, the others to the right. */
 function columns(rows: readonly (readonly string[])[]): string {
   const numbers = (rows[0] ?? []).map((_, column) => column).slice(1);
-  return alignColumns(rows.map((row) => row.map(printable)), numbers).join('\n');
+  return alignColumns(
+    rows.map((row) => row.map(printable)),
+    numbers,
+  ).join('\n');
 }

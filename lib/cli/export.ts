@@ -1,9 +1,9 @@
 import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { NeonsenseError } from '../errors.js';
-import { readModel } from '../model/format.js';
-import { toOnnx } from '../model/onnx.js';
-import { writeFileAtomically } from '../model/write-file.js';
+import { writeFileAtomically } from '../files/writeFile.js';
+import { toOnnx } from '../model/export/onnx.js';
+import { readModel } from '../model/files.js';
 
 /** Adds `neonsense export MODEL FILE.onnx`. */
 export function register(program: Command): void {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { readModel } from '../model/format.js';
+import { readModel } from '../model/files.js';
 import { inspectModel, type ModelSummary } from '../model/inspect.js';
 import type { Confidence, Preprocessing, QuantizationScheme } from '../model/model.js';
 import { alignColumns, formatBytes, grouped, printable } from './text.js';

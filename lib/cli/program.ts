@@ -1,6 +1,6 @@
-import { type Command, CommanderError, Command as Program } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Command, CommanderError, Command as Program } from 'commander';
 import { NeonsenseError } from '../errors.js';
 import { packageRoot } from '../packageRoot.js';
 import { printable } from './text.js';

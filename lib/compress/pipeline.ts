@@ -1,16 +1,21 @@
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { foldModel } from '../model/foldBatchNorm.js';
 import type { Model, Precision } from '../model/model.js';
-import { calibrate, requireCalibration, type ObserveModel } from './calibrate.js';
-import { equalizeCalibrated } from './equalizeCalibrated.js';
-import { toFp16 } from './fp16.js';
-import { checkPruneOptions, prune, type PruneOptions, type PruneReport } from './prune.js';
-import { inSinglePrecision, quantizeDynamic, type QuantizeDynamicOptions, tinyLayers } from './quantizeDynamic.js';
-import { quantizeStatic, type QuantizeStaticOptions, type QuantizeStaticReport } from './quantizeStatic.js';
-import { recalibrate, type RunToLayer } from './recalibrate.js';
-import { reconstruct } from './reconstruct.js';
+import { calibrate, type ObserveModel, requireCalibration } from './calibrate/calibrate.js';
+import { checkPruneOptions, type PruneOptions, type PruneReport, prune } from './prune/prune.js';
+import type { KeepFloatTarget, RunModel } from './prune/sensitivity.js';
+import { toFp16 } from './quantize/fp16.js';
+import {
+  inSinglePrecision,
+  type QuantizeDynamicOptions,
+  quantizeDynamic,
+  tinyLayers,
+} from './quantize/quantizeDynamic.js';
+import { type QuantizeStaticOptions, type QuantizeStaticReport, quantizeStatic } from './quantize/quantizeStatic.js';
+import { equalizeCalibrated } from './repair/equalizeCalibrated.js';
+import { type RunToLayer, recalibrate } from './repair/recalibrate.js';
+import { reconstruct } from './repair/reconstruct.js';
 import { requireFiniteWeights, requireLayerNames } from './requirements.js';
-import type { KeepFloatTarget, RunModel } from './sensitivity.js';
 
 /** One step of a compression. */
 export type CompressStage =
@@ -113,9 +118,7 @@ async function runStage(
         calibration,
         runToLayer: engine.runToLayer,
         ...(signal === undefined ? {} : { signal }),
-        ...(onProgress === undefined
-          ? {}
-          : { onProgress: (done, total) => onProgress('recalibration', done, total) }),
+        ...(onProgress === undefined ? {} : { onProgress: (done, total) => onProgress('recalibration', done, total) }),
       });
       return { model: repaired, reference: model };
     }
@@ -125,9 +128,7 @@ async function runStage(
         calibration,
         observe: engine.observe,
         ...(signal === undefined ? {} : { signal }),
-        ...(onProgress === undefined
-          ? {}
-          : { onProgress: (done, total) => onProgress('reconstruction', done, total) }),
+        ...(onProgress === undefined ? {} : { onProgress: (done, total) => onProgress('reconstruction', done, total) }),
       });
       return { model: repaired, reference: unpruned };
     }
@@ -153,7 +154,11 @@ async function runStage(
     }
     case 'quantize-static': {
       const { stage: _, target, keepFloat = stage.ranges === undefined ? 'sensitive' : [], ...rest } = stage;
-      const { model: quantized, float, report } = await quantizeStatic(model, {
+      const {
+        model: quantized,
+        float,
+        report,
+      } = await quantizeStatic(model, {
         ...rest,
         ...hooks,
         calibration,

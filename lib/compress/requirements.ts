@@ -1,5 +1,5 @@
 import { invalidArgument, NeonsenseError } from '../errors.js';
-import { layerSpecs, type Architecture } from '../model/architecture.js';
+import { type Architecture, layerSpecs } from '../model/architecture.js';
 import type { Model } from '../model/model.js';
 
 /**

@@ -1,6 +1,6 @@
+import { NeonsenseError } from '../errors.js';
 import type { Architecture, LayerSpec } from '../model/architecture.js';
 import { hasResidual, layerSpecs } from '../model/architecture.js';
-import { NeonsenseError } from '../errors.js';
 
 /** One value of the lowered network by its plan name, and where it comes from. */
 export interface ValueNode {

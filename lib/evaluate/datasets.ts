@@ -1,9 +1,9 @@
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { NeonsenseError, describe, invalidArgument } from '../errors.js';
-import { decodeImage, type DecodedImage } from '../image/decode.js';
+import { describe, invalidArgument, NeonsenseError } from '../errors.js';
+import { type DecodedImage, decodeImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
-import { CIFAR100_FINE_LABELS, CIFAR100_RECORD_BYTES, CIFAR_SIDE, interleavePlanes } from './cifar.js';
+import { CIFAR_SIDE, CIFAR100_FINE_LABELS, CIFAR100_RECORD_BYTES, interleavePlanes } from './cifar.js';
 
 /** One labelled picture of a data set. */
 export interface LabelledImage {
@@ -67,7 +67,12 @@ export async function openDataset(path: string, options: DatasetOptions): Promis
   if (entry.isDirectory()) {
     const names = await readdir(path, { withFileTypes: true });
     const classFolders = names.filter((name) => name.isDirectory() && !name.name.startsWith('.'));
-    if (classFolders.length > 0) return openFolders(path, classFolders.map((name) => name.name), options);
+    if (classFolders.length > 0)
+      return openFolders(
+        path,
+        classFolders.map((name) => name.name),
+        options,
+      );
     for (const name of ['test.bin', 'train.bin']) {
       const file = join(path, name);
       if (names.some((candidate) => candidate.name === name)) return openDataset(file, options);
@@ -158,10 +163,7 @@ async function openFolders(path: string, folders: string[], options: DatasetOpti
     for (const file of pictures) files.push({ file, label });
   }
   if (files.length === 0) {
-    throw new NeonsenseError(
-      'ERR_DATASET',
-      `The class folders of ${path} (${listNames(folders)}) hold no pictures`,
-    );
+    throw new NeonsenseError('ERR_DATASET', `The class folders of ${path} (${listNames(folders)}) hold no pictures`);
   }
 
   const unreadable = [...unlisted];
@@ -312,7 +314,10 @@ async function* records(
         first = index;
         held = Math.floor(bytes / recordBytes);
         if (held === 0) {
-          throw new NeonsenseError('ERR_DATASET', `${path} became shorter while it was read: no image ${index} is left`);
+          throw new NeonsenseError(
+            'ERR_DATASET',
+            `${path} became shorter while it was read: no image ${index} is left`,
+          );
         }
       }
       const at = (index - first) * recordBytes;

@@ -115,13 +115,16 @@ export class MetricsAccumulator {
   /** The metrics of all images added so far. */
   result(): Metrics {
     const share = (count: number, of: number): number => (of === 0 ? 0 : count / of);
-    const calibration = Array.from(this.#binImages, (images, bin): CalibrationBin => ({
-      lower: bin / CALIBRATION_BINS,
-      upper: (bin + 1) / CALIBRATION_BINS,
-      images,
-      confidence: share(this.#binConfidence[bin]!, images),
-      accuracy: share(this.#binCorrect[bin]!, images),
-    }));
+    const calibration = Array.from(
+      this.#binImages,
+      (images, bin): CalibrationBin => ({
+        lower: bin / CALIBRATION_BINS,
+        upper: (bin + 1) / CALIBRATION_BINS,
+        images,
+        confidence: share(this.#binConfidence[bin]!, images),
+        accuracy: share(this.#binCorrect[bin]!, images),
+      }),
+    );
     const ece = calibration.reduce(
       (sum, bin) => sum + share(bin.images, this.#images) * Math.abs(bin.accuracy - bin.confidence),
       0,

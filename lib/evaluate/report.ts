@@ -154,7 +154,7 @@ function reliabilitySvg({ calibration }: Evaluation): string {
       const title = `${bin.images} images, confidence ${percent(bin.confidence)}, accuracy ${percent(bin.accuracy)}`;
       return (
         `<rect x="${at(bin.lower).toFixed(1)}" y="${(at(1) - height).toFixed(1)}" height="${height.toFixed(1)}" ` +
-        `width="${(((bin.upper - bin.lower) * side) - 1).toFixed(1)}" fill="#1d6fa5"><title>${title}</title></rect>`
+        `width="${((bin.upper - bin.lower) * side - 1).toFixed(1)}" fill="#1d6fa5"><title>${title}</title></rect>`
       );
     });
   const ticks = [0, 0.5, 1].flatMap((tick) => [

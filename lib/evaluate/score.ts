@@ -1,10 +1,10 @@
-import { NeonsenseError, invalidArgument, throwIfAborted } from '../errors.js';
+import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import type { Pixels } from '../image/pixels.js';
 import { preprocess } from '../image/preprocess.js';
+import { numberedLabels } from '../model/import/stateDict.js';
 import type { Precision, Preprocessing } from '../model/model.js';
-import { numberedLabels } from '../model/stateDict.js';
 import type { Dataset } from './datasets.js';
-import { MetricsAccumulator, type Metrics } from './metrics.js';
+import { type Metrics, MetricsAccumulator } from './metrics.js';
 
 /** Anything that turns prepared images into logits: a session, or a peer's. */
 export interface Predictor {

@@ -21,7 +21,11 @@ const HALVINGS = 60;
  */
 export function fitTemperature(logits: readonly ArrayLike<number>[], labels: ArrayLike<number>): number {
   if (logits.length === 0 || logits.length !== labels.length) {
-    throw invalidArgument('labels', `one label for each of at least one picture (${logits.length} here)`, labels.length);
+    throw invalidArgument(
+      'labels',
+      `one label for each of at least one picture (${logits.length} here)`,
+      labels.length,
+    );
   }
   logits.forEach((row, image) => {
     const label = labels[image]!;
@@ -29,7 +33,11 @@ export function fitTemperature(logits: readonly ArrayLike<number>[], labels: Arr
       throw invalidArgument(`labels[${image}]`, `a class from 0 to ${row.length - 1}`, label);
     }
     if (!Array.prototype.every.call(row, Number.isFinite)) {
-      throw invalidArgument(`logits[${image}]`, 'finite numbers', Array.from(row).find((x) => !Number.isFinite(x)));
+      throw invalidArgument(
+        `logits[${image}]`,
+        'finite numbers',
+        Array.from(row).find((x) => !Number.isFinite(x)),
+      );
     }
   });
   // Bisection in the logarithm, so that both ends are searched to the same relative precision.

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { NeonsenseError, describe, throwIfAborted } from '../errors.js';
+import { describe, NeonsenseError, throwIfAborted } from '../errors.js';
 import { checkImageFormat, HEAD_BYTES } from './format.js';
 import type { Pixels } from './pixels.js';
 
@@ -31,10 +31,10 @@ export async function loadSharp(): Promise<Sharp> {
       'ERR_UNSUPPORTED',
       missing
         ? 'Decoding picture files needs the package sharp, which is not installed: run `npm install sharp`, or pass ' +
-          'raw pixels instead'
+            'raw pixels instead'
         : 'Decoding picture files needs the package sharp, which is installed but does not load here ' +
-          `(${firstLine(cause)}): run \`npm install --include=optional sharp\` on this machine, or pass raw ` +
-          'pixels instead',
+            `(${firstLine(cause)}): run \`npm install --include=optional sharp\` on this machine, or pass raw ` +
+            'pixels instead',
       { cause },
     );
   }

@@ -5,7 +5,16 @@ export const HEAD_BYTES = 64;
 
 /** Extensions of the picture formats read, lower case, without the dot. */
 export const IMAGE_EXTENSIONS: readonly string[] = [
-  'jpg', 'jpeg', 'jpe', 'jfif', 'png', 'webp', 'gif', 'avif', 'tif', 'tiff',
+  'jpg',
+  'jpeg',
+  'jpe',
+  'jfif',
+  'png',
+  'webp',
+  'gif',
+  'avif',
+  'tif',
+  'tiff',
 ];
 
 const FORMATS = 'JPEG, PNG, WebP, GIF, AVIF or TIFF';

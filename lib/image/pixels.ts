@@ -34,7 +34,10 @@ export function checkPixels(value: unknown, name: string): Pixels {
   if (!(data instanceof Uint8Array) && !(data instanceof Uint8ClampedArray)) {
     throw invalidArgument(`${name}.data`, 'a Uint8Array or Uint8ClampedArray of pixels', data);
   }
-  for (const [side, length] of [['width', width], ['height', height]] as const) {
+  for (const [side, length] of [
+    ['width', width],
+    ['height', height],
+  ] as const) {
     if (!Number.isSafeInteger(length) || (length as number) < 1) {
       throw invalidArgument(`${name}.${side}`, 'a whole number of pixels, at least 1', length);
     }

@@ -2,7 +2,7 @@ import { invalidArgument, throwIfAborted } from '../errors.js';
 import type { Preprocessing } from '../model/model.js';
 import { addRow, areaAxis } from './area.js';
 import { bilinearAxis, blendRows, resizeRow } from './bilinear.js';
-import { checkPixels, rgbRows, type Pixels } from './pixels.js';
+import { checkPixels, type Pixels, rgbRows } from './pixels.js';
 
 /** Pixels read between two looks at the clock, and milliseconds of work after which the event loop gets its turn. */
 const PIXELS_PER_STEP = 65_536;
@@ -150,7 +150,10 @@ function* resize(
     const low = down.low[y] as number;
     const high = down.high[y] as number;
     if (below.y === low) [above, below] = [below, above];
-    for (const [line, wanted] of [[above, low], [below, high]] as const) {
+    for (const [line, wanted] of [
+      [above, low],
+      [below, high],
+    ] as const) {
       if (line.y === wanted) continue;
       resizeRow(source(wanted), across, line.row);
       line.y = wanted;

@@ -1,6 +1,6 @@
 import { NeonsenseError } from '../errors.js';
-import { layerSpecs } from './architecture.js';
 import type { LayerSpec } from './architecture.js';
+import { layerSpecs } from './architecture.js';
 import type { BatchNorm, Layer, Model, Weights } from './model.js';
 import { elementCount, firstNotFinite } from './weights.js';
 

@@ -1,6 +1,15 @@
-import { layerSpecs } from './architecture.js';
 import type { Architecture, LayerSpec } from './architecture.js';
-import type { Confidence, Layer, Model, Precision, Preprocessing, ProvenanceStep, QuantizationScheme, Weights } from './model.js';
+import { layerSpecs } from './architecture.js';
+import type {
+  Confidence,
+  Layer,
+  Model,
+  Precision,
+  Preprocessing,
+  ProvenanceStep,
+  QuantizationScheme,
+  Weights,
+} from './model.js';
 import { elementCount, sparsityOf } from './weights.js';
 
 /** One Conv2d or Linear module. */

@@ -1,4 +1,4 @@
-import { halfToFloat } from './half.js';
+import { halfToFloat } from '../numbers/half.js';
 import type { Weights } from './model.js';
 
 /** How many numbers `shape` holds. */

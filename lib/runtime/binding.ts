@@ -1,4 +1,4 @@
-import type { Plan } from '../model/plan.js';
+import type { Plan } from '../plan/plan.js';
 
 /** Everything the native addon offers, typed once. Its own checks mirror engine/plan; see native/addon/. */
 export interface Binding {

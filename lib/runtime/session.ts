@@ -1,9 +1,9 @@
 import { describe, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
-import { lower } from '../model/lower.js';
 import type { Model } from '../model/model.js';
-import type { Plan } from '../model/plan.js';
+import { lower } from '../plan/lower.js';
+import type { Plan } from '../plan/plan.js';
 import type { NativeSession, OperatorTime } from './binding.js';
-import { loadBinding } from './load.js';
+import { loadBinding } from './load/load.js';
 import { defaultThreads } from './threads.js';
 
 const MOST_THREADS = 256;

@@ -30,7 +30,8 @@ export function cgroupCpus(read: (file: string) => string = (file) => readFileSy
   const memberships = attempt('/proc/self/cgroup')?.split('\n') ?? [];
   const quotas = memberships.flatMap((line) => {
     const [, controllers = '', path = '/'] = line.split(':');
-    if (controllers === '') return ancestors(path).map((folder) => version2(attempt(`/sys/fs/cgroup${folder}/cpu.max`)));
+    if (controllers === '')
+      return ancestors(path).map((folder) => version2(attempt(`/sys/fs/cgroup${folder}/cpu.max`)));
     if (!controllers.split(',').includes('cpu')) return [];
     return ancestors(path).map((folder) =>
       version1(

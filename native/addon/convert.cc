@@ -73,10 +73,9 @@ Enum EnumOf(const Napi::Value& value, const std::string& what, const Enum (&memb
 
 constexpr engine::ValueType kValueTypes[] = {engine::ValueType::kF32, engine::ValueType::kQS8, engine::ValueType::kQU8,
                                              engine::ValueType::kQD8};
-constexpr engine::Op kOps[] = {engine::Op::kConv2d,     engine::Op::kDepthwiseConv2d,
-                               engine::Op::kLinear,     engine::Op::kGlobalAveragePool,
-                               engine::Op::kHardSwish,  engine::Op::kMultiply,
-                               engine::Op::kAdd,        engine::Op::kConvert};
+constexpr engine::Op kOps[] = {
+    engine::Op::kConv2d,    engine::Op::kDepthwiseConv2d, engine::Op::kLinear, engine::Op::kGlobalAveragePool,
+    engine::Op::kHardSwish, engine::Op::kMultiply,        engine::Op::kAdd,    engine::Op::kConvert};
 
 class PlanReader {
  public:

@@ -17,7 +17,7 @@ struct PinnedPlan {
   std::vector<Napi::Reference<Napi::Object>> arrays;
 };
 
-// Reads a `Plan` of lib/model/plan.ts. Checks types only; engine::Validate checks what they mean. Throws Napi::Error.
+// Reads a `Plan` of lib/plan/plan.ts. Checks types only; engine::Validate checks what they mean. Throws Napi::Error.
 PinnedPlan PlanFromJs(const Napi::Value& value);
 
 // Reads `{ threads, profile, fp16, sparse }`. Throws Napi::Error.

@@ -114,8 +114,8 @@ Window WindowOf(const Napi::CallbackInfo& info, size_t argument, size_t size, co
   const size_t length = array.ElementLength();
   if (!(position >= 0) || size > length || position > static_cast<double>(length - size) ||
       position != static_cast<double>(static_cast<size_t>(position))) {
-    throw Napi::RangeError::New(info.Env(), "`" + std::string(what) + "` has no " + std::to_string(size) +
-                                                " floats at the offset given");
+    throw Napi::RangeError::New(
+        info.Env(), "`" + std::string(what) + "` has no " + std::to_string(size) + " floats at the offset given");
   }
   return {array.As<Napi::Float32Array>(), static_cast<size_t>(position)};
 }

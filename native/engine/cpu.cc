@@ -14,15 +14,23 @@ namespace {
 std::vector<std::string> Features() {
   const std::pair<const char*, bool> known[] = {
 #if CPUINFO_ARCH_ARM || CPUINFO_ARCH_ARM64
-      {"neon", cpuinfo_has_arm_neon()},         {"fp16", cpuinfo_has_arm_neon_fp16_arith()},
-      {"dotprod", cpuinfo_has_arm_neon_dot()},  {"i8mm", cpuinfo_has_arm_i8mm()},
-      {"bf16", cpuinfo_has_arm_bf16()},         {"sve2", cpuinfo_has_arm_sve2()},
+    {"neon", cpuinfo_has_arm_neon()},
+    {"fp16", cpuinfo_has_arm_neon_fp16_arith()},
+    {"dotprod", cpuinfo_has_arm_neon_dot()},
+    {"i8mm", cpuinfo_has_arm_i8mm()},
+    {"bf16", cpuinfo_has_arm_bf16()},
+    {"sve2", cpuinfo_has_arm_sve2()},
 #elif CPUINFO_ARCH_X86 || CPUINFO_ARCH_X86_64
-      {"sse4.1", cpuinfo_has_x86_sse4_1()},     {"avx", cpuinfo_has_x86_avx()},
-      {"f16c", cpuinfo_has_x86_f16c()},         {"fma3", cpuinfo_has_x86_fma3()},
-      {"avx2", cpuinfo_has_x86_avx2()},         {"avxvnni", cpuinfo_has_x86_avxvnni()},
-      {"avx512f", cpuinfo_has_x86_avx512f()},   {"avx512bw", cpuinfo_has_x86_avx512bw()},
-      {"avx512vnni", cpuinfo_has_x86_avx512vnni()}, {"avx512fp16", cpuinfo_has_x86_avx512fp16()},
+    {"sse4.1", cpuinfo_has_x86_sse4_1()},
+    {"avx", cpuinfo_has_x86_avx()},
+    {"f16c", cpuinfo_has_x86_f16c()},
+    {"fma3", cpuinfo_has_x86_fma3()},
+    {"avx2", cpuinfo_has_x86_avx2()},
+    {"avxvnni", cpuinfo_has_x86_avxvnni()},
+    {"avx512f", cpuinfo_has_x86_avx512f()},
+    {"avx512bw", cpuinfo_has_x86_avx512bw()},
+    {"avx512vnni", cpuinfo_has_x86_avx512vnni()},
+    {"avx512fp16", cpuinfo_has_x86_avx512fp16()},
 #endif
   };
   std::vector<std::string> present;

@@ -85,9 +85,9 @@ class GraphBuilder {
     xnn_status status = xnn_status_invalid_parameter;
     switch (weights.type) {
       case WeightType::kF32:
-        status = xnn_define_tensor_value(subgraph(), xnn_datatype_fp32, rank, dims,
-                                         InOrder(FoldedWeights(layer), layer, out_channels), XNN_INVALID_VALUE_ID, 0,
-                                         &id);
+        status =
+            xnn_define_tensor_value(subgraph(), xnn_datatype_fp32, rank, dims,
+                                    InOrder(FoldedWeights(layer), layer, out_channels), XNN_INVALID_VALUE_ID, 0, &id);
         break;
       case WeightType::kQC8:
         status = xnn_define_channelwise_quantized_tensor_value(
@@ -95,9 +95,8 @@ class GraphBuilder {
             InOrder(weights.qc8.data, layer, out_channels), XNN_INVALID_VALUE_ID, 0, &id);
         break;
       case WeightType::kQU8:
-        status = xnn_define_quantized_tensor_value(subgraph(), xnn_datatype_quint8, weights.zero_point,
-                                                   weights.scale, rank, dims,
-                                                   InOrder(weights.qu8.data, layer, out_channels),
+        status = xnn_define_quantized_tensor_value(subgraph(), xnn_datatype_quint8, weights.zero_point, weights.scale,
+                                                   rank, dims, InOrder(weights.qu8.data, layer, out_channels),
                                                    XNN_INVALID_VALUE_ID, 0, &id);
         break;
     }
@@ -155,8 +154,7 @@ class GraphBuilder {
         return DefineWeighted(layer, input, output);
       case Op::kGlobalAveragePool: {
         const int64_t axes[2] = {1, 2};
-        return xnn_define_static_reduce_v2(subgraph(), xnn_reduce_mean, 2, axes, input, output,
-                                           XNN_FLAG_KEEP_DIMS);
+        return xnn_define_static_reduce_v2(subgraph(), xnn_reduce_mean, 2, axes, input, output, XNN_FLAG_KEEP_DIMS);
       }
       case Op::kHardSwish:
         return xnn_define_unary(subgraph(), xnn_unary_hardswish, nullptr, input, output, 0);

@@ -11,8 +11,8 @@ namespace neonsense::engine {
 
 // How an image lies in the graph's input.
 //
-// A stem convolution reads so few channels that fetching each tap costs more than its arithmetic. The image is copied in
-// anyway, so where a convolution is its only reader, taps are laid side by side on the way:
+// A stem convolution reads so few channels that fetching each tap costs more than its arithmetic. The image is copied
+// in anyway, so where a convolution is its only reader, taps are laid side by side on the way:
 //
 // - rows, for floats: the taps of one kernel row, which are neighbours in the image. [H, W, C] becomes
 //   [H, OW, KW * C], and the KHxKW convolution a KHx1 one with the same weights in the same order.
@@ -67,13 +67,13 @@ class InputLayout {
 
   // For patches: the converted image with its padding, and how to convert.
   std::vector<uint8_t> padded_;
-  size_t padded_row_ = 0;      // elements of one row
-  size_t padded_start_ = 0;    // index of the image's first element
-  size_t row_step_ = 0;        // elements from one output row's first tap to the next one's
+  size_t padded_row_ = 0;    // elements of one row
+  size_t padded_start_ = 0;  // index of the image's first element
+  size_t row_step_ = 0;      // elements from one output row's first tap to the next one's
   size_t kernel_rows_ = 0;
-  size_t row_taps_ = 0;        // taps of one kernel row
+  size_t row_taps_ = 0;  // taps of one kernel row
   float inverse_scale_ = 0;
-  float lowest_ = 0;           // smallest and largest code, less the zero point
+  float lowest_ = 0;  // smallest and largest code, less the zero point
   float highest_ = 0;
   int32_t zero_point_ = 0;
 };

@@ -76,9 +76,7 @@ struct Layer {
   float min = 0;
   float max = 0;
 
-  bool has_weights() const {
-    return op == Op::kConv2d || op == Op::kDepthwiseConv2d || op == Op::kLinear;
-  }
+  bool has_weights() const { return op == Op::kConv2d || op == Op::kDepthwiseConv2d || op == Op::kLinear; }
 };
 
 struct Plan {

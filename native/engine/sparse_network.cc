@@ -48,8 +48,8 @@ bool HasKernel(const Plan& plan, const Layer& layer) {
 
 // A linear layer, or the 1x1 convolution of a single pixel, which is one.
 bool IsLinear(const Plan& plan, const Layer& layer) {
-  return layer.op == Op::kLinear || (layer.op == Op::kConv2d && HasSquareKernel(layer, 1) &&
-                                     IsPixel(plan.values[layer.inputs[0]]));
+  return layer.op == Op::kLinear ||
+         (layer.op == Op::kConv2d && HasSquareKernel(layer, 1) && IsPixel(plan.values[layer.inputs[0]]));
 }
 
 bool IsSparseLayer(const Plan& plan, const Layer& layer) {
@@ -206,8 +206,9 @@ void SparseNetwork::CreateConvolution(const Plan& plan, const Layer& layer, uint
   size_t height = 0;
   size_t width = 0;
   CheckStatus(xnn_reshape_convolution2d_nchw_f32(op, 1, in.shape[0], in.shape[1], &height, &width, pool_), what);
-  names_.push_back(std::string("Convolution (NCHW, F32) ") +
-                   (depthwise ? "DWConv" : reads_image ? "Conv2D HWC2CHW" : "SPMM"));
+  names_.push_back(std::string("Convolution (NCHW, F32) ") + (depthwise     ? "DWConv"
+                                                              : reads_image ? "Conv2D HWC2CHW"
+                                                                            : "SPMM"));
 }
 
 void SparseNetwork::CreateLinear(const Plan& plan, const Layer& layer, uint32_t flags) {

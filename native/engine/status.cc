@@ -7,14 +7,22 @@ namespace {
 
 const char* ToString(xnn_status status) {
   switch (status) {
-    case xnn_status_success: return "success";
-    case xnn_status_uninitialized: return "XNNPACK is not initialized";
-    case xnn_status_invalid_parameter: return "invalid parameter";
-    case xnn_status_invalid_state: return "invalid state";
-    case xnn_status_unsupported_parameter: return "unsupported parameter";
-    case xnn_status_unsupported_hardware: return "this CPU is not supported";
-    case xnn_status_out_of_memory: return "out of memory";
-    default: return "unknown status";
+    case xnn_status_success:
+      return "success";
+    case xnn_status_uninitialized:
+      return "XNNPACK is not initialized";
+    case xnn_status_invalid_parameter:
+      return "invalid parameter";
+    case xnn_status_invalid_state:
+      return "invalid state";
+    case xnn_status_unsupported_parameter:
+      return "unsupported parameter";
+    case xnn_status_unsupported_hardware:
+      return "this CPU is not supported";
+    case xnn_status_out_of_memory:
+      return "out of memory";
+    default:
+      return "unknown status";
   }
 }
 

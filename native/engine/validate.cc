@@ -60,7 +60,9 @@ void ValidateValue(const Value& value) {
 class LayerValidator {
  public:
   LayerValidator(const Plan& plan, const Layer& layer)
-      : plan_(plan), layer_(layer), what_(std::string("Layer ") + Quote(layer.name) + " (" + ToString(layer.op) + ")") {}
+      : plan_(plan),
+        layer_(layer),
+        what_(std::string("Layer ") + Quote(layer.name) + " (" + ToString(layer.op) + ")") {}
 
   void Run() {
     const size_t arity = layer_.op == Op::kMultiply || layer_.op == Op::kAdd ? 2 : 1;
@@ -218,24 +220,36 @@ size_t ElementCount(const Value& value) { return value.shape[0] * value.shape[1]
 
 const char* ToString(ValueType type) {
   switch (type) {
-    case ValueType::kF32: return "f32";
-    case ValueType::kQS8: return "qs8";
-    case ValueType::kQU8: return "qu8";
-    case ValueType::kQD8: return "qd8";
+    case ValueType::kF32:
+      return "f32";
+    case ValueType::kQS8:
+      return "qs8";
+    case ValueType::kQU8:
+      return "qu8";
+    case ValueType::kQD8:
+      return "qd8";
   }
   return "unknown";
 }
 
 const char* ToString(Op op) {
   switch (op) {
-    case Op::kConv2d: return "conv2d";
-    case Op::kDepthwiseConv2d: return "depthwise-conv2d";
-    case Op::kLinear: return "linear";
-    case Op::kGlobalAveragePool: return "global-average-pool";
-    case Op::kHardSwish: return "hard-swish";
-    case Op::kMultiply: return "multiply";
-    case Op::kAdd: return "add";
-    case Op::kConvert: return "convert";
+    case Op::kConv2d:
+      return "conv2d";
+    case Op::kDepthwiseConv2d:
+      return "depthwise-conv2d";
+    case Op::kLinear:
+      return "linear";
+    case Op::kGlobalAveragePool:
+      return "global-average-pool";
+    case Op::kHardSwish:
+      return "hard-swish";
+    case Op::kMultiply:
+      return "multiply";
+    case Op::kAdd:
+      return "add";
+    case Op::kConvert:
+      return "convert";
   }
   return "unknown";
 }
@@ -256,7 +270,8 @@ void Validate(const Plan& plan) {
     LayerValidator(plan, layer).Run();
     for (uint32_t input : layer.inputs) {
       if (!written[input]) {
-        throw Error("Layer " + Quote(layer.name) + " reads " + Quote(plan.values[input].name) + " before it is written");
+        throw Error("Layer " + Quote(layer.name) + " reads " + Quote(plan.values[input].name) +
+                    " before it is written");
       }
     }
     if (written[layer.output]) {

@@ -73,7 +73,9 @@ TEST_P(Patches, RoundTiesToEvenAndSaturateWhatIsNoNumber) {
                           std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
   std::vector<uint8_t> target(layout.bytes() + InputLayout::kSlackBytes);
   layout.Copy(image, target.data());
-  const auto code = [&](size_t i) { return range.type == ValueType::kQS8 ? static_cast<int8_t>(target[i]) : target[i]; };
+  const auto code = [&](size_t i) {
+    return range.type == ValueType::kQS8 ? static_cast<int8_t>(target[i]) : target[i];
+  };
   EXPECT_EQ(code(0), 2 + range.zero_point);
   EXPECT_EQ(code(1), lowest);
   EXPECT_EQ(code(2), lowest + 255);

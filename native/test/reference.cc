@@ -27,10 +27,14 @@ Tensor RoundDynamically(const Tensor& real) {
 
 Tensor AsStored(const Value& value, const Tensor& real) {
   switch (value.type) {
-    case ValueType::kF32: return real;
-    case ValueType::kQD8: return RoundDynamically(real);
-    case ValueType::kQS8: return RoundToGrid(real, value.scale, value.zero_point, -128, 127);
-    case ValueType::kQU8: return RoundToGrid(real, value.scale, value.zero_point, 0, 255);
+    case ValueType::kF32:
+      return real;
+    case ValueType::kQD8:
+      return RoundDynamically(real);
+    case ValueType::kQS8:
+      return RoundToGrid(real, value.scale, value.zero_point, -128, 127);
+    case ValueType::kQU8:
+      return RoundToGrid(real, value.scale, value.zero_point, 0, 255);
   }
   return real;
 }
@@ -38,9 +42,12 @@ Tensor AsStored(const Value& value, const Tensor& real) {
 double WeightAt(const Layer& layer, size_t index, size_t channel) {
   const Weights& weights = layer.weights;
   switch (weights.type) {
-    case WeightType::kF32: return weights.f32.data[index] * (weights.factors.size ? weights.factors.data[channel] : 1);
-    case WeightType::kQC8: return weights.qc8.data[index] * static_cast<double>(weights.scales.data[channel]);
-    case WeightType::kQU8: return (weights.qu8.data[index] - weights.zero_point) * static_cast<double>(weights.scale);
+    case WeightType::kF32:
+      return weights.f32.data[index] * (weights.factors.size ? weights.factors.data[channel] : 1);
+    case WeightType::kQC8:
+      return weights.qc8.data[index] * static_cast<double>(weights.scales.data[channel]);
+    case WeightType::kQU8:
+      return (weights.qu8.data[index] - weights.zero_point) * static_cast<double>(weights.scale);
   }
   return 0;
 }

@@ -1,5 +1,6 @@
-// Plans that are mostly zeros, with SessionOptions::sparse. On an x86 CPU with AVX, where XNNPACK has no sparse kernels,
-// these hold for the dense ones; Debian's qemu-user runs the sparse ones there: qemu-x86_64 -cpu Nehalem engine_tests.
+// Plans that are mostly zeros, with SessionOptions::sparse. On an x86 CPU with AVX, where XNNPACK has no sparse
+// kernels, these hold for the dense ones; Debian's qemu-user runs the sparse ones there: qemu-x86_64 -cpu Nehalem
+// engine_tests.
 
 #include <algorithm>
 #include <cmath>

@@ -15,7 +15,16 @@
 // Needs dist/ (npm run build:ts) and build-arm64/neonsense.node (node scripts/cross/build.mjs linux-arm64), or NEONSENSE_BINARY set to an arm64 build.
 
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -43,7 +52,14 @@ const LANES = {
 };
 
 function parse(argv) {
-  const options = { models: [], cpus: Object.keys(LANES), dense: false, onnxruntime: undefined, update: false, check: false };
+  const options = {
+    models: [],
+    cpus: Object.keys(LANES),
+    dense: false,
+    onnxruntime: undefined,
+    update: false,
+    check: false,
+  };
   for (let i = 0; i < argv.length; i++) {
     if (argv[i] === '--cpu') options.cpus = (argv[++i] ?? '').split(',');
     else if (argv[i] === '--onnxruntime') options.onnxruntime = resolve(argv[++i] ?? '', 'onnxruntime-node');
@@ -54,10 +70,13 @@ function parse(argv) {
     else options.models.push(argv[i]);
   }
   for (const cpu of options.cpus) {
-    if (!Object.hasOwn(LANES, cpu)) throw new Error(`--cpu: expected some of ${Object.keys(LANES).join(', ')}, not "${cpu}"`);
+    if (!Object.hasOwn(LANES, cpu))
+      throw new Error(`--cpu: expected some of ${Object.keys(LANES).join(', ')}, not "${cpu}"`);
   }
   if (options.onnxruntime !== undefined && !existsSync(options.onnxruntime)) {
-    throw new Error(`--onnxruntime: there is no ${options.onnxruntime}; run npm install --ignore-scripts onnxruntime-node there`);
+    throw new Error(
+      `--onnxruntime: there is no ${options.onnxruntime}; run npm install --ignore-scripts onnxruntime-node there`,
+    );
   }
   return options;
 }
@@ -65,7 +84,8 @@ function parse(argv) {
 function run(command, args, options = {}) {
   const result = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options });
   if (result.status === 0) return result.stdout;
-  const reason = result.error?.message ?? (result.stderr.trim().split('\n').slice(-8).join('\n') || `exit code ${result.status}`);
+  const reason =
+    result.error?.message ?? (result.stderr.trim().split('\n').slice(-8).join('\n') || `exit code ${result.status}`);
   throw new Error(`${command} ${args.join(' ')} failed: ${reason}`);
 }
 
@@ -87,7 +107,9 @@ async function countProcess({ plugin, cpu, module, args, out }) {
   try {
     await promisify(execFile)(process.execPath, command, { env });
   } catch (error) {
-    throw new Error(`${args.join(' ')} on ${cpu} failed: ${(error.stderr || error.message).trim().split('\n').slice(-8).join('\n')}`);
+    throw new Error(
+      `${args.join(' ')} on ${cpu} failed: ${(error.stderr || error.message).trim().split('\n').slice(-8).join('\n')}`,
+    );
   }
   const [counts] = readFileSync(out, 'utf8').trimEnd().split('\n');
   rmSync(out);
@@ -99,7 +121,12 @@ async function countInference({ plugin, cpu, subject, folder }) {
   const module = subject.engine === 'onnxruntime-node' ? 'onnxruntime' : 'neonsense.node';
   const [few, many] = await Promise.all(
     [FEW, MANY].map((runs) => {
-      const args = [subject.engine, subject.file, String(runs), ...(subject.module === undefined ? [] : [subject.module])];
+      const args = [
+        subject.engine,
+        subject.file,
+        String(runs),
+        ...(subject.module === undefined ? [] : [subject.module]),
+      ];
       return countProcess({ plugin, cpu, module, args, out: join(folder, `${runs}.jsonl`) });
     }),
   );
@@ -128,7 +155,15 @@ async function internals() {
       .map((name) => `export * from './lib/${name}.ts';`)
       .join('\n');
     const stdin = { contents, resolveDir: root };
-    await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', packages: 'external' });
+    await build({
+      stdin,
+      outfile,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      packages: 'external',
+    });
     bundled = import(pathToFileURL(outfile).href);
   }
   return bundled;
@@ -161,7 +196,9 @@ async function subjectsOf(options, table, folder) {
 
 function shippedModels() {
   const folder = join(root, 'models');
-  return readdirSync(folder).filter((name) => name.endsWith('.safetensors')).map((name) => join(folder, name));
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.safetensors'))
+    .map((name) => join(folder, name));
 }
 
 function tableModels({ counts }) {
@@ -171,15 +208,27 @@ function tableModels({ counts }) {
 
 function printTable(rows) {
   const cells = rows.map((row) => [
-    row.engine, row.model, row.cpu,
-    ...['total', 'simd', 'loadStore', 'other', 'roofline'].map((key) => (row[key] === undefined ? '-' : (row[key] / 1e6).toFixed(2))),
+    row.engine,
+    row.model,
+    row.cpu,
+    ...['total', 'simd', 'loadStore', 'other', 'roofline'].map((key) =>
+      row[key] === undefined ? '-' : (row[key] / 1e6).toFixed(2),
+    ),
     row.before === undefined ? '-' : `${((row.total / row.before - 1) * 100).toFixed(2)} %`,
   ]);
-  const all = [['engine', 'model', 'CPU', 'M instructions', 'SIMD', 'load/store', 'other', 'roofline', 'against table'], ...cells];
+  const all = [
+    ['engine', 'model', 'CPU', 'M instructions', 'SIMD', 'load/store', 'other', 'roofline', 'against table'],
+    ...cells,
+  ];
   const widths = all[0].map((_, column) => Math.max(...all.map((line) => line[column].length)));
-  const print = (line) => console.log(`| ${line.map((cell, at) => (at < 3 ? cell.padEnd(widths[at]) : cell.padStart(widths[at]))).join(' | ')} |`);
+  const print = (line) =>
+    console.log(
+      `| ${line.map((cell, at) => (at < 3 ? cell.padEnd(widths[at]) : cell.padStart(widths[at]))).join(' | ')} |`,
+    );
   print(all[0]);
-  console.log(`|${widths.map((width, at) => (at < 3 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`);
+  console.log(
+    `|${widths.map((width, at) => (at < 3 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`,
+  );
   all.slice(1).forEach(print);
 }
 
@@ -188,7 +237,8 @@ const isSame = (a, b) => a.engine === b.engine && a.model === b.model && a.cpu =
 async function main(argv) {
   const options = parse(argv);
   const addon = process.env.NEONSENSE_BINARY ?? join(root, 'build-arm64', 'neonsense.node');
-  if (!existsSync(addon)) throw new Error(`${relative(root, addon)} is missing: build it with node scripts/cross/build.mjs linux-arm64`);
+  if (!existsSync(addon))
+    throw new Error(`${relative(root, addon)} is missing: build it with node scripts/cross/build.mjs linux-arm64`);
   const table = existsSync(tableFile) ? JSON.parse(readFileSync(tableFile, 'utf8')) : { counts: [] };
   const plugin = preparePlugin();
   const folder = mkdtempSync(join(tmpdir(), 'arm64-count-'));
@@ -227,7 +277,9 @@ async function main(argv) {
     }
     for (const { model, cpu } of unknown) console.error(`${model} on ${cpu} is not in the table`);
     if (grown.length + unknown.length > 0) {
-      console.error('If that is meant, run node scripts/arm64-count/count.mjs --update and commit the table with the change');
+      console.error(
+        'If that is meant, run node scripts/arm64-count/count.mjs --update and commit the table with the change',
+      );
       process.exitCode = 1;
     }
   }

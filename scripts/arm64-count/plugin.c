@@ -25,17 +25,17 @@ struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_info;
 enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
-typedef void (*translate_callback)(qemu_plugin_id_t id, struct qemu_plugin_tb *block);
-typedef void (*execute_callback)(unsigned int cpu, void *data);
-typedef void (*exit_callback)(qemu_plugin_id_t id, void *data);
+typedef void (*translate_callback)(qemu_plugin_id_t id, struct qemu_plugin_tb* block);
+typedef void (*execute_callback)(unsigned int cpu, void* data);
+typedef void (*exit_callback)(qemu_plugin_id_t id, void* data);
 extern void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, translate_callback callback);
-extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *block, execute_callback callback,
-                                                 enum qemu_plugin_cb_flags flags, void *data);
-extern void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, exit_callback callback, void *data);
-extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
-extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block, size_t index);
-extern const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *instruction);
-extern void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *instruction);
+extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb* block, execute_callback callback,
+                                                 enum qemu_plugin_cb_flags flags, void* data);
+extern void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, exit_callback callback, void* data);
+extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb* block);
+extern struct qemu_plugin_insn* qemu_plugin_tb_get_insn(const struct qemu_plugin_tb* block, size_t index);
+extern const void* qemu_plugin_insn_data(const struct qemu_plugin_insn* instruction);
+extern void* qemu_plugin_insn_haddr(const struct qemu_plugin_insn* instruction);
 
 EXPORT int qemu_plugin_version = 1;
 
@@ -78,20 +78,18 @@ static enum kind classify(uint32_t word) {
  * latest of another file are remembered. Memory without a file is not, as it may give way to the module.
  */
 static bool address_in_module(uintptr_t address) {
-  static struct {
-    uintptr_t begin, end;
-  } known[2];
+  static struct { uintptr_t begin, end; } known[2];
   for (int in_module = 0; in_module < 2; in_module++) {
     if (address >= known[in_module].begin && address < known[in_module].end) return in_module != 0;
   }
-  FILE *maps = fopen("/proc/self/maps", "r");
+  FILE* maps = fopen("/proc/self/maps", "r");
   if (maps == NULL) return false;
   char line[4352];
   bool in_module = false;
   while (fgets(line, sizeof line, maps) != NULL) {
     uintptr_t begin, end;
     if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2 || address < begin || address >= end) continue;
-    const char *path = strchr(line, '/');
+    const char* path = strchr(line, '/');
     if (path != NULL) {
       in_module = strstr(path, module_name) != NULL;
       known[in_module].begin = begin;
@@ -103,9 +101,9 @@ static bool address_in_module(uintptr_t address) {
   return in_module;
 }
 
-static void on_execute(unsigned int cpu, void *data) {
-  const struct block *block = data;
-  struct counters *own = &counters[cpu % CPUS];
+static void on_execute(unsigned int cpu, void* data) {
+  const struct block* block = data;
+  struct counters* own = &counters[cpu % CPUS];
   if (block->in_module) {
     for (int kind = 0; kind < KINDS; kind++) own->module[kind] += block->instructions[kind];
   } else {
@@ -114,11 +112,11 @@ static void on_execute(unsigned int cpu, void *data) {
 }
 
 /* In user mode QEMU holds a lock while it translates, so one call at a time gets here. */
-static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
+static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb* block) {
   (void)id;
   size_t count = qemu_plugin_tb_n_insns(block);
   if (count == 0) return;
-  struct block *record = calloc(1, sizeof *record);
+  struct block* record = calloc(1, sizeof *record);
   if (record == NULL) abort();
   record->in_module = address_in_module((uintptr_t)qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(block, 0)));
   for (size_t i = 0; i < count; i++) {
@@ -129,7 +127,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
   qemu_plugin_register_vcpu_tb_exec_cb(block, on_execute, QEMU_PLUGIN_CB_NO_REGS, record);
 }
 
-static void on_exit_of_guest(qemu_plugin_id_t id, void *data) {
+static void on_exit_of_guest(qemu_plugin_id_t id, void* data) {
   (void)id;
   (void)data;
   struct counters sum = {0};
@@ -137,18 +135,17 @@ static void on_exit_of_guest(qemu_plugin_id_t id, void *data) {
     for (int kind = 0; kind < KINDS; kind++) sum.module[kind] += counters[cpu].module[kind];
     sum.elsewhere += counters[cpu].elsewhere;
   }
-  FILE *out = fopen(out_path, "a");
+  FILE* out = fopen(out_path, "a");
   if (out == NULL) {
     perror(out_path);
     return;
   }
-  fprintf(out,
-          "{\"simd\":%" PRIu64 ",\"loadStore\":%" PRIu64 ",\"other\":%" PRIu64 ",\"elsewhere\":%" PRIu64 "}\n",
+  fprintf(out, "{\"simd\":%" PRIu64 ",\"loadStore\":%" PRIu64 ",\"other\":%" PRIu64 ",\"elsewhere\":%" PRIu64 "}\n",
           sum.module[SIMD], sum.module[LOAD_STORE], sum.module[OTHER], sum.elsewhere);
   fclose(out);
 }
 
-EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv) {
+EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info* info, int argc, char** argv) {
   (void)info;
   for (int i = 0; i < argc; i++) {
     if (strncmp(argv[i], "module=", 7) == 0) snprintf(module_name, sizeof module_name, "%s", argv[i] + 7);

@@ -50,9 +50,7 @@ function main([name, ...rest]) {
       '-DCMAKE_BUILD_TYPE=Release',
       ...toolchain,
       ...(isElf
-        ? [
-            `-DCMAKE_CXX_LINKER_LAUNCHER=${process.execPath};${join(root, 'scripts/cross/link-with-symbols.mjs')}`,
-          ]
+        ? [`-DCMAKE_CXX_LINKER_LAUNCHER=${process.execPath};${join(root, 'scripts/cross/link-with-symbols.mjs')}`]
         : [
             '-DCMAKE_MODULE_LINKER_FLAGS=-s',
             `-DCMAKE_CXX_STANDARD_LIBRARIES=-fvisibility-global-new-delete=force-hidden ${operators}`,

@@ -27,8 +27,7 @@ export function ndkArguments({ abi, api }, flags, environment = process.env) {
     throw new Error(`${variable} is ${home}, which is no Android NDK (it lacks ${toolchain}). ${advice}`);
   }
   const revision = /^Pkg\.Revision\s*=\s*(\d+)/m.exec(readFileSync(properties, 'utf8'))?.[1];
-  if (!(Number(revision) >= OLDEST))
-    throw new Error(`${home} is NDK r${revision ?? '?'}, which is too old. ${advice}`);
+  if (!(Number(revision) >= OLDEST)) throw new Error(`${home} is NDK r${revision ?? '?'}, which is too old. ${advice}`);
   return [
     `-DCMAKE_TOOLCHAIN_FILE=${toolchain}`,
     `-DANDROID_ABI=${abi}`,

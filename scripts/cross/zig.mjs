@@ -71,8 +71,7 @@ export function writeWrappers(folder, zig, target, root) {
   mkdirSync(folder, { recursive: true });
   for (const language of ['cc', 'c++'])
     writeProgram(join(folder, language), compilerWrapper(quote(zig), language, target));
-  for (const tool of ['ar', 'ranlib'])
-    writeProgram(join(folder, tool), `#!/bin/sh\nexec ${quote(zig)} ${tool} "$@"\n`);
+  for (const tool of ['ar', 'ranlib']) writeProgram(join(folder, tool), `#!/bin/sh\nexec ${quote(zig)} ${tool} "$@"\n`);
   if (target.system === 'Darwin') writeProgram(join(folder, 'install_name_tool'), '#!/bin/sh\nexit 1\n');
   // The wrapper differs between checkouts by the path of zig alone, so its identity for ccache leaves that path out.
   const version = spawnSync(zig, ['version'], { encoding: 'utf8' }).stdout.trim();

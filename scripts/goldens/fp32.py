@@ -4,12 +4,11 @@ import copy
 
 import numpy as np
 import torch
-from torchvision.models import mobilenet_v3_large, mobilenet_v3_small
-
 from generator import base64_of
 from household import CHECKPOINTS
 from random_network import RandomNetwork
 from record import SEED, floats, write
+from torchvision.models import mobilenet_v3_large, mobilenet_v3_small
 
 ACTIVATIONS_OF = 425
 
@@ -63,8 +62,10 @@ def random_logits(out, names=RANDOM):
                 largest_error = max(largest_error, float(np.abs(logits - exact).max()))
                 batches.append({"images": images, "logits": floats(logits), "float64": exact.tolist()})
         every = np.concatenate([np.array(batch["float64"]) for batch in batches])
-        print(f"{name}: range {every.max() - every.min():.3f}, between pictures {every.std(axis=0).mean():.3f}, "
-              f"float32 error {largest_error:.2e}")
+        print(
+            f"{name}: range {every.max() - every.min():.3f}, between pictures {every.std(axis=0).mean():.3f}, "
+            f"float32 error {largest_error:.2e}"
+        )
         write(
             out,
             f"{name}.json",
@@ -86,13 +87,16 @@ def activations(household, out):
     def note(name):
         def hook(module, _, output):
             # In-place activations overwrite this tensor later: take the numbers now.
-            rows.append({
-                "name": name,
-                "module": type(module).__name__,
-                "shape": list(output.shape),
-                "mean": float(output.double().mean()),
-                "meanAbs": float(output.double().abs().mean()),
-            })
+            rows.append(
+                {
+                    "name": name,
+                    "module": type(module).__name__,
+                    "shape": list(output.shape),
+                    "mean": float(output.double().mean()),
+                    "meanAbs": float(output.double().abs().mean()),
+                }
+            )
+
         return hook
 
     for name, module in model.named_modules():

@@ -4,7 +4,6 @@ import argparse
 import os
 
 import torch
-
 from fp32 import activations, checkpoint_logits, random_logits
 from household import Household
 from pruning import prune_goldens

@@ -72,15 +72,25 @@ def main():
         output = preprocess(pixels, reduce, size, mean, std).reshape(-1)
         chosen = np.random.default_rng(seed).choice(output.size, SAMPLES, replace=False)
         chosen.sort()
-        cases.append({
-            "name": name, "seed": seed, "height": height, "width": width,
-            "preprocessing": {"reduce": reduce, "size": size, "mean": mean, "std": std},
-            "indices": chosen.tolist(),
-            "values": [float(f"{v:.9g}") for v in output[chosen]],
-            "sum": float(output.astype(np.float64).sum()),
-        })
-    made_by = {"script": "scripts/goldens/preprocess.py", "torch": torch.__version__, "numpy": np.__version__,
-               "python": platform.python_version(), "pixels": "LCG 1664525/1013904223 mod 2^32, top byte, state = seed"}
+        cases.append(
+            {
+                "name": name,
+                "seed": seed,
+                "height": height,
+                "width": width,
+                "preprocessing": {"reduce": reduce, "size": size, "mean": mean, "std": std},
+                "indices": chosen.tolist(),
+                "values": [float(f"{v:.9g}") for v in output[chosen]],
+                "sum": float(output.astype(np.float64).sum()),
+            }
+        )
+    made_by = {
+        "script": "scripts/goldens/preprocess.py",
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "pixels": "LCG 1664525/1013904223 mod 2^32, top byte, state = seed",
+    }
     lines = ",\n".join("    " + json.dumps(case) for case in cases)
     OUTPUT.write_text('{\n  "madeBy": ' + json.dumps(made_by) + ',\n  "cases": [\n' + lines + "\n  ]\n}\n")
     print(f"{OUTPUT.name}: {len(cases)} cases, {OUTPUT.stat().st_size} bytes")

@@ -5,13 +5,12 @@ import hashlib
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.utils import prune
-
 from fp32 import build_random
 from generator import base64_of
 from household import CHECKPOINTS, TWENTY
 from record import floats, write
+from torch import nn
+from torch.nn.utils import prune
 
 AMOUNT = 0.3
 

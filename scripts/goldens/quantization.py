@@ -5,14 +5,13 @@ import io
 
 import numpy as np
 import torch
-from torch import nn
-from torch.ao.nn.quantized.dynamic import Linear as DynamicLinear
-from torch.ao.quantization import quantize_dynamic
-
 from fp32 import build_random
 from household import CHECKPOINTS
 from pruning import AMOUNT, pruned
 from record import floats, write
+from torch import nn
+from torch.ao.nn.quantized.dynamic import Linear as DynamicLinear
+from torch.ao.quantization import quantize_dynamic
 
 # Generated pictures that the twenty of the random network are chosen from.
 RANDOM_PICTURES = 200
@@ -35,17 +34,19 @@ def layer_records(model):
         if isinstance(module, DynamicLinear):
             weight = module.weight()
             codes = weight.int_repr().numpy()
-            rows.append({
-                "name": name,
-                "shape": list(codes.shape),
-                "scale": weight.q_scale(),
-                "scaleHex": float(weight.q_scale()).hex(),
-                "zeroPoint": weight.q_zero_point(),
-                "least": int(codes.min()),
-                "largest": int(codes.max()),
-                "zeros": int((codes == 0).sum()),
-                "int8Sha256": hashlib.sha256(codes.tobytes()).hexdigest(),
-            })
+            rows.append(
+                {
+                    "name": name,
+                    "shape": list(codes.shape),
+                    "scale": weight.q_scale(),
+                    "scaleHex": float(weight.q_scale()).hex(),
+                    "zeroPoint": weight.q_zero_point(),
+                    "least": int(codes.min()),
+                    "largest": int(codes.max()),
+                    "zeros": int((codes == 0).sum()),
+                    "int8Sha256": hashlib.sha256(codes.tobytes()).hexdigest(),
+                }
+            )
     return rows
 
 
@@ -93,6 +94,7 @@ def against_itself(model, inputs_of, runs, chosen):
     spread = list(range(0, len(runs.indices), len(runs.indices) // 100))
     span = float(runs.logits.max() - runs.logits.min())
     with torch.backends.mkldnn.flags(enabled=False):
+
         def change(positions):
             other = SingleRuns(model, inputs_of, [runs.indices[at] for at in positions])
             return float(np.abs(other.logits - runs.logits[positions]).max()) / span

@@ -9,9 +9,8 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
-
 from generator import base64_of, decode, fingerprint, image, uniform
+from torch import nn
 
 LEVELS = [
     {"cell": 224, "scale": 0.5},

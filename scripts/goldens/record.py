@@ -8,7 +8,6 @@ import platform
 import numpy as np
 import torch
 import torchvision
-
 from generator import base64_of
 
 SEED = 20240711

@@ -138,7 +138,13 @@ function sha256(bytes) {
 /** Parts of lib/ that the package does not export, bundled from their sources. */
 async function internals() {
   const outfile = join(root, 'build-models', 'internals.mjs');
-  const contents = ['api/manifest', 'api/selfTest', 'compress/quantizeDynamic', 'model/format', 'model/inspect']
+  const contents = [
+    'shipped/manifest',
+    'shipped/selfTest',
+    'compress/quantize/quantizeDynamic',
+    'model/files',
+    'model/inspect',
+  ]
     .map((name) => `export * from './lib/${name}.ts';`)
     .join('\n');
   await build({

@@ -1,8 +1,8 @@
 import type { BenchRow } from '../../lib/bench/benchmark.js';
 import { table } from '../../lib/bench/output.js';
-import { type RatioInterval, bootstrapRatio, median } from '../../lib/bench/statistics.js';
-import type { TrialResult } from '../../lib/bench/trialSpec.js';
+import { bootstrapRatio, median, type RatioInterval } from '../../lib/bench/statistics.js';
 import type { Subject } from '../../lib/bench/subjects.js';
+import type { TrialResult } from '../../lib/bench/trialSpec.js';
 
 /** What one process after the other took from nothing imported to the first logits. */
 export interface FirstUse {
@@ -105,8 +105,23 @@ const interval = ({ low, high }: RatioInterval): string => `${low.toFixed(3)}-${
 function rowsTable(rows: readonly PeerRow[]): string {
   return table(
     [
-      'engine', 'model', 'precision', 'threads', 'top-1', 'init ms', 'first ms', 'median ms', 'p90', 'p99', 'min', 'sd',
-      'RSS MiB', 'file MiB', 'against first', '95 % interval', 'logits differ by',
+      'engine',
+      'model',
+      'precision',
+      'threads',
+      'top-1',
+      'init ms',
+      'first ms',
+      'median ms',
+      'p90',
+      'p99',
+      'min',
+      'sd',
+      'RSS MiB',
+      'file MiB',
+      'against first',
+      '95 % interval',
+      'logits differ by',
     ],
     rows.map((peerRow) => {
       const { row, top1 } = peerRow;

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchmark } from '../../lib/bench/benchmark.js';
-import { type Environment, describeEnvironment } from '../../lib/bench/environment.js';
+import { describeEnvironment, type Environment } from '../../lib/bench/environment.js';
 import { formatRows } from '../../lib/bench/output.js';
 import { type RunTrial, runTrial } from '../../lib/bench/runTrial.js';
 import type { Subject } from '../../lib/bench/subjects.js';
 import type { TrialResult, TrialSpec } from '../../lib/bench/trialSpec.js';
 import { NeonsenseError } from '../../lib/errors.js';
-import { readModel } from '../../lib/model/format.js';
+import { readModel } from '../../lib/model/files.js';
 import { packageRoot } from '../../lib/packageRoot.js';
 import { type Accuracies, countAccuracy } from './accuracy.js';
 import { type FirstUse, type PeerRow, peersMarkdown, subjectKey } from './report.js';
@@ -91,11 +91,13 @@ async function session(args: readonly string[], folder: string, signal: AbortSig
 
   const environment: Environment = { ...describeEnvironment(), peers: versions };
   const { result, trialsOf } = await measure(subjects, environment, counts, signal, say);
-  const rows = result.rows.map((row): PeerRow => ({
-    row,
-    trials: trialsOf(row),
-    top1: accuracies.get(subjectKey(row)),
-  }));
+  const rows = result.rows.map(
+    (row): PeerRow => ({
+      row,
+      trials: trialsOf(row),
+      top1: accuracies.get(subjectKey(row)),
+    }),
+  );
   const firstUses = signal.aborted ? [] : await measureFirstUses(subjects, counts, signal, say);
 
   const about = formatRows('md', { ...result, rows: [] }, environment);
@@ -181,8 +183,17 @@ async function measureFirstUses(
   const uses = measured.map((subject) => ({ subject, samplesMs: [] as number[], aboveBareBytes: [] as number[] }));
   if (firstUses > 0) say(`Timing ${firstUses} first uses...`);
   const specOf = ({ engine, file, module, size }: Pick<Subject, 'engine' | 'file' | 'module' | 'size'>): TrialSpec => ({
-    engine, file, ...(module === undefined ? {} : { module }), size,
-    threads: 1, batch: 1, warmup: 0, runs: 0, fp16: false, sparse: false, profile: false,
+    engine,
+    file,
+    ...(module === undefined ? {} : { module }),
+    size,
+    threads: 1,
+    batch: 1,
+    warmup: 0,
+    runs: 0,
+    fp16: false,
+    sparse: false,
+    profile: false,
   });
   try {
     for (let round = 0; round < firstUses; round += 1) {

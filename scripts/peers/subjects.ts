@@ -1,12 +1,12 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { trialRunner } from '../../lib/bench/runTrial.js';
-import { type Peer, type Subject, findPeer, prepareSubjects } from '../../lib/bench/subjects.js';
+import { findPeer, type Peer, prepareSubjects, type Subject } from '../../lib/bench/subjects.js';
 import { NeonsenseError } from '../../lib/errors.js';
-import { readModel } from '../../lib/model/format.js';
+import { toOnnx } from '../../lib/model/export/onnx.js';
+import { readModel } from '../../lib/model/files.js';
 import { inspectModel } from '../../lib/model/inspect.js';
 import type { Model } from '../../lib/model/model.js';
-import { toOnnx } from '../../lib/model/onnx.js';
 import { packageRoot } from '../../lib/packageRoot.js';
 import { pythonTrials, runPython } from './python.js';
 

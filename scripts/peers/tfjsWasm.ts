@@ -6,9 +6,9 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { runAsTrial } from '../../lib/bench/trialProcess.js';
-import { readModel } from '../../lib/model/format.js';
-import { lower } from '../../lib/model/lower.js';
-import type { PlanLayer, WeightedLayer } from '../../lib/model/plan.js';
+import { readModel } from '../../lib/model/files.js';
+import { lower } from '../../lib/plan/lower.js';
+import type { PlanLayer, WeightedLayer } from '../../lib/plan/plan.js';
 
 /** As much of tfjs-core as is used. */
 interface Tensor {
@@ -78,7 +78,12 @@ function weightedOperator(tf: Tfjs, layer: WeightedLayer, outputs: number): Oper
     };
   }
   const convolve = op === 'conv2d' ? tf.fused.conv2d : tf.fused.depthwiseConv2d;
-  const pad: Padding = [[0, 0], [top, bottom], [left, right], [0, 0]];
+  const pad: Padding = [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ];
   return (tensors) => clamp(convolve({ x: tensors[inputs[0]!]!, filter, strides, pad, bias, activation }));
 }
 

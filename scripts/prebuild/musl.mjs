@@ -1,15 +1,7 @@
 // A Node for musl and the musl C library itself, of either CPU, below a folder of their own: neither gets installed.
 
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { once } from '../make-once.mjs';
@@ -64,8 +56,7 @@ function fetchLibc(arch, into) {
   const mirror = targets.split('\n').find((line) => /\/debian\/?$/.test(line));
   if (mirror === undefined) throw new Error('no source list of apt names a Debian mirror to take musl from');
   const state = join(into, '.apt');
-  for (const folder of ['lists/partial', 'cache/archives/partial'])
-    mkdirSync(join(state, folder), { recursive: true });
+  for (const folder of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(state, folder), { recursive: true });
   writeFileSync(
     join(state, 'debian.sources'),
     ['Types: deb', `URIs: ${mirror}`, `Suites: ${SUITE}`, 'Components: main', `Signed-By: ${KEYRING}`, ''].join('\n'),

@@ -15,9 +15,7 @@ function main(environment) {
   const { PREBUILD_PLATFORM: platform, PREBUILD_ARCH: arch, PREBUILD_LIBC: libc } = environment;
   const found = Object.entries(targets).find(
     ([, each]) =>
-      each.platform === platform &&
-      each.arch === arch &&
-      (each.libc === undefined || each.libc === (libc || 'glibc')),
+      each.platform === platform && each.arch === arch && (each.libc === undefined || each.libc === (libc || 'glibc')),
   );
   if (found === undefined) throw new Error(`no target for platform ${platform}, arch ${arch}, libc ${libc}`);
   const [name, target] = found;

@@ -2,10 +2,10 @@
 // Every shipped model must give the picture that label, on the main thread and in a worker, and the same answer twice.
 // Raw pixels, because sharp is not there for every platform. Prints one line of JSON.
 
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 

@@ -44,9 +44,7 @@ try {
     options.tarball === undefined
       ? packProject(work, { build: !options['no-build'] })
       : { tarball: resolve(options.tarball) };
-  const manifest = JSON.parse(
-    execFileSync('tar', ['-xzOf', tarball, 'package/package.json'], { encoding: 'utf8' }),
-  );
+  const manifest = JSON.parse(execFileSync('tar', ['-xzOf', tarball, 'package/package.json'], { encoding: 'utf8' }));
   registry = await serveRegistry(manifest, tarball);
   const pixels = await sharp(join(projectRoot, 'examples/clock.png')).removeAlpha().raw().toBuffer();
   await everyCase(tarball, manifest, pixels);
@@ -114,11 +112,15 @@ async function everyCase(tarball, manifest, pixels) {
     for (const { name, file, module, resolution = module, emits } of typeChecks) {
       await check(`npm: ${name}`, async () => {
         const output = emits === undefined ? ['--noEmit'] : [];
-        await run(process.execPath, [
-          join(projectRoot, 'node_modules/typescript/bin/tsc'),
-          ...['--strict', '--target', 'es2022', '--module', module, '--moduleResolution', resolution],
-          ...['--typeRoots', join(projectRoot, 'node_modules/@types'), '--types', 'node', ...output, file],
-        ], { cwd: oddFolder, env });
+        await run(
+          process.execPath,
+          [
+            join(projectRoot, 'node_modules/typescript/bin/tsc'),
+            ...['--strict', '--target', 'es2022', '--module', module, '--moduleResolution', resolution],
+            ...['--typeRoots', join(projectRoot, 'node_modules/@types'), '--types', 'node', ...output, file],
+          ],
+          { cwd: oddFolder, env },
+        );
         if (emits !== undefined) await runs(oddFolder, all.npm.program(emits));
       });
     }

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvision
-
 from data import LABELS, MEAN, STD, Pictures, enlarge
 
 # Folded statistics are measured on this many pictures.

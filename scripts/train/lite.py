@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-
 from data import LABELS, MEAN, STD
 
 # Pixels a side of what it learns on at last and then takes. lite0 and lite2 were published for 224 and 260; these thumbnails

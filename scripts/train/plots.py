@@ -1,7 +1,7 @@
 """Training curves and the confusion matrix as SVG: text that a repository can hold and a browser shows."""
 
+from collections.abc import Collection, Sequence
 from html import escape
-from typing import Collection, Sequence
 
 COLOURS = (
     "#0072b2",
@@ -34,7 +34,9 @@ def curves(logs: dict[str, list[dict]], taught: Collection[str] = ()) -> str:
         ("loss towards the labels", [name for name in logs if name not in taught]),
         ("loss towards the teachers", [name for name in logs if name in taught]),
     )
-    drawn = [("loss", title, names) for title, names in by_loss if names] + [("heldOutTop1", "held-out top-1", list(logs))]
+    drawn = [("loss", title, names) for title, names in by_loss if names] + [
+        ("heldOutTop1", "held-out top-1", list(logs))
+    ]
     across_legend = (len(drawn) * width - margin) // LEGEND_WIDTH
     panels = []
     for column, (key, title, names) in enumerate(drawn):

@@ -64,7 +64,9 @@ def _shares(weights: dict[str, torch.Tensor], amount: float, convolutions: float
     in_linear = sum(counts[name] for name in linear)
     rest = amount * sum(counts.values()) - convolutions * (sum(counts.values()) - in_linear)
     if not 0 <= rest <= in_linear:
-        raise ValueError(f"with {convolutions} of the convolutions' weights no share of the linear layers' makes it {amount} of all")
+        raise ValueError(
+            f"with {convolutions} of the convolutions' weights no share of the linear layers' makes it {amount} of all"
+        )
     return {name: rest / in_linear if name in linear else convolutions for name in weights}
 
 

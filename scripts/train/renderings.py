@@ -21,11 +21,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
-
 import train
 from confidence import fit_temperature
 from data import LABELS, Pictures
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
 from pytorch import read_model
@@ -54,11 +53,29 @@ NAMES = {
         *("Relax chair", "Ryokan chair", "Teck chair"),
     ),
     "couch": (
-        *("Couch", "Sofa", "Burlap sofa", "Clear sofa", "Convertible sofa BZ", "Corner sofa", "Futon couch", "Rattan sofa"),
+        *(
+            "Couch",
+            "Sofa",
+            "Burlap sofa",
+            "Clear sofa",
+            "Convertible sofa BZ",
+            "Corner sofa",
+            "Futon couch",
+            "Rattan sofa",
+        ),
         *("Sofa 2 seats", "Sofa 3 seats", "Winchester sofa"),
     ),
     "table": (
-        *("Table", "Bar table", "Black table", "Cafe table", "Children table", "Coffee table", "Folding table", "Glass table"),
+        *(
+            "Table",
+            "Bar table",
+            "Black table",
+            "Cafe table",
+            "Children table",
+            "Coffee table",
+            "Folding table",
+            "Glass table",
+        ),
         *("Oak table", "Rattan table", "Round table", "Table on trestles", "Table with tablecloth", "Technical table"),
         *("Wooden alder table", "Wooden table", "Wooden teak table", "Desk", "Desk table", "Wooden desk"),
     ),
@@ -89,7 +106,9 @@ def read_catalogues(folder: Path) -> Pictures:
         for image, label in renderings_in(path):
             found.setdefault(image, label)
     if not found:
-        raise ValueError(f"{folder} has no .sh3f catalogue with furniture of the classes; see --help for where they come from")
+        raise ValueError(
+            f"{folder} has no .sh3f catalogue with furniture of the classes; see --help for where they come from"
+        )
     pixels = torch.stack([on_white(image) for image in found])
     return Pictures(pixels, torch.tensor(list(found.values())))
 
@@ -98,7 +117,11 @@ def renderings_in(path: Path) -> Iterator[tuple[bytes, int]]:
     """Encoded pictures and their labels, in the catalogue's order."""
     with zipfile.ZipFile(path) as catalogue:
         lines = catalogue.read(PROPERTIES).decode("latin-1").splitlines()
-        entries = [match.groups() for match in (re.match(r"\s*(name|icon)#(\d+)\s*=\s*(.*?)\s*$", line) for line in lines) if match]
+        entries = [
+            match.groups()
+            for match in (re.match(r"\s*(name|icon)#(\d+)\s*=\s*(.*?)\s*$", line) for line in lines)
+            if match
+        ]
         names = {number: value for key, number, value in entries if key == "name"}
         icons = {number: value for key, number, value in entries if key == "icon"}
         for number, name in names.items():

@@ -20,12 +20,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 import keras_weights
 import lite
 import plots
 import recipes
+import torch
 import train
 from balance import balance
 from confidence import fit_temperature, rejection_table, summary, threshold_for
@@ -155,8 +154,14 @@ def write_first(shared: Path, work: Path) -> None:
 def write_mean(work: Path, name: str, pictures: Pictures) -> None:
     """Unless it is there and of the same parts: it takes a minute, and on another number of threads the last bits differ."""
     record = work / f"{name}.parts.json"
-    parts = {part: hashlib.sha256(train.weights_path(work, part).read_bytes()).hexdigest() for part in recipes.MEANS[name]}
-    if record.exists() and train.weights_path(work, name).exists() and json.loads(record.read_text(encoding="utf-8")) == parts:
+    parts = {
+        part: hashlib.sha256(train.weights_path(work, part).read_bytes()).hexdigest() for part in recipes.MEANS[name]
+    }
+    if (
+        record.exists()
+        and train.weights_path(work, name).exists()
+        and json.loads(record.read_text(encoding="utf-8")) == parts
+    ):
         return
     record.unlink(missing_ok=True)
     network = train.load(work, *recipes.MEANS[name])

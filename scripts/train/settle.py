@@ -1,7 +1,6 @@
 """Batch norm statistics of a mean of several runs' weights."""
 
 import torch
-
 from augment import Augmentation
 from data import FULL_SIZE, Pictures
 

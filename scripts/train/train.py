@@ -5,16 +5,15 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Callable
-
-import torch
-import torch.nn.functional as F
 
 import keras_weights
 import lite
 import prune
+import torch
+import torch.nn.functional as F
 from augment import Augmentation
 from balance import balance
 from data import FULL_SIZE, LABELS, Pictures, enlarge

@@ -2,10 +2,11 @@
 // object.
 //
 //   node golden-run.mjs GOLDEN_DIR SHARED_DIR|- EVERY
-import { classifyAll, operatorsOfMostlyZero } from './variants.js';
+
 import * as lib from '../../lib/index.js';
-import { loadBinding } from '../../lib/runtime/load.js';
+import { loadBinding } from '../../lib/runtime/load/load.js';
 import { checkCheckpoint, checkRandomNetwork } from '../golden/checks.js';
+import { classifyAll, operatorsOfMostlyZero } from './variants.js';
 
 const [goldenDir = '', sharedDir = '-', every = '1'] = process.argv.slice(2);
 const results: Record<string, unknown> = {};

@@ -1,9 +1,9 @@
 // Every variant of a model on one picture, for comparison between machines.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { toFp16 } from '../../lib/compress/fp16.js';
-import { prune } from '../../lib/compress/prune.js';
-import { createSession, readModel, type Model } from '../../lib/index.js';
+import { prune } from '../../lib/compress/prune/prune.js';
+import { toFp16 } from '../../lib/compress/quantize/fp16.js';
+import { createSession, type Model, readModel } from '../../lib/index.js';
 
 const folder = (): string => process.env['NEONSENSE_MODELS'] ?? 'models';
 

@@ -1,7 +1,6 @@
-import fc from 'fast-check';
 import { basename } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NeonsenseError } from '../../lib/errors.js';
 import { benchmark } from '../../lib/bench/benchmark.js';
 import type { Environment } from '../../lib/bench/environment.js';
 import { shortNames } from '../../lib/bench/names.js';
@@ -10,16 +9,35 @@ import type { RunTrial } from '../../lib/bench/runTrial.js';
 import { mulberry32 } from '../../lib/bench/statistics.js';
 import type { Subject } from '../../lib/bench/subjects.js';
 import type { TrialSpec } from '../../lib/bench/trialSpec.js';
+import { NeonsenseError } from '../../lib/errors.js';
 
 const environment: Environment = {
-  date: '2026-01-02T03:04:05.000Z', cpu: 'Some, "quoted" CPU', features: ['neon', 'dotprod'], cores: 4,
-  governor: null, temperature: null, platform: 'linux-arm64', kernel: '6.1', node: 'v20.0.0', version: '0.1.0',
-  commit: null, xnnpack: null,
+  date: '2026-01-02T03:04:05.000Z',
+  cpu: 'Some, "quoted" CPU',
+  features: ['neon', 'dotprod'],
+  cores: 4,
+  governor: null,
+  temperature: null,
+  platform: 'linux-arm64',
+  kernel: '6.1',
+  node: 'v20.0.0',
+  version: '0.1.0',
+  commit: null,
+  xnnpack: null,
 };
 
 function subject(model: string, precision: string, engine: Subject['engine'] = 'neonsense'): Subject {
   const size = [224, 224] as const;
-  return { engine, model, precision, file: `/home/someone/${model}`, fileBytes: 1000, fp16: false, sparse: false, size };
+  return {
+    engine,
+    model,
+    precision,
+    file: `/home/someone/${model}`,
+    fileBytes: 1000,
+    fp16: false,
+    sparse: false,
+    size,
+  };
 }
 
 /** A machine where int8 takes half the time of fp32, a peer 1.5 times, and every trial 100 MB above Node's 40. */
@@ -49,7 +67,10 @@ describe('benchmark', () => {
   it('gives each combination a row with what its trials measured', async () => {
     const { run } = fakeMachine();
     const { rows, complete } = await benchmark([subject('a', 'fp32'), subject('a-int8', 'int8-dynamic')], environment, {
-      ...counts, threads: [1, 2], batches: [1, 8], runTrial: run,
+      ...counts,
+      threads: [1, 2],
+      batches: [1, 8],
+      runTrial: run,
     });
     expect(complete).toBe(true);
     expect(rows).toHaveLength(8);
@@ -114,7 +135,10 @@ describe('benchmark', () => {
       },
     });
     expect(complete).toBe(false);
-    expect(rows.map(({ model, trials: count }) => [model, count])).toEqual([['a', 1], ['b', 1]]);
+    expect(rows.map(({ model, trials: count }) => [model, count])).toEqual([
+      ['a', 1],
+      ['b', 1],
+    ]);
   });
 
   it('gives back what it has when interrupted while it lets the machine cool down', async () => {
@@ -191,8 +215,21 @@ describe('output', () => {
     return formatRows(format, result, environment);
   }
   const fields = [
-    'engine', 'model', 'precision', 'threads', 'batch', 'initMs', 'firstMs', 'medianMs', 'p90Ms', 'p99Ms', 'minMs',
-    'stddevMs', 'rssDeltaBytes', 'fileBytes', 'samplesMs',
+    'engine',
+    'model',
+    'precision',
+    'threads',
+    'batch',
+    'initMs',
+    'firstMs',
+    'medianMs',
+    'p90Ms',
+    'p99Ms',
+    'minMs',
+    'stddevMs',
+    'rssDeltaBytes',
+    'fileBytes',
+    'samplesMs',
   ];
 
   it('starts each row of json and jsonl with the documented fields and ends it with the machine', async () => {
@@ -202,7 +239,9 @@ describe('output', () => {
     expect(lines).toHaveLength(2);
     for (const row of [...json, ...lines]) {
       expect(Object.keys(row).slice(0, fields.length)).toEqual(fields);
-      const others = Object.keys(row).slice(fields.length).filter((key) => key !== 'comparison');
+      const others = Object.keys(row)
+        .slice(fields.length)
+        .filter((key) => key !== 'comparison');
       expect(others).toEqual(['imagesPerSecond', 'trials', 'environment']);
       expect(row['environment']).toEqual(environment);
     }
@@ -234,7 +273,13 @@ describe('output', () => {
   it('names files by as much of their path as tells them apart, never from the root on', () => {
     const files = ['/a/x/m.pth', '/a/y/m.pth', '/b/x/m.pth', '/a/y/n.pth', '/a/y/n.pth', '/m.pth', 'o.pth'];
     expect(files.map(shortNames(files))).toEqual([
-      'a/x/m.pth', 'y/m.pth', 'b/x/m.pth', 'n.pth', 'n.pth', 'm.pth', 'o.pth',
+      'a/x/m.pth',
+      'y/m.pth',
+      'b/x/m.pth',
+      'n.pth',
+      'n.pth',
+      'm.pth',
+      'o.pth',
     ]);
   });
 

@@ -9,7 +9,7 @@ import { findPeer } from '../../lib/bench/subjects.js';
 import { planes, trialInput } from '../../lib/bench/trialProcess.js';
 import type { TrialSpec } from '../../lib/bench/trialSpec.js';
 import { pythonTrials, runPython } from '../../scripts/peers/python.js';
-import { type PeerRow, goalsOf, peersMarkdown, verdictOf } from '../../scripts/peers/report.js';
+import { goalsOf, type PeerRow, peersMarkdown, verdictOf } from '../../scripts/peers/report.js';
 
 let folder: string;
 beforeAll(() => {
@@ -18,7 +18,15 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const spec: TrialSpec = {
-  engine: 'peer', file: 'm', threads: 1, batch: 2, warmup: 0, runs: 1, fp16: false, sparse: false, profile: false,
+  engine: 'peer',
+  file: 'm',
+  threads: 1,
+  batch: 2,
+  warmup: 0,
+  runs: 1,
+  fp16: false,
+  sparse: false,
+  profile: false,
   size: [3, 5],
 };
 
@@ -115,8 +123,23 @@ describe('the report on peers', () => {
       Array.from({ length: 20 }, (_, at) => ms * (1 + 0.01 * ((at + trial) % 5))),
     );
     const row: BenchRow = {
-      engine, model, precision, threads, batch: 1, initMs: 10, firstMs: 2, medianMs: ms, p90Ms: ms, p99Ms: ms, minMs: ms,
-      stddevMs: 0, rssDeltaBytes: 1e6, fileBytes: 1e6, samplesMs: samples.flat(), imagesPerSecond: 1000 / ms, trials: 4,
+      engine,
+      model,
+      precision,
+      threads,
+      batch: 1,
+      initMs: 10,
+      firstMs: 2,
+      medianMs: ms,
+      p90Ms: ms,
+      p99Ms: ms,
+      minMs: ms,
+      stddevMs: 0,
+      rssDeltaBytes: 1e6,
+      fileBytes: 1e6,
+      samplesMs: samples.flat(),
+      imagesPerSecond: 1000 / ms,
+      trials: 4,
       environment,
     };
     const trials = samples.map((samplesMs) => ({ initMs: 10, firstMs: 2, samplesMs, peakRssBytes: 1, logits: [] }));

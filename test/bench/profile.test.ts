@@ -1,11 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { layerMacs, profileOf } from '../../lib/bench/profile.js';
-import type { Plan, PlanLayer, WeightedLayer } from '../../lib/model/plan.js';
+import type { Plan, PlanLayer, WeightedLayer } from '../../lib/plan/plan.js';
 
 function weighted(name: string, op: WeightedLayer['op'], weights: number, output: number): WeightedLayer {
   return {
-    name, op, inputs: [0], output, kernel: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1],
-    weights: { type: 'f32', data: new Float32Array(weights) }, bias: new Float32Array(1), min: -Infinity, max: Infinity,
+    name,
+    op,
+    inputs: [0],
+    output,
+    kernel: [3, 3],
+    stride: [1, 1],
+    padding: [1, 1, 1, 1],
+    weights: { type: 'f32', data: new Float32Array(weights) },
+    bias: new Float32Array(1),
+    min: -Infinity,
+    max: Infinity,
   };
 }
 

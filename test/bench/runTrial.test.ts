@@ -9,7 +9,15 @@ import type { TrialSpec } from '../../lib/bench/trialSpec.js';
 import { sharedDir } from '../shared.js';
 
 const spec: TrialSpec = {
-  engine: 'bare', file: 'model.x', threads: 1, batch: 1, warmup: 0, runs: 3, fp16: false, sparse: false, profile: false,
+  engine: 'bare',
+  file: 'model.x',
+  threads: 1,
+  batch: 1,
+  warmup: 0,
+  runs: 3,
+  fp16: false,
+  sparse: false,
+  profile: false,
   size: [224, 224],
 };
 

@@ -25,7 +25,12 @@ describe('summarize', () => {
         const highest = Math.max(...samples);
         const rising = [min, middle, p90, p99, highest];
         expect(rising.every((value, at) => at === 0 || value >= rising[at - 1]! - 1e-9)).toBe(true);
-        expect(median(samples)).toBe(quantile([...samples].sort((a, b) => a - b), 0.5));
+        expect(median(samples)).toBe(
+          quantile(
+            [...samples].sort((a, b) => a - b),
+            0.5,
+          ),
+        );
       }),
     );
   });

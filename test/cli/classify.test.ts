@@ -15,7 +15,10 @@ interface Line {
 }
 
 function parse(stdout: string): Line[] {
-  return stdout.split('\n').slice(0, -1).map((line) => JSON.parse(line) as Line);
+  return stdout
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Line);
 }
 
 let folder: string;
@@ -81,9 +84,12 @@ describe('output', () => {
     });
   });
 
-  it('for a terminal has bars and no control characters of a file\'s name', () => {
+  it("for a terminal has bars and no control characters of a file's name", () => {
     const ms = { decode: 1.25, preprocess: 0.5, inference: 2 };
-    const predictions = [{ label: 'clock', probability: 0.75 }, { label: 'keyboard', probability: 0.25 }];
+    const predictions = [
+      { label: 'clock', probability: 0.75 },
+      { label: 'keyboard', probability: 0.25 },
+    ];
     expect(resultText('a\u001b[2Jb.png', { predictions, rejected: false, ms }, true).split('\n')).toEqual([
       'a?[2Jb.png',
       '  clock     75.0 %  ██████████████████',
@@ -136,7 +142,7 @@ describe('inputs', () => {
     ]);
   });
 
-  it('what can\'t be read is named with the reason, the rest go on, and the exit code is 1', async () => {
+  it("what can't be read is named with the reason, the rest go on, and the exit code is 1", async () => {
     const root = tree('mixed', {
       '1-good.png': { example: 'clock' },
       '2-empty.png': '',

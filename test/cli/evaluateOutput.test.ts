@@ -20,11 +20,29 @@ describe('jsonLine', () => {
   it('has exactly the documented fields of one model, accuracies as fractions', () => {
     const line = JSON.parse(jsonLine(evaluation('a.pth', {}))) as Record<string, unknown>;
     expect(Object.keys(line)).toEqual([
-      'model', 'precision', 'images', 'top1', 'top5', 'ece', 'perClass', 'confusion', 'imagesPerSecond',
+      'model',
+      'precision',
+      'images',
+      'top1',
+      'top5',
+      'ece',
+      'perClass',
+      'confusion',
+      'imagesPerSecond',
     ]);
     expect(line).toMatchObject({
-      model: 'a.pth', precision: 'fp32', images: 4, top1: 0.75, top5: 1, perClass: { clock: 1, lamp: 0.5, bed: null },
-      confusion: [[2, 0, 0], [1, 1, 0], [0, 0, 0]], imagesPerSecond: 100,
+      model: 'a.pth',
+      precision: 'fp32',
+      images: 4,
+      top1: 0.75,
+      top5: 1,
+      perClass: { clock: 1, lamp: 0.5, bed: null },
+      confusion: [
+        [2, 0, 0],
+        [1, 1, 0],
+        [0, 0, 0],
+      ],
+      imagesPerSecond: 100,
     });
   });
 

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readOnnx } from '../reference/onnx.js';
 import { describeShared } from '../shared.js';
-import { finish, neonsense as run, projectRoot, start } from './run.js';
+import { finish, projectRoot, neonsense as run, start } from './run.js';
 
 const neonsense = (...args: string[]) => run(args);
 
@@ -25,11 +25,28 @@ describeShared('the commands that measure and export', (shared) => {
     const other = join(shared, 'checkpoints', 'household-first.pth');
     const report = join(folder, 'report.html');
     const { code, stdout, stderr } = await neonsense(
-      'evaluate', model, other, '--data', data, '--limit', '50', '--threads', '1', '--json', '--report', report,
+      'evaluate',
+      model,
+      other,
+      '--data',
+      data,
+      '--limit',
+      '50',
+      '--threads',
+      '1',
+      '--json',
+      '--report',
+      report,
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const rows = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(rows.map(({ model: name, images }) => [name, images])).toEqual([[model, 50], [other, 50]]);
+    const rows = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(rows.map(({ model: name, images }) => [name, images])).toEqual([
+      [model, 50],
+      [other, 50],
+    ]);
     for (const { top1, imagesPerSecond } of rows) {
       // PyTorch gets 86.0 % and 90.4 % of all 1,000 right.
       expect(top1).toBeGreaterThan(0.7);
@@ -50,8 +67,18 @@ describeShared('the commands that measure and export', (shared) => {
 
   it('benches each combination and prints rows with every sample', async () => {
     const { code, stdout } = await neonsense(
-      'bench', model, '--precision', 'fp32,int8-dynamic', '--runs', '4', '--trials', '2', '--warmup', '0',
-      '--format', 'json',
+      'bench',
+      model,
+      '--precision',
+      'fp32,int8-dynamic',
+      '--runs',
+      '4',
+      '--trials',
+      '2',
+      '--warmup',
+      '0',
+      '--format',
+      'json',
     );
     expect(code).toBe(0);
     const rows = JSON.parse(stdout) as Record<string, unknown>[];
@@ -107,9 +134,14 @@ describeShared('the commands that measure and export', (shared) => {
 
   it('calls a wrong command line exit code 2', async () => {
     for (const args of [
-      ['bench', '--threads', '0'], ['bench', '--precision', 'int7'], ['bench', '--format', 'xml'],
-      ['bench', '--cooldown', '-1'], ['bench', '--compare', 'tensorflow'],
-      ['evaluate', model], ['evaluate', model, '--data', data, '--limit', 'many'], ['export', model],
+      ['bench', '--threads', '0'],
+      ['bench', '--precision', 'int7'],
+      ['bench', '--format', 'xml'],
+      ['bench', '--cooldown', '-1'],
+      ['bench', '--compare', 'tensorflow'],
+      ['evaluate', model],
+      ['evaluate', model, '--data', data, '--limit', 'many'],
+      ['export', model],
     ]) {
       expect((await neonsense(...args)).code, args.join(' ')).toBe(2);
     }

@@ -3,7 +3,11 @@ import { alignColumns, bar, formatBytes, printable } from '../../lib/cli/text.js
 
 describe('text for a terminal', () => {
   it('aligns words to the left and numbers to the right', () => {
-    const rows = [['name', 'count', 'note'], ['a', '1', 'short'], ['longer', '12345', '']];
+    const rows = [
+      ['name', 'count', 'note'],
+      ['a', '1', 'short'],
+      ['longer', '12345', ''],
+    ];
     expect(alignColumns(rows, [1])).toEqual(['name    count  note', 'a           1  short', 'longer  12345']);
     expect(alignColumns([], [])).toEqual([]);
   });

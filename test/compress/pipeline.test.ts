@@ -1,15 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareModels, compress, COMPRESS_ENGINE, type ModelScore, type NamedModel } from '../../lib/api/compress.js';
-import { compareLogits } from '../../lib/compress/compare.js';
-import { checkGoals, parseGoals } from '../../lib/compress/goals.js';
-import { layerStatistics } from '../../lib/compress/layerStatistics.js';
-import { checkStages, runStages, type CompressStage } from '../../lib/compress/pipeline.js';
-import { prune } from '../../lib/compress/prune.js';
-import { quantizeDynamic, tinyLayers } from '../../lib/compress/quantizeDynamic.js';
-import { sensitiveLayers } from '../../lib/compress/quantizeStatic.js';
-import { reportJson, reportMarkdown } from '../../lib/compress/report.js';
-import { reportHtml } from '../../lib/compress/reportHtml.js';
+import { type CompressStage, checkStages, runStages } from '../../lib/compress/pipeline.js';
+import { prune } from '../../lib/compress/prune/prune.js';
+import { quantizeDynamic, tinyLayers } from '../../lib/compress/quantize/quantizeDynamic.js';
+import { sensitiveLayers } from '../../lib/compress/quantize/quantizeStatic.js';
+import { compareLogits } from '../../lib/compress/report/compare.js';
+import { checkGoals, parseGoals } from '../../lib/compress/report/goals.js';
+import { layerStatistics } from '../../lib/compress/report/layerStatistics.js';
+import { reportJson, reportMarkdown } from '../../lib/compress/report/report.js';
+import { reportHtml } from '../../lib/compress/report/reportHtml.js';
+import {
+  COMPRESS_ENGINE,
+  compareModels,
+  compress,
+  type ModelScore,
+  type NamedModel,
+} from '../../lib/measure/compress.js';
 import { layerSpecs } from '../../lib/model/architecture.js';
 import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import type { Model } from '../../lib/model/model.js';
@@ -37,7 +43,10 @@ async function scoreByAgreement(models: readonly NamedModel[]): Promise<ModelSco
 
 describe('the pipeline', () => {
   it('gives what the stages give one after another', async () => {
-    const stages: CompressStage[] = [{ stage: 'prune', amount: 0.5 }, { stage: 'quantize-dynamic', scope: 'all' }];
+    const stages: CompressStage[] = [
+      { stage: 'prune', amount: 0.5 },
+      { stage: 'quantize-dynamic', scope: 'all' },
+    ];
     const outcomes = await runStages(model, stages, { engine: COMPRESS_ENGINE });
     const expected = quantizeDynamic(prune(model, { amount: 0.5 }).model, { scope: 'all' });
     expect(outcomes.map(({ name }) => name)).toEqual(['prune', 'quantize-dynamic']);
@@ -50,7 +59,12 @@ describe('the pipeline', () => {
       [{ stage: 'quantize-dynamic' }, { stage: 'prune', amount: 0.3 }],
       [{ stage: 'fp16' }, { stage: 'prune' }, { stage: 'quantize-static' }],
       [{ stage: 'prune', method: 'channels' }, { stage: 'prune' }, { stage: 'recalibrate' }, { stage: 'fp16' }],
-      [{ stage: 'prune', method: 'channels' }, { stage: 'prune' }, { stage: 'reconstruct' }, { stage: 'quantize-dynamic' }],
+      [
+        { stage: 'prune', method: 'channels' },
+        { stage: 'prune' },
+        { stage: 'reconstruct' },
+        { stage: 'quantize-dynamic' },
+      ],
     ];
     const input = randomImages(model, 1);
     for (const stages of orders) {
@@ -98,7 +112,10 @@ describe('the pipeline', () => {
     expect(relativeError(await runModel(even, input), expected)).toBeLessThan(
       0.8 * relativeError(await runModel(await outcomeOf(false), input), expected),
     );
-    const [byDefault] = await runStages(uneven, [{ stage: 'quantize-dynamic' }], { engine: COMPRESS_ENGINE, calibration });
+    const [byDefault] = await runStages(uneven, [{ stage: 'quantize-dynamic' }], {
+      engine: COMPRESS_ENGINE,
+      calibration,
+    });
     expect(byDefault!.model.layers).toEqual(even.layers);
     expect(byDefault!.model.provenance.at(-1)!.details).toMatchObject({ equalize: true, biasCorrection: true });
   });
@@ -120,7 +137,11 @@ describe('the pipeline', () => {
     ['quantizing twice', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'quantize-static' }]],
     ['quantizing a quantized model', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }], quantizeDynamic(model)],
     ['halves of int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'fp16' }]],
-    ['removing channels of int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'prune', method: 'channels' }]],
+    [
+      'removing channels of int8',
+      'ERR_UNSUPPORTED',
+      [{ stage: 'quantize-dynamic' }, { stage: 'prune', method: 'channels' }],
+    ],
     ['recalibrating int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'recalibrate' }]],
     ['reconstructing int8', 'ERR_UNSUPPORTED', [{ stage: 'quantize-dynamic' }, { stage: 'reconstruct' }]],
     ['amount 1 in a later stage', 'ERR_INVALID_ARGUMENT', [{ stage: 'prune' }, { stage: 'prune', amount: 1 }]],
@@ -151,7 +172,11 @@ describe('compress', () => {
     const { report, model: result, stages, passed } = await compress(model, { ...options, require: 'size=-30%' });
     expect(report.stages.map(({ name }) => name)).toEqual(['baseline', 'prune', 'quantize-dynamic']);
     const [baseline, pruned, quantized] = report.stages;
-    expect(baseline).toMatchObject({ sparsity: 0, accuracy: { top1: 1, agreement: 1 }, latency: { ratio: 1, runs: 5 } });
+    expect(baseline).toMatchObject({
+      sparsity: 0,
+      accuracy: { top1: 1, agreement: 1 },
+      latency: { ratio: 1, runs: 5 },
+    });
     expect(pruned!.sparsity).toBeCloseTo(0.3, 2);
     expect(pruned!.bytes).toBeLessThan(baseline!.bytes);
     expect(quantized!.bytes).toBeLessThan(0.7 * baseline!.bytes);
@@ -164,13 +189,18 @@ describe('compress', () => {
   it('says which goals were missed and still gives the model', async () => {
     const result = await compress(model, { ...options, require: { size: -0.99, accuracy: -1 + 1e-9 } });
     expect(result.passed).toBe(false);
-    expect(result.report.goals.map(({ metric, met }) => [metric, met])).toEqual([['size', false], ['accuracy', true]]);
+    expect(result.report.goals.map(({ metric, met }) => [metric, met])).toEqual([
+      ['size', false],
+      ['accuracy', true],
+    ]);
     expect(result.model.precision).toBe('int8-dynamic');
   });
 
   it('refuses goals nothing will be measured for', async () => {
     const { evaluate: _, ...withoutData } = options;
-    await expect(compress(model, { ...withoutData, require: 'accuracy=-5%' })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'));
+    await expect(compress(model, { ...withoutData, require: 'accuracy=-5%' })).rejects.toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    );
     await expect(compress(model, { ...options, latency: false, require: 'latency=-5%' })).rejects.toThrow(
       code('ERR_INVALID_ARGUMENT'),
     );
@@ -225,7 +255,11 @@ describe('layer statistics', () => {
 
 describe('goals', () => {
   it('are read from text', () => {
-    expect(parseGoals('size=-30%, latency = -40 % ,accuracy=-5%')).toEqual({ size: -0.3, latency: -0.4, accuracy: -0.05 });
+    expect(parseGoals('size=-30%, latency = -40 % ,accuracy=-5%')).toEqual({
+      size: -0.3,
+      latency: -0.4,
+      accuracy: -0.05,
+    });
     expect(parseGoals('latency=+2.5%')).toEqual({ latency: 0.025 });
   });
 
@@ -255,7 +289,12 @@ describe('comparing models', () => {
     const first = Float32Array.of(1, 2, 3, 4, -4, 0);
     const second = Float32Array.of(1, 2, 3.5, 0, -4, 1);
     expect(compareLogits(first, second, 3)).toEqual({
-      images: 2, largest: 4, mean: 5.5 / 6, range: 8, relative: 0.5, agreement: 0.5,
+      images: 2,
+      largest: 4,
+      mean: 5.5 / 6,
+      range: 8,
+      relative: 0.5,
+      agreement: 0.5,
     });
     expect(compareLogits(first, Float32Array.of(1, 2, 3, 4, -4, Number.NaN), 3).relative).toBe(Infinity);
   });

@@ -1,8 +1,8 @@
-import { encodeModel, readModel } from '../../lib/model/format.js';
+import type { ObserveModel } from '../../lib/compress/calibrate/calibrate.js';
+import type { RunModel } from '../../lib/compress/prune/sensitivity.js';
+import { encodeModel, readModel } from '../../lib/model/files.js';
 import type { Model } from '../../lib/model/model.js';
 import { createSession } from '../../lib/runtime/session.js';
-import type { ObserveModel } from '../../lib/compress/calibrate.js';
-import type { RunModel } from '../../lib/compress/sensitivity.js';
 
 /** Logits of a batch, on one thread. */
 export async function runModel(model: Model, input: Float32Array): Promise<Float32Array> {

@@ -33,7 +33,11 @@ describe('raw data sets', () => {
 
   it('finds the side and the labels beside the pixels', async () => {
     const images = await all(await raw(3, 5, [2, 0, 1]), { labels: ['a', 'b', 'c'] });
-    expect(images.map(({ index, label }) => [index, label])).toEqual([[0, 2], [1, 0], [2, 1]]);
+    expect(images.map(({ index, label }) => [index, label])).toEqual([
+      [0, 2],
+      [1, 0],
+      [2, 1],
+    ]);
     expect(images[1]!.pixels).toMatchObject({ width: 5, height: 5, channels: 3 });
     expect([...images[1]!.pixels.data]).toEqual(Array.from({ length: 75 }, (_, i) => 31 + i));
   });
@@ -125,7 +129,10 @@ describe("CIFAR-100's own files", () => {
     const dataset = await openDataset(path, { labels: ['clock', 'lamp'] });
     expect(dataset).toMatchObject({ format: 'cifar-100', size: 2, leftOut: 1 });
     const images = await all(path, { labels: ['clock', 'lamp'] });
-    expect(images.map(({ index, label }) => [index, label])).toEqual([[0, 1], [2, 0]]);
+    expect(images.map(({ index, label }) => [index, label])).toEqual([
+      [0, 1],
+      [2, 0],
+    ]);
     expect([...images[1]!.pixels.data.subarray(0, 6)]).toEqual([2, 100, 200, 2, 100, 200]);
   });
 
@@ -142,7 +149,10 @@ describe("CIFAR-100's own files", () => {
   });
 
   it('refuses a label byte of 100 or more, and a set without any of the classes', async () => {
-    for (const fine of [[22, 100], [0, 1]]) {
+    for (const fine of [
+      [22, 100],
+      [0, 1],
+    ]) {
       const path = await cifar(fine);
       await expect(openDataset(path, { labels: ['clock'] })).rejects.toMatchObject({ code: 'ERR_DATASET' });
     }
@@ -165,7 +175,13 @@ describe('folders of class folders', () => {
     await writeFile(join(folder, 'lamp', 'notes.txt'), 'not a picture');
     const images = await all(folder, { labels: ['lamp', 'clock'] });
     expect(images.map(({ label, pixels }) => [label, pixels.data[0]])).toEqual([
-      [1, 200], [0, 0], [0, 10], [0, 20], [0, 30], [0, 40], [0, 50],
+      [1, 200],
+      [0, 0],
+      [0, 10],
+      [0, 20],
+      [0, 30],
+      [0, 40],
+      [0, 50],
     ]);
     expect(images[0]!.pixels).toMatchObject({ width: 4, height: 3, channels: 3 });
   });
@@ -200,7 +216,16 @@ describe('folders of class folders', () => {
 describeShared('the household test set', (shared) => {
   it('has 100 pictures of each of ten classes', async () => {
     const labels = [
-      'clock', 'keyboard', 'lamp', 'telephone', 'television', 'bed', 'chair', 'couch', 'table', 'wardrobe',
+      'clock',
+      'keyboard',
+      'lamp',
+      'telephone',
+      'television',
+      'bed',
+      'chair',
+      'couch',
+      'table',
+      'wardrobe',
     ];
     const dataset = await openDataset(join(shared, 'data', 'household_test.bin'), { labels });
     expect(dataset).toMatchObject({ format: 'raw', size: 1000 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { evaluationText, jsonLine } from '../../lib/cli/evaluateOutput.js';
 import type { Dataset, LabelledImage } from '../../lib/evaluate/datasets.js';
 import { evaluationReport } from '../../lib/evaluate/report.js';
 import { type Predictor, scorePredictors } from '../../lib/evaluate/score.js';
-import { evaluationText, jsonLine } from '../../lib/cli/evaluateOutput.js';
 import type { Preprocessing } from '../../lib/model/model.js';
 
 const preprocessing: Preprocessing = { reduce: [1, 1], size: [1, 1], mean: [0, 0, 0], std: [1, 1, 1] };
@@ -50,7 +50,12 @@ function predictor(name: string, labels: readonly string[], shift = 0): Predicto
 
 describe('scorePredictors', () => {
   it('decodes once for all models and counts where they agree', async () => {
-    const { set, state } = dataset([[0, 0], [1, 1], [2, 2], [2, 0]]);
+    const { set, state } = dataset([
+      [0, 0],
+      [1, 1],
+      [2, 2],
+      [2, 0],
+    ]);
     const same = predictor('same', ['a', 'b', 'c']);
     const shifted = predictor('shifted', ['a', 'b', 'c'], 1);
     const half: Predictor = {
@@ -61,7 +66,11 @@ describe('scorePredictors', () => {
     const [first, second, third] = await scorePredictors([same, shifted, half], set);
     expect(state.decoded).toBe(4);
     expect(first).toMatchObject({ model: 'same', images: 4, top1: 0.75, perClass: { a: 0.5, b: 1, c: 1 } });
-    expect(first!.confusion).toEqual([[1, 0, 1], [0, 1, 0], [0, 0, 1]]);
+    expect(first!.confusion).toEqual([
+      [1, 0, 1],
+      [0, 1, 0],
+      [0, 0, 1],
+    ]);
     // Shifted, a picture of 2 is called 0: the mislabelled last one comes out right.
     expect(second!.top1).toBe(0.25);
     expect(first!.agreement).toEqual({ shifted: 0, half: 0.25 });
@@ -69,7 +78,11 @@ describe('scorePredictors', () => {
   });
 
   it('takes probabilities at the temperature of each model', async () => {
-    const { set } = dataset([[0, 0], [1, 1], [2, 0]]);
+    const { set } = dataset([
+      [0, 0],
+      [1, 1],
+      [2, 0],
+    ]);
     const plain = predictor('plain', ['a', 'b', 'c']);
     const [sure, modest] = await scorePredictors([plain, { ...plain, name: 'modest', temperature: 20 }], set);
     // Logits of 20, 0, 0: confidence 1, and e / (e + 2) at temperature 20. Two of three are right.
@@ -79,18 +92,32 @@ describe('scorePredictors', () => {
   });
 
   it("shows each picture's logits in the order of the data set's classes", async () => {
-    const { set } = dataset([[0, 2], [1, 0]]);
+    const { set } = dataset([
+      [0, 2],
+      [1, 0],
+    ]);
     const seen: unknown[] = [];
     const onLogits = (...given: unknown[]): unknown => seen.push(given);
     await scorePredictors([predictor('m', ['c', 'a', 'b'])], set, { onLogits });
-    expect(seen).toEqual([['m', [0, 0, 20], 2], ['m', [20, 0, 0], 0]]);
+    expect(seen).toEqual([
+      ['m', [0, 0, 20], 2],
+      ['m', [20, 0, 0], 0],
+    ]);
   });
 
   it('brings logits of models with another class order to the order of the data set', async () => {
-    const { set } = dataset([[0, 2], [1, 0], [2, 1]]);
+    const { set } = dataset([
+      [0, 2],
+      [1, 0],
+      [2, 1],
+    ]);
     const [result] = await scorePredictors([predictor('m', ['c', 'a', 'b'])], set);
     expect(result!.top1).toBe(1);
-    expect(result!.confusion).toEqual([[1, 0, 0], [0, 1, 0], [0, 0, 1]]);
+    expect(result!.confusion).toEqual([
+      [1, 0, 0],
+      [0, 1, 0],
+      [0, 0, 1],
+    ]);
   });
 
   it('runs full batches and what is left over', async () => {
@@ -111,7 +138,11 @@ describe('scorePredictors', () => {
   });
 
   it('stops at the next picture when aborted', async () => {
-    const { set, state } = dataset([[0, 0], [1, 1], [2, 2]]);
+    const { set, state } = dataset([
+      [0, 0],
+      [1, 1],
+      [2, 2],
+    ]);
     const abort = new AbortController();
     const run = scorePredictors([predictor('m', ['a', 'b', 'c'])], set, {
       signal: abort.signal,
@@ -132,17 +163,31 @@ describe('scorePredictors', () => {
 
 describe('what evaluate prints', () => {
   it('gives one JSON object a model with the documented fields', async () => {
-    const { set } = dataset([[0, 0], [1, 1]]);
+    const { set } = dataset([
+      [0, 0],
+      [1, 1],
+    ]);
     const [result] = await scorePredictors([predictor('m', ['a', 'b', 'c'])], set);
     const parsed = JSON.parse(jsonLine(result!)) as Record<string, unknown>;
     expect(Object.keys(parsed)).toEqual([
-      'model', 'precision', 'images', 'top1', 'top5', 'ece', 'perClass', 'confusion', 'imagesPerSecond',
+      'model',
+      'precision',
+      'images',
+      'top1',
+      'top5',
+      'ece',
+      'perClass',
+      'confusion',
+      'imagesPerSecond',
     ]);
     expect(parsed).toMatchObject({ model: 'm', precision: 'fp32', images: 2, perClass: { a: 1, b: 1, c: null } });
   });
 
   it('lines up a table for people', async () => {
-    const { set } = dataset([[0, 0], [1, 0]]);
+    const { set } = dataset([
+      [0, 0],
+      [1, 0],
+    ]);
     const results = await scorePredictors([predictor('m', ['a', 'b', 'c']), predictor('n', ['a', 'b', 'c'])], set);
     const text = evaluationText(results);
     expect(text).toContain('50.0 %');
@@ -152,7 +197,16 @@ describe('what evaluate prints', () => {
 
   it('writes a report that escapes names and refers to nothing outside itself', async () => {
     const labels = ['<script>alert(1)</script>', 'b', 'c'];
-    const results = await scorePredictors([predictor('m & "n"', labels)], dataset([[0, 0], [1, 1]], labels).set);
+    const results = await scorePredictors(
+      [predictor('m & "n"', labels)],
+      dataset(
+        [
+          [0, 0],
+          [1, 1],
+        ],
+        labels,
+      ).set,
+    );
     const html = evaluationReport('made <up>', results);
     expect(html).not.toContain('<script>');
     expect(html).toContain('&lt;script&gt;');

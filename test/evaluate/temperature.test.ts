@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fitTemperature } from '../../lib/evaluate/temperature.js';
 import { MetricsAccumulator } from '../../lib/evaluate/metrics.js';
+import { fitTemperature } from '../../lib/evaluate/temperature.js';
 import { randomFloats } from '../randomModel.js';
 
 /** Pictures whose labels are drawn from `softmax(logits / temperature)`: that temperature is the true one. */
@@ -60,12 +60,37 @@ describe('fitTemperature', () => {
   });
 
   it('ends at its limits where nothing holds it', () => {
-    expect(fitTemperature([[1, 0], [0, 1]], [0, 1])).toBe(0.01);
-    expect(fitTemperature([[1, 0], [0, 1]], [1, 0])).toBe(100);
+    expect(
+      fitTemperature(
+        [
+          [1, 0],
+          [0, 1],
+        ],
+        [0, 1],
+      ),
+    ).toBe(0.01);
+    expect(
+      fitTemperature(
+        [
+          [1, 0],
+          [0, 1],
+        ],
+        [1, 0],
+      ),
+    ).toBe(100);
   });
 
   it('survives huge logits', () => {
-    expect(fitTemperature([[1e30, 0], [0, 1e30], [1e30, 0]], [0, 1, 1])).toBe(100);
+    expect(
+      fitTemperature(
+        [
+          [1e30, 0],
+          [0, 1e30],
+          [1e30, 0],
+        ],
+        [0, 1, 1],
+      ),
+    ).toBe(100);
   });
 
   it.each([

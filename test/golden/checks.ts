@@ -7,11 +7,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  floatsOf,
-  readGolden,
   type ActivationsGolden,
   type CheckpointGolden,
+  floatsOf,
   type RandomNetworkGolden,
+  readGolden,
 } from './files.js';
 import { randomNetworkInput, randomNetworkTensors, safetensorsBytes } from './randomNetwork.js';
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { referenceForward } from '../reference/forward.js';
-import { floatsOf, readGolden, type PruneGolden, type RandomNetworkGolden } from './files.js';
+import { floatsOf, type PruneGolden, type RandomNetworkGolden, readGolden } from './files.js';
 import { flagsSha256, torchMask } from './masks.js';
 import { randomNetworkInput, randomNetworkTensors, type Tensor } from './randomNetwork.js';
 
@@ -26,7 +26,10 @@ describe('the prune goldens of random-small-37', () => {
       expect(flagsSha256(mask), layer.name).toBe(layer.maskSha256);
       expect(flagsSha256(Array.from(weight, (w) => Math.abs(w) < layer.threshold)), layer.name).toBe(layer.belowSha256);
       expect(mask.filter(Boolean), layer.name).toHaveLength(layer.pruned);
-      expect(pruned.get(`${layer.name}.weight`)!.data.filter((w) => w === 0), layer.name).toHaveLength(layer.zeros);
+      expect(
+        pruned.get(`${layer.name}.weight`)!.data.filter((w) => w === 0),
+        layer.name,
+      ).toHaveLength(layer.zeros);
     }
   });
 

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import { NeonsenseError } from '../../lib/errors.js';
 import type { ErrorCode } from '../../lib/errors.js';
-import { contentHash } from '../../lib/model/contentHash.js';
-import { encodeModel, readModel } from '../../lib/model/format.js';
-import { encodeSafetensors, parseSafetensors } from '../../lib/model/safetensors.js';
-import type { Tensor } from '../../lib/model/safetensors.js';
+import { NeonsenseError } from '../../lib/errors.js';
+import { encodeModel, readModel } from '../../lib/model/files.js';
+import { contentHash } from '../../lib/model/format/contentHash.js';
+import type { Tensor } from '../../lib/model/format/safetensors.js';
+import { encodeSafetensors, parseSafetensors } from '../../lib/model/format/safetensors.js';
+import type { Layout, Piece } from '../model/import/torch/checkpoint.js';
+import { archive, pickle, quantizedTensor, stateDictFile, stateOf, tensor } from '../model/import/torch/checkpoint.js';
 import { randomModel, torchvisionArchitecture } from '../model/randomModel.js';
-import { archive, pickle, quantizedTensor, stateDictFile, stateOf, tensor } from '../model/torch/checkpoint.js';
-import type { Layout, Piece } from '../model/torch/checkpoint.js';
 
 /** The typed error `file` is refused with; anything else fails the test. */
 async function refusal(file: string | Uint8Array): Promise<NeonsenseError> {

@@ -3,12 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { decodeImage, type DecodedImage } from '../../lib/image/decode.js';
+import { type DecodedImage, decodeImage } from '../../lib/image/decode.js';
 
 /** A 48 x 32 picture whose quarters are red, green / blue, yellow: enough to see any turn, flip or channel swap. */
 const WIDTH = 48;
 const HEIGHT = 32;
-const QUARTERS = [[[220, 30, 30], [30, 200, 40]], [[30, 40, 210], [230, 220, 40]]] as const;
+const QUARTERS = [
+  [
+    [220, 30, 30],
+    [30, 200, 40],
+  ],
+  [
+    [30, 40, 210],
+    [230, 220, 40],
+  ],
+] as const;
 
 const pixels = Buffer.alloc(WIDTH * HEIGHT * 3);
 for (let y = 0; y < HEIGHT; y++) {
@@ -117,7 +126,10 @@ describe('conversion to 8-bit sRGB', () => {
   };
   it.each(Object.entries(shown))('applies EXIF orientation %s', async (orientation, places) => {
     const turned = Number(orientation) > 4;
-    const encoded = await source().withMetadata({ orientation: Number(orientation) }).png().toBuffer();
+    const encoded = await source()
+      .withMetadata({ orientation: Number(orientation) })
+      .png()
+      .toBuffer();
     const image = await decodeImage(encoded);
     expect([image.width, image.height]).toEqual(turned ? [HEIGHT, WIDTH] : [WIDTH, HEIGHT]);
     const expected: (readonly number[])[] = [];
@@ -127,7 +139,9 @@ describe('conversion to 8-bit sRGB', () => {
 
   it('lays transparency over white', async () => {
     const rgba = Buffer.from([255, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 128, 10, 20, 30, 255]);
-    const encoded = await sharp(rgba, { raw: { width: 2, height: 2, channels: 4 } }).png().toBuffer();
+    const encoded = await sharp(rgba, { raw: { width: 2, height: 2, channels: 4 } })
+      .png()
+      .toBuffer();
     const { data } = await decodeImage(encoded);
     expect(Array.from(data.subarray(0, 6))).toEqual([255, 255, 255, 0, 0, 255]);
     for (const value of data.subarray(6, 9)) expect(Math.abs(value - 127)).toBeLessThanOrEqual(1);

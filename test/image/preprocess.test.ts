@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { preprocess, preprocessInSlices } from '../../lib/image/preprocess.js';
 import type { Pixels } from '../../lib/image/pixels.js';
+import { preprocess, preprocessInSlices } from '../../lib/image/preprocess.js';
 import type { Preprocessing } from '../../lib/model/model.js';
 
 interface GoldenCase {
@@ -84,7 +84,7 @@ describe('area average', () => {
     output.forEach((value, i) => expect(value).toBeCloseTo([200, 100, 7][i % 3]! / 255, 6));
   });
 
-  it('leaves a picture of the grid\'s own size byte for byte', () => {
+  it("leaves a picture of the grid's own size byte for byte", () => {
     const pixels = picture(5, 32, 32);
     const output = preprocess(pixels, plain([32, 32], [32, 32]));
     expect(Array.from(output, (value) => Math.round(value * 255))).toEqual(Array.from(pixels.data));

@@ -1,11 +1,12 @@
 // The package where sharp is not installed: bundled into a folder without node_modules, in a process of its own.
-import { build } from 'esbuild';
+
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bindingFile } from '../../lib/runtime/load.js';
+import { bindingFile } from '../../lib/runtime/load/load.js';
 
 const root = resolve(import.meta.dirname, '../..');
 let folder: string;

@@ -25,7 +25,9 @@ const clean = { status: 0, signal: null, stderr: '' };
 
 describe('a process', () => {
   it('ends by itself after a run without dispose', () => {
-    const result = run(`const s = await createSession(model, { threads: 2 }); console.log((await s.run(image)).length)`);
+    const result = run(
+      `const s = await createSession(model, { threads: 2 }); console.log((await s.run(image)).length)`,
+    );
     expect(result).toMatchObject({ ...clean, stdout: '10\n' });
   });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { NeonsenseError } from '../../lib/errors.js';
-import { layerSpecs } from '../../lib/model/architecture.js';
 import type { Architecture } from '../../lib/model/architecture.js';
-import { inferArchitecture } from '../../lib/model/inferArchitecture.js';
+import { layerSpecs } from '../../lib/model/architecture.js';
+import { inferArchitecture } from '../../lib/model/import/inferArchitecture.js';
 import { torchvisionArchitecture } from './randomModel.js';
 
 const NETWORKS = ['mobilenet_v3_small', 'mobilenet_v3_large'] as const;

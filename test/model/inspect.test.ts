@@ -37,7 +37,12 @@ describe('inspectModel', () => {
     expect(layers).toHaveLength(54);
     expect(layers[0]).toMatchObject({ name: 'features.0.0', kind: 'conv2d', shape: [8, 3, 3, 3], weightType: 'f32' });
     expect(layers[1]).toMatchObject({ name: 'features.1.block.0.0', kind: 'depthwise-conv2d' });
-    expect(layers[53]).toMatchObject({ name: 'classifier.3', kind: 'linear', weightType: 'i8', parameters: 4 * 256 + 4 });
+    expect(layers[53]).toMatchObject({
+      name: 'classifier.3',
+      kind: 'linear',
+      weightType: 'i8',
+      parameters: 4 * 256 + 4,
+    });
     let zeros = 0;
     let weights = 0;
     for (const { name, sparsity: share } of layers) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { layerSpecs } from '../../lib/model/architecture.js';
 import type { Architecture, LayerSpec } from '../../lib/model/architecture.js';
+import { layerSpecs } from '../../lib/model/architecture.js';
 import type { Layer, Model, Weights } from '../../lib/model/model.js';
 
 /** Input, kernel, expanded, output, SE, activation, stride: torchvision's tables, written out again from the paper. */

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installStandIn } from './electronStandIn.js';
-import { canPack, pack, type Packed, root, unpack } from './packed.js';
+import { canPack, type Packed, pack, root, unpack } from './packed.js';
 
 const run = promisify(execFile);
 const example = join(root, 'examples/electron');
@@ -54,10 +54,14 @@ describe.skipIf(!canPack)('an Electron app (skipped without dist/ and the addon)
 
   it('gets the same label in the main process and a utility process, in a stand-in for Electron', async () => {
     const app = join(resources, 'app.asar');
-    for (const file of ['main.js', 'classifier-process.js', 'package.json']) cpSync(join(example, file), join(app, file));
+    for (const file of ['main.js', 'classifier-process.js', 'package.json'])
+      cpSync(join(example, file), join(app, file));
     const launch = installStandIn(join(app, 'node_modules'));
     const picture = join(resources, 'clock.png');
-    const { data } = await sharp(join(root, 'examples/clock.png')).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+    const { data } = await sharp(join(root, 'examples/clock.png'))
+      .ensureAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
     for (let i = 0; i < data.length; i += 4) [data[i], data[i + 2]] = [data[i + 2]!, data[i]!];
     writeFileSync(`${picture}.bgra`, data);
     const { NEONSENSE_BINARY: _, ...env } = process.env;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { canPack, pack, type Packed, root, unpack } from './packed.js';
+import { canPack, type Packed, pack, root, unpack } from './packed.js';
 
 /** What one platform needs of the package may take this much, in bytes. */
 const MOST_BYTES = 10_000_000;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { floatsOf, readGolden, type QuantizeDynamicGolden, type RandomNetworkGolden } from '../golden/files.js';
+import { floatsOf, type QuantizeDynamicGolden, type RandomNetworkGolden, readGolden } from '../golden/files.js';
 import { randomNetworkTensors } from '../golden/randomNetwork.js';
 import { dynamicClassifier, quantizeWeightLikeTorch } from './dynamicLinear.js';
 

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { RANDOM_NETWORKS, readGolden, type RandomNetworkGolden } from '../golden/files.js';
+import { RANDOM_NETWORKS, type RandomNetworkGolden, readGolden } from '../golden/files.js';
 import { randomNetworkInput, randomNetworkTensors } from '../golden/randomNetwork.js';
 import { referenceForward } from './forward.js';
 

@@ -1,9 +1,9 @@
 // The addon called directly, past everything TypeScript checks: it must throw, never crash.
 import { describe, expect, it } from 'vitest';
-import { lower } from '../../lib/model/lower.js';
-import type { Plan } from '../../lib/model/plan.js';
+import { lower } from '../../lib/plan/lower.js';
+import type { Plan } from '../../lib/plan/plan.js';
 import type { Binding, NativeSession } from '../../lib/runtime/binding.js';
-import { loadBinding } from '../../lib/runtime/load.js';
+import { loadBinding } from '../../lib/runtime/load/load.js';
 import { randomModel } from '../randomModel.js';
 
 const options = { threads: 1, profile: false, fp16: false, sparse: false };
@@ -39,7 +39,10 @@ describe('createSession of the addon', () => {
     ['an unknown operator', damaged((p) => (p.layers[0].op = 'softmax'))],
     ['an index beyond the values', damaged((p) => (p.layers[0].inputs = [100000]))],
     ['weights missing', damaged((p) => delete p.layers[0].weights)],
-    ['weights of another array type', damaged((p) => (p.layers[0].weights = { type: 'f32', data: new Float64Array(216) }))],
+    [
+      'weights of another array type',
+      damaged((p) => (p.layers[0].weights = { type: 'f32', data: new Float64Array(216) })),
+    ],
     ['weights cut short', damaged((p) => (p.layers[0].weights = { type: 'f32', data: new Float32Array(215) }))],
     ['a bias of bytes', damaged((p) => (p.layers[0].bias = new Uint8Array(8)))],
     ['a kernel of three sides', damaged((p) => (p.layers[0].kernel = [3, 3, 3]))],

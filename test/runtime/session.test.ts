@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { prune } from '../../lib/compress/prune.js';
+import { prune } from '../../lib/compress/prune/prune.js';
 import { NeonsenseError } from '../../lib/errors.js';
 import { createSession } from '../../lib/runtime/session.js';
 import { randomImages, randomModel } from '../randomModel.js';

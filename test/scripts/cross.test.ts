@@ -82,7 +82,10 @@ test('is rewritten only when it changes, and is the same compiler to ccache wher
 test('gives back the 512-bit vectors that plain x86-64 switches off, only where they are asked for', () => {
   writeWrappers(join(folder, 'x64'), zig, targets['linux-x64'], folder);
   const run = (...args: string[]) =>
-    spawnSync(join(folder, 'x64', 'cc'), args, { encoding: 'utf8' }).stdout.trimEnd().split('\n').join(' ');
+    spawnSync(join(folder, 'x64', 'cc'), args, { encoding: 'utf8' })
+      .stdout.trimEnd()
+      .split('\n')
+      .join(' ');
   expect(run('-mavx512f', '-mavx512bw', '-c', 'a.c')).toContain(
     '-mavx512f -Xclang -target-feature -Xclang +evex512 -mavx512bw -c a.c',
   );

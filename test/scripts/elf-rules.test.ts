@@ -10,7 +10,7 @@ import { describeBinary, problemsOf } from '../../scripts/check-binary.mjs';
 import { stripElf } from '../../scripts/cross/strip-elf.mjs';
 // @ts-expect-error a script without types
 import { ElfError, readElf, readElfCode } from '../../scripts/elf.mjs';
-import { ENTRY, tinyElf, type Shape } from './tinyElf.js';
+import { ENTRY, type Shape, tinyElf } from './tinyElf.js';
 
 const glibc = { format: 'elf', arch: 'arm64', libc: 'glibc', maxGlibc: '2.28', maxBytes: 100_000 };
 const musl: Shape = { needed: ['libc.so'], versions: [] };
@@ -207,19 +207,16 @@ describe('stripElf', () => {
 test('altered section headers and symbols give an ElfError and nothing else', () => {
   const whole = tinyElf({ symbols: true });
   fc.assert(
-    fc.property(
-      fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }),
-      (edits) => {
-        const file = Buffer.from(whole);
-        // Section headers are at the end; the first bytes say where.
-        for (const [at, value] of edits) file[at % 2 === 0 ? at % 64 : whole.length - 1 - (at % 400)] = value;
-        try {
-          readElfCode(file);
-        } catch (error) {
-          if (!(error instanceof ElfError)) throw error;
-        }
-      },
-    ),
+    fc.property(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }), (edits) => {
+      const file = Buffer.from(whole);
+      // Section headers are at the end; the first bytes say where.
+      for (const [at, value] of edits) file[at % 2 === 0 ? at % 64 : whole.length - 1 - (at % 400)] = value;
+      try {
+        readElfCode(file);
+      } catch (error) {
+        if (!(error instanceof ElfError)) throw error;
+      }
+    }),
     { numRuns: 200 },
   );
 });

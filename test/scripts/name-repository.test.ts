@@ -35,7 +35,10 @@ test("a workflow's own repository becomes the package's, and nothing else change
 });
 
 test('another repository than the one a package.json names can not take its place', () => {
-  writeFileSync(file, JSON.stringify({ name: 'x', repository: { type: 'git', url: 'git+https://git.example/a/b.git' } }));
+  writeFileSync(
+    file,
+    JSON.stringify({ name: 'x', repository: { type: 'git', url: 'git+https://git.example/a/b.git' } }),
+  );
   const before = readFileSync(file, 'utf8');
   const { status, stderr } = name(WORKFLOW);
   expect(status).toBe(1);

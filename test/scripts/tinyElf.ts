@@ -77,18 +77,7 @@ export function tinyElf(shape: Shape = {}): Buffer {
   instructions.copy(file, CODE_AT);
 
   const sections = shape.symbols === true ? sectionsOf(code, codeEnd, instructions.length, slide) : undefined;
-  const header = fields(
-    [4, 0x464c457f],
-    [1, 2],
-    [1, 1],
-    [1, 1],
-    [1, 0],
-    [8, 0],
-    [2, 3],
-    [2, machine],
-    [4, 1],
-    [8, 0],
-  );
+  const header = fields([4, 0x464c457f], [1, 2], [1, 1], [1, 1], [1, 0], [8, 0], [2, 3], [2, machine], [4, 1], [8, 0]);
   const rest = fields(
     [8, 64],
     [8, sections?.headersAt ?? 0],
@@ -114,9 +103,7 @@ function sectionsOf(code: [string, ...number[]][], start: number, textSize: numb
     address += words.length * 4;
   }
   const names = new Strings();
-  const [text, symtab, strtab, shstrtab] = ['.text', '.symtab', '.strtab', '.shstrtab'].map((name) =>
-    names.add(name),
-  );
+  const [text, symtab, strtab, shstrtab] = ['.text', '.symtab', '.strtab', '.shstrtab'].map((name) => names.add(name));
   const parts = [Buffer.concat(symbols), strings.bytes(), names.bytes()];
   const at = (index: number) => start + parts.slice(0, index).reduce((sum, each) => sum + each.length, 0);
   const section = (name = 0, type: number, flags: number, where: number, offset: number, size: number, link = 0) =>

@@ -1,14 +1,11 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
 import { targets } from '../../scripts/cross/targets.mjs';
 
 const folder = resolve(import.meta.dirname, '../../.github/workflows');
-const workflows = readdirSync(folder).map((name): [string, string] => [
-  name,
-  readFileSync(join(folder, name), 'utf8'),
-]);
+const workflows = readdirSync(folder).map((name): [string, string] => [name, readFileSync(join(folder, name), 'utf8')]);
 const named = (name: string) => readFileSync(join(folder, name), 'utf8');
 
 /** The text of one job. */
@@ -54,9 +51,7 @@ test('one action has one commit everywhere', () => {
 test('every target is built, and run where the table of targets says so', () => {
   const rows = [...named('prebuild.yml').matchAll(/\{ target: ([\w-]+), runner: ([\w.-]+), run: '(.*)' \}/g)];
   const expected = Object.entries(targets as Record<string, { isRun: boolean; arch: string; platform: string }>);
-  expect(rows.map(([, name, , run]) => [name, run !== ''])).toEqual(
-    expected.map(([name, { isRun }]) => [name, isRun]),
-  );
+  expect(rows.map(([, name, , run]) => [name, run !== ''])).toEqual(expected.map(([name, { isRun }]) => [name, isRun]));
   for (const [, name = '', runner = ''] of rows) {
     if (targets[name].isRun && targets[name].arch === 'arm64') expect(runner).toMatch(/-arm$|^macos-15$/);
   }
@@ -68,7 +63,13 @@ test('nothing is published that was not built, checked, run and tried as a depen
   expect(job(release, 'publish')).toMatch(/^ {4}needs: package$/m);
   expect(job(release, 'smoke')).toMatch(/^ {4}needs: publish$/m);
   const steps = job(release, 'package');
-  const order = ['scripts/prebuild/release.mjs', 'name-repository.mjs', 'npm pack', 'smoke.mjs --all --tarball', 'upload-artifact'];
+  const order = [
+    'scripts/prebuild/release.mjs',
+    'name-repository.mjs',
+    'npm pack',
+    'smoke.mjs --all --tarball',
+    'upload-artifact',
+  ];
   const places = order.map((text) => steps.indexOf(text));
   expect(places.every((place) => place >= 0)).toBe(true);
   expect([...places].sort((a, b) => a - b)).toEqual(places);

@@ -145,7 +145,11 @@ class Files(unittest.TestCase):
         header, body = {"__metadata__": {"format": "test"}}, b""
         for name, value in state.items():
             raw = value.numpy().astype("<f4").tobytes()
-            header[name] = {"dtype": dtype, "shape": list(value.shape), "data_offsets": [len(body), len(body) + len(raw)]}
+            header[name] = {
+                "dtype": dtype,
+                "shape": list(value.shape),
+                "data_offsets": [len(body), len(body) + len(raw)],
+            }
             body += raw
         text = json.dumps(header).encode()
         path.write_bytes(struct.pack("<Q", len(text)) + text + body)
@@ -162,7 +166,9 @@ class Files(unittest.TestCase):
             torch.testing.assert_close(renderings.of_file(path)(pixels), network(pixels), rtol=1e-4, atol=1e-5)
 
     def test_the_shipped_float_file_can_be_read(self):
-        self.assertEqual(renderings.of_file(MODELS / "household-fp32.safetensors").classifier[3].out_features, len(LABELS))
+        self.assertEqual(
+            renderings.of_file(MODELS / "household-fp32.safetensors").classifier[3].out_features, len(LABELS)
+        )
 
     def test_a_file_of_other_types_is_refused_by_name(self):
         with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(ValueError, "a.safetensors.*F16"):

@@ -113,7 +113,9 @@ class KerasWeights(unittest.TestCase):
         last.register_forward_hook(lambda _module, _inputs, output: seen.update(output=output))
         with torch.no_grad():
             network(enlarge(some_pictures().pixels, 224))
-        torch.testing.assert_close(network.features[12][1].running_mean, seen["output"].mean((0, 2, 3)), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(
+            network.features[12][1].running_mean, seen["output"].mean((0, 2, 3)), rtol=1e-3, atol=1e-3
+        )
 
     def test_balancing_changes_the_scales_and_not_the_features(self):
         network, _ = self.imported()
@@ -147,7 +149,9 @@ def published_lite(network: lite.Lite) -> dict[str, torch.Tensor]:
 
     def add(convolution_name: str, norm_name: str, unit: torch.nn.Sequential) -> None:
         shape = next(layer for layer in unit if isinstance(layer, torch.nn.Conv2d)).weight.shape
-        published[f"{convolution_name}.weight"] = torch.randn(shape, generator=generator) * (2 / shape[1:].numel()) ** 0.5
+        published[f"{convolution_name}.weight"] = (
+            torch.randn(shape, generator=generator) * (2 / shape[1:].numel()) ** 0.5
+        )
         for name, low in (("weight", 0.5), ("bias", -0.5), ("running_mean", -0.5), ("running_var", 0.5)):
             published[f"{norm_name}.{name}"] = torch.rand(shape[0], generator=generator) + low
         published[f"{norm_name}.num_batches_tracked"] = torch.tensor(7)
@@ -333,7 +337,9 @@ class Pruning(unittest.TestCase):
     def test_layers_are_the_54_of_the_architecture_or_the_pointwise_ones(self):
         network = keras_weights.build()
         self.assertEqual(len(prune.layers(network, "all")), 54)
-        shapes = {tuple(dict(network.named_modules())[name].weight.shape[2:]) for name in prune.layers(network, "pointwise")}
+        shapes = {
+            tuple(dict(network.named_modules())[name].weight.shape[2:]) for name in prune.layers(network, "pointwise")
+        }
         self.assertEqual(shapes, {(1, 1), ()})
 
     def test_share_grows_to_the_amount_and_stays(self):
@@ -442,7 +448,9 @@ class Training(unittest.TestCase):
             start = self.run_in(Path(folder), name="start", **sparse)
             end = self.run_in(Path(folder), name="end", start=("start",), prune_ramp=0.0, **sparse)
             before, after = zeros(start), zeros(end)
-            self.assertFalse(torch.equal(torch.load(start)["classifier.0.weight"], torch.load(end)["classifier.0.weight"]))
+            self.assertFalse(
+                torch.equal(torch.load(start)["classifier.0.weight"], torch.load(end)["classifier.0.weight"])
+            )
         for one, other in zip(before, after):
             self.assertTrue(torch.equal(one, other))
         count = sum(int(layer.sum()) for layer in after) / sum(layer.numel() for layer in after)
@@ -550,7 +558,9 @@ class Starting(unittest.TestCase):
         starts = []
         for seed in (1, 2):
             recipe = train.Recipe("tiny", seed, ((1, 32),), learning_rate=1e-3, head_learning_rate=1e-3, ema=0.9)
-            starts.append(train.Run(recipe, some_pictures(), some_pictures(), SHARED, Path("unused"))._start().state_dict())
+            starts.append(
+                train.Run(recipe, some_pictures(), some_pictures(), SHARED, Path("unused"))._start().state_dict()
+            )
         for key, tensor in starts[0].items():
             self.assertTrue(torch.equal(tensor, starts[1][key]), key)
 
@@ -599,7 +609,10 @@ class Settling(unittest.TestCase):
 
             def mean_of(*values: float) -> float:
                 for name, value in zip(recipes.MEAN_OF, values):
-                    state = {key: torch.full_like(tensor, value) for key, tensor in keras_weights.build().state_dict().items()}
+                    state = {
+                        key: torch.full_like(tensor, value)
+                        for key, tensor in keras_weights.build().state_dict().items()
+                    }
                     train.write_state(train.weights_path(work, name), state)
                 run.write_mean(work, recipes.MEAN, some_pictures(10))
                 return float(torch.load(train.weights_path(work, recipes.MEAN))["classifier.3.bias"][0])
@@ -616,12 +629,17 @@ class Ordering(unittest.TestCase):
     def stages_of(self, *options: str) -> list:
         """What `main` does, in order: stages' names, then "finish"."""
         done = []
-        with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(
-            run,
-            write_first=lambda *_: done.append("first"),
-            run_stage=lambda stage, _: done.append(recipes.names(stage)),
-            finish=lambda *_: done.append("finish"),
-        ), mock.patch.object(sys, "argv", ["run.py", "--work", folder, *options]), mock.patch.dict(os.environ, run.MALLOC):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            mock.patch.multiple(
+                run,
+                write_first=lambda *_: done.append("first"),
+                run_stage=lambda stage, _: done.append(recipes.names(stage)),
+                finish=lambda *_: done.append("finish"),
+            ),
+            mock.patch.object(sys, "argv", ["run.py", "--work", folder, *options]),
+            mock.patch.dict(os.environ, run.MALLOC),
+        ):
             run.main()
         return done
 
@@ -645,9 +663,11 @@ class Ordering(unittest.TestCase):
                 train.write_state(train.weights_path(work, name), state)
             options = mock.Mock(work=work, shared=SHARED, run="int8", threads=1)
             pictures = some_pictures(20)
-            with mock.patch.multiple(
-                run, read_pictures=lambda *_: pictures, hold_out=lambda _: (pictures, pictures)
-            ), mock.patch.object(train.Run, "train"), mock.patch.object(torch, "set_num_threads"):
+            with (
+                mock.patch.multiple(run, read_pictures=lambda *_: pictures, hold_out=lambda _: (pictures, pictures)),
+                mock.patch.object(train.Run, "train"),
+                mock.patch.object(torch, "set_num_threads"),
+            ):
                 run.run_one(options)
             mean = torch.load(train.weights_path(work, recipes.MEAN))
         self.assertTrue(bool((mean["classifier.3.weight"] == 3.0).all()))
@@ -855,7 +875,9 @@ class Int8(unittest.TestCase):
         weight, rounded = layer.weight.detach().flatten(1), layer.rounded_weight().detach().flatten(1)
         steps = rounded / (weight.abs().amax(1, keepdim=True) / 127)
         torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-3)
-        self.assertLessEqual(float(((weight - rounded).abs() / weight.abs().amax(1, keepdim=True)).max()), 0.5 / 127 + 1e-6)
+        self.assertLessEqual(
+            float(((weight - rounded).abs() / weight.abs().amax(1, keepdim=True)).max()), 0.5 / 127 + 1e-6
+        )
 
     def test_a_value_is_rounded_within_its_range_and_clipped_outside(self):
         value = self.calibrated().ranges()["pool"]

@@ -1,0 +1,276 @@
+import { join } from 'node:path';
+import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { checkPixels, type Pixels } from '../image/pixels.js';
+import { preprocessInSlices } from '../image/preprocess.js';
+import type { Model, Preprocessing } from '../model/model.js';
+import { largestIndices, softmax } from '../numbers/softmax.js';
+import { createSession, type Session } from '../runtime/session.js';
+import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
+import { modelsFolder, readManifest } from '../shipped/manifest.js';
+import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
+import { checkCount, checkLabels, checkOptions, checkPreprocessing, checkSignal } from './options.js';
+
+/** A picture file's path, an encoded picture's bytes (JPEG, PNG, WebP, GIF, AVIF, TIFF), or raw pixels. */
+export type ImageInput = string | Uint8Array | Pixels;
+
+export interface ClassifierOptions extends PickOptions {
+  /** Threads that work on one image; default: the performance cores, at most 4. */
+  readonly threads?: number;
+  /** Names of the classes instead of the model's own. */
+  readonly labels?: readonly string[];
+  /** How pixels become the network's input, instead of what the model declares. */
+  readonly preprocessing?: Preprocessing;
+}
+
+export interface ClassifyOptions {
+  /** Predictions to return, at most as many as there are classes. Default 5. */
+  readonly topK?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Prediction {
+  readonly label: string;
+  /** Softmax of the logits at the model's temperature, 0..1; over all classes they sum to 1. */
+  readonly probability: number;
+}
+
+export interface Classification {
+  /** Most probable first. */
+  readonly predictions: readonly Prediction[];
+  /** Whether even the first is less probable than the model's `confidence.rejectBelow`: none of these, it seems. */
+  readonly rejected: boolean;
+  /**
+   * Milliseconds each stage took, waiting for other work included. `decode` is 0 for raw pixels; `inference` of an
+   * image in a batch is its equal share of the batch's run.
+   */
+  readonly ms: { readonly decode: number; readonly preprocess: number; readonly inference: number };
+}
+
+/** Images of a batch that go through the network at once, and pictures decoded at the same time. */
+const IMAGES_PER_RUN = 16;
+const DECODED_AT_ONCE = 4;
+
+/**
+ * Labels pictures. Holds a model and its session; calls may overlap (inference of one waits for the other's).
+ * Dispose it when done, or declare it with `await using`.
+ */
+export class Classifier {
+  /** The model, with the labels and preprocessing in use, but without its weights: they are packed in the session. */
+  readonly model: Omit<Model, 'layers'>;
+  /** Which model was chosen and why; undefined where a model was given and nothing was to be chosen. */
+  readonly choice: VariantChoice | undefined;
+  readonly #session: Pick<Session, 'run' | 'dispose'>;
+  #disposed = false;
+  /** A tensor of one image no longer in use, kept so that a stream of frames does not allocate one each. */
+  #spare: Float32Array | undefined;
+
+  /** Takes over a session of `model`, which is disposed with the classifier. {@link Classifier.load} is simpler. */
+  constructor(model: Model, session: Pick<Session, 'run' | 'dispose'>, choice?: VariantChoice) {
+    const { layers: _packed, ...described } = model;
+    this.model = described;
+    this.choice = choice;
+    this.#session = session;
+  }
+
+  /**
+   * Loads a model and makes it ready to run.
+   *
+   * @param source A model file's path or bytes, or a model. Without it one of the household models that come with the
+   *   package is chosen for this machine (see `options.variant`), and {@link Classifier.choice} says why; the options
+   *   may then be the first argument.
+   * @throws NeonsenseError `ERR_INVALID_ARGUMENT`, what `readModel` throws for the file, what `createSession` throws
+   *   for the model, the addon and the machine.
+   */
+  static load(options?: ClassifierOptions): Promise<Classifier>;
+  static load(source: string | Uint8Array | Model | undefined, options?: ClassifierOptions): Promise<Classifier>;
+  static async load(
+    first?: string | Uint8Array | Model | ClassifierOptions,
+    second?: ClassifierOptions,
+  ): Promise<Classifier> {
+    const alone = second === undefined && isOptions(first);
+    const source = alone ? undefined : (first as string | Uint8Array | Model | undefined);
+    const options = alone ? first : second === undefined ? {} : second;
+    checkOptions(options, ['threads', 'labels', 'preprocessing', 'variant', 'precision', 'measure']);
+    checkCount(options.threads, 'options.threads');
+    checkPreprocessing(options.preprocessing);
+    const { threads, labels, preprocessing } = options;
+    const { model: picked, choice, consume } = await pickModel(source, options);
+    checkLabels(labels, picked.labels.length);
+    const model = {
+      ...picked,
+      ...(labels === undefined ? {} : { labels: [...labels] }),
+      ...(preprocessing === undefined ? {} : { preprocessing }),
+    };
+    const session = await createSession(model, { consume, ...(threads === undefined ? {} : { threads }) });
+    return new Classifier(model, session, choice);
+  }
+
+  /** One name per class, in the order of the logits. */
+  get labels(): readonly string[] {
+    return this.model.labels;
+  }
+
+  /**
+   * Labels one picture. Decoding and inference leave the main thread, and preprocessing of large pictures lets the
+   * event loop run in between; bytes and pixels given must not change until the call ends.
+   *
+   * @throws NeonsenseError `ERR_INVALID_ARGUMENT`; `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE` for the picture;
+   *   `ERR_UNSUPPORTED` for encoded pictures without sharp; `ERR_ABORTED`; `ERR_DISPOSED`.
+   */
+  async classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
+    const { topK, signal } = this.#begin(options);
+    const { pixels, ms: decode } = await this.#decode(image, 'image', signal);
+    const tensor = this.#spare ?? new Float32Array(this.#tensorLength);
+    this.#spare = undefined;
+    const preprocess = await this.#preprocess(pixels, tensor, signal);
+    const { logits, ms: inference } = await this.#run(tensor, signal);
+    this.#spare = tensor;
+    return { ...this.#answer(logits, topK), ms: { decode, preprocess, inference } };
+  }
+
+  /**
+   * Labels many pictures, decoding several at a time and running up to 16 through the network at once.
+   *
+   * @returns One result per picture, in their order.
+   * @throws As {@link Classifier.classify}; the first picture that fails (its message says which) fails the call.
+   */
+  async classifyBatch(images: readonly ImageInput[], options: ClassifyOptions = {}): Promise<Classification[]> {
+    const { topK, signal } = this.#begin(options);
+    if (!Array.isArray(images)) throw invalidArgument('images', 'an array of pictures', images);
+    const results: Classification[] = [];
+    const length = this.#tensorLength;
+    const classes = this.labels.length;
+    for (let start = 0; start < images.length; start += IMAGES_PER_RUN) {
+      const count = Math.min(IMAGES_PER_RUN, images.length - start);
+      const tensor = new Float32Array(count * length);
+      const times = await forEachOfMany(count, DECODED_AT_ONCE, async (i) => {
+        const { pixels, ms } = await this.#decode(images[start + i], `images[${start + i}]`, signal);
+        const slot = tensor.subarray(i * length, (i + 1) * length);
+        return { decode: ms, preprocess: await this.#preprocess(pixels, slot, signal) };
+      });
+      const { logits, ms } = await this.#run(tensor, signal);
+      for (const [i, time] of times.entries()) {
+        const answer = this.#answer(logits.subarray(i * classes, (i + 1) * classes), topK);
+        results.push({ ...answer, ms: { ...time, inference: ms / count } });
+      }
+    }
+    return results;
+  }
+
+  /** Waits for runs under way, then frees the session. Calls made later fail with `ERR_DISPOSED`. May be repeated. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    this.#spare = undefined;
+    await this.#session.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  get #tensorLength(): number {
+    const [height, width] = this.model.preprocessing.size;
+    return height * width * 3;
+  }
+
+  #begin(options: ClassifyOptions): { topK: number; signal: AbortSignal | undefined } {
+    this.#checkUsable();
+    checkOptions(options, ['topK', 'signal']);
+    checkCount(options.topK, 'options.topK');
+    checkSignal(options.signal);
+    throwIfAborted(options.signal);
+    return { topK: options.topK ?? 5, signal: options.signal };
+  }
+
+  #checkUsable(): void {
+    if (this.#disposed) {
+      throw new NeonsenseError('ERR_DISPOSED', 'The classifier was disposed; load another one');
+    }
+  }
+
+  async #decode(
+    image: unknown,
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ pixels: Pixels; ms: number }> {
+    if (typeof image === 'string' ? image !== '' : image instanceof Uint8Array) {
+      const started = performance.now();
+      const named = typeof image === 'string' ? {} : { name: `\`${name}\`` };
+      // Not loaded by those who only give raw pixels.
+      const { decodeImage } = await import('../image/decode.js');
+      const pixels = await decodeImage(image as string | Uint8Array, { ...named, signal });
+      return { pixels, ms: performance.now() - started };
+    }
+    if (typeof image !== 'object' || image === null || !('data' in image)) {
+      throw invalidArgument(
+        name,
+        'a file path, the bytes of an encoded picture, or pixels { data, width, height, channels }',
+        image,
+      );
+    }
+    return { pixels: checkPixels(image, name), ms: 0 };
+  }
+
+  async #preprocess(pixels: Pixels, tensor: Float32Array, signal: AbortSignal | undefined): Promise<number> {
+    const started = performance.now();
+    await preprocessInSlices(pixels, this.model.preprocessing, tensor, signal);
+    return performance.now() - started;
+  }
+
+  async #run(tensor: Float32Array, signal: AbortSignal | undefined): Promise<{ logits: Float32Array; ms: number }> {
+    this.#checkUsable();
+    const started = performance.now();
+    const logits = await this.#session.run(tensor, signal === undefined ? {} : { signal });
+    return { logits, ms: performance.now() - started };
+  }
+
+  #answer(logits: Float32Array, topK: number): Pick<Classification, 'predictions' | 'rejected'> {
+    const { temperature, rejectBelow = 0 } = this.model.confidence ?? { temperature: 1 };
+    const probabilities = softmax(logits, temperature);
+    const predictions = largestIndices(probabilities, topK).map((index) => ({
+      label: this.labels[index] as string,
+      probability: probabilities[index] as number,
+    }));
+    return { predictions, rejected: predictions[0]!.probability < rejectBelow };
+  }
+}
+
+/**
+ * The float model of a folder of models: the one the rules choose for a machine of which nothing speaks for INT8.
+ *
+ * @throws NeonsenseError what `readManifest` throws, `ERR_NOT_FOUND` where no such model is there
+ */
+export function defaultModelPath(folder: string = modelsFolder): string {
+  const manifest = readManifest(folder);
+  const plain: Device = { features: [], availableMemory: Infinity };
+  return join(folder, chooseByRules(manifest, presentVariants(manifest, folder), plain).variant.file);
+}
+
+/** A plain object that is no model: options in the place of the source. */
+function isOptions(value: unknown): value is ClassifierOptions {
+  if (typeof value !== 'object' || value === null || isModel(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Calls `work` for 0..count-1, `atOnce` at a time; after a failure no further call is begun, and it is thrown. */
+async function forEachOfMany<T>(count: number, atOnce: number, work: (index: number) => Promise<T>): Promise<T[]> {
+  const results = new Array<T>(count);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) {
+      const index = next++;
+      try {
+        results[index] = await work(index);
+      } catch (error) {
+        next = count;
+        throw error;
+      }
+    }
+  };
+  // Waits for all, so that nothing still writes into the tensor after the call has failed.
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(atOnce, count) }, worker));
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return results;
+}

@@ -1,0 +1,285 @@
+import { NeonsenseError } from '../../errors.js';
+import type { Architecture, Block } from '../../model/architecture.js';
+import { BATCH_NORM_EPSILON } from '../../model/foldBatchNorm.js';
+import type { BatchNorm, Layer, Model, Weights } from '../../model/model.js';
+import { toFloat32 } from '../../model/weights.js';
+import { requireFloat } from '../requirements.js';
+import { roundHalfEven, selectSmallest } from './selectSmallest.js';
+
+/** What happened to one width of the network. */
+export interface ChannelReport {
+  /** `features.N` for a block's expanded channels, else the layer whose outputs they are. */
+  readonly name: string;
+  readonly before: number;
+  readonly after: number;
+  /** Indices of the channels that were kept, ascending. */
+  readonly kept: readonly number[];
+  /** Why nothing was removed, where nothing was. */
+  readonly reason?: string;
+}
+
+/** How much to remove, and where. */
+export interface ChannelOptions {
+  readonly amount: number;
+  readonly multiple: number;
+  readonly widths: readonly ('expanded' | 'last' | 'hidden')[];
+}
+
+/**
+ * Removes whole channels and rebuilds every layer that makes or reads them. A channel counts by the size of what it
+ * passes on: the root mean square of its activation as batch norm describes it (where batch norm is folded already, the
+ * L1 norm of its filter), times the L1 norm of the weights that read it. What a removed channel adds on average is
+ * moved into the bias of the readers, again from batch norm's statistics, so no data are needed.
+ *
+ * @throws NeonsenseError `ERR_UNSUPPORTED` for an int8 model
+ */
+export function pruneChannels(model: Model, options: ChannelOptions): { model: Model; report: ChannelReport[] } {
+  requireFloat(model, 'remove channels');
+  const layers = new Map(model.layers);
+  const report: ChannelReport[] = [];
+  const { architecture } = model;
+  const blocks = architecture.blocks.map((block, index) => {
+    if (!options.widths.includes('expanded')) return block;
+    const name = `features.${index + 1}`;
+    if (!block.hasExpansion) {
+      report.push({
+        name,
+        before: block.expanded,
+        after: block.expanded,
+        kept: range(block.expanded),
+        reason: 'the block has no expansion: its channels belong to the layer before it',
+      });
+      return block;
+    }
+    const kept = shrinkBlock(layers, name, block, options);
+    report.push({ name, before: block.expanded, after: kept.length, kept, ...unchanged(block.expanded, kept.length) });
+    return { ...block, expanded: kept.length };
+  });
+
+  let { last, hidden } = architecture;
+  const lastName = `features.${architecture.blocks.length + 1}.0`;
+  if (options.widths.includes('last')) {
+    const maker = layerOf(layers, lastName);
+    const statistics = activationStatistics(maker, 'hard-swish', last);
+    const reader = layerOf(layers, 'classifier.0');
+    const kept = choose(options, statistics.size, columnNorms(reader, hidden, last));
+    compensate(layers, 'classifier.0', hidden, last, statistics.mean, kept);
+    keepOutputs(layers, lastName, last, kept);
+    keepInputs(layers, 'classifier.0', hidden, kept);
+    report.push({ name: lastName, before: last, after: kept.length, kept, ...unchanged(last, kept.length) });
+    last = kept.length;
+  }
+  if (options.widths.includes('hidden')) {
+    const maker = layerOf(layers, 'classifier.0');
+    const kept = choose(
+      options,
+      rowNorms(maker, hidden),
+      columnNorms(layerOf(layers, 'classifier.3'), architecture.classes, hidden),
+    );
+    keepOutputs(layers, 'classifier.0', hidden, kept);
+    keepInputs(layers, 'classifier.3', architecture.classes, kept);
+    report.push({ name: 'classifier.0', before: hidden, after: kept.length, kept, ...unchanged(hidden, kept.length) });
+    hidden = kept.length;
+  }
+  const shrunk: Architecture = { ...architecture, blocks, last, hidden };
+  return { model: { ...model, architecture: shrunk, layers }, report };
+}
+
+function unchanged(before: number, after: number): { reason?: string } {
+  return before === after ? { reason: 'too narrow to lose a whole tile of channels' } : {};
+}
+
+/** Shrinks one block's expanded channels in place in `layers`; the indices that stay. */
+function shrinkBlock(layers: Map<string, Layer>, name: string, block: Block, options: ChannelOptions): number[] {
+  const { expanded } = block;
+  const expand = `${name}.block.0.0`;
+  const depthwise = `${name}.block.1.0`;
+  const attention = block.squeeze > 0 ? `${name}.block.2` : undefined;
+  const project = `${name}.block.${attention === undefined ? 2 : 3}.0`;
+
+  const { size, mean } = activationStatistics(layerOf(layers, depthwise), block.activation, expanded);
+  const kept = choose(options, size, columnNorms(layerOf(layers, project), block.output, expanded));
+  if (attention === undefined) {
+    compensate(layers, project, block.output, expanded, mean, kept);
+  } else {
+    const gates = expectedGates(layers, attention, block, mean);
+    const gated = mean?.map((value, channel) => value * gates[channel]!);
+    compensate(layers, project, block.output, expanded, gated, kept);
+    compensate(layers, `${attention}.fc1`, block.squeeze, expanded, mean, kept);
+    keepInputs(layers, `${attention}.fc1`, block.squeeze, kept);
+    keepOutputs(layers, `${attention}.fc2`, expanded, kept);
+  }
+  keepOutputs(layers, expand, expanded, kept);
+  keepOutputs(layers, depthwise, expanded, kept);
+  keepInputs(layers, project, block.output, kept);
+  return kept;
+}
+
+/** Squeeze-and-excitation's gates for the average picture, from the mean activations; ones where those are unknown. */
+function expectedGates(
+  layers: Map<string, Layer>,
+  attention: string,
+  block: Block,
+  mean: Float64Array | undefined,
+): Float64Array {
+  const gates = new Float64Array(block.expanded).fill(1);
+  if (mean === undefined) return gates;
+  const fc1 = layerOf(layers, `${attention}.fc1`);
+  const fc2 = layerOf(layers, `${attention}.fc2`);
+  const w1 = toFloat32(fc1.weights);
+  const w2 = toFloat32(fc2.weights);
+  const squeezed = new Float64Array(block.squeeze);
+  for (let s = 0; s < block.squeeze; s += 1) {
+    let sum = fc1.bias?.[s] ?? 0;
+    for (let c = 0; c < block.expanded; c += 1) sum += w1[s * block.expanded + c]! * mean[c]!;
+    squeezed[s] = Math.max(0, sum);
+  }
+  for (let c = 0; c < block.expanded; c += 1) {
+    let sum = fc2.bias?.[c] ?? 0;
+    for (let s = 0; s < block.squeeze; s += 1) sum += w2[c * block.squeeze + s]! * squeezed[s]!;
+    gates[c] = Math.min(1, Math.max(0, sum / 6 + 0.5));
+  }
+  return gates;
+}
+
+/**
+ * Root mean square and mean of each channel behind the activation, taking batch norm's output for normal with mean
+ * `bias` and deviation `|weight|`. Without batch norm the size is the filter's L1 norm and the mean is unknown.
+ */
+function activationStatistics(
+  layer: Layer,
+  activation: 'relu' | 'hard-swish',
+  channels: number,
+): { size: Float64Array; mean: Float64Array | undefined } {
+  const { batchNorm } = layer;
+  if (batchNorm === undefined) return { size: rowNorms(layer, channels), mean: undefined };
+  const size = new Float64Array(channels);
+  const mean = new Float64Array(channels);
+  const act = (x: number) => (activation === 'relu' ? Math.max(0, x) : (x * Math.min(6, Math.max(0, x + 3))) / 6);
+  for (let c = 0; c < channels; c += 1) {
+    let weights = 0;
+    let sum = 0;
+    let squares = 0;
+    for (let z = -4; z <= 4; z += 0.125) {
+      const weight = Math.exp((-z * z) / 2);
+      const y = act(batchNorm.bias[c]! + batchNorm.weight[c]! * z);
+      weights += weight;
+      sum += weight * y;
+      squares += weight * y * y;
+    }
+    mean[c] = sum / weights;
+    size[c] = Math.sqrt(squares / weights);
+  }
+  return { size, mean };
+}
+
+/** Indices of the channels to keep, ascending, a multiple of `multiple` of them. */
+function choose(options: ChannelOptions, size: Float64Array, readBy: Float64Array): number[] {
+  const channels = size.length;
+  const wanted = channels - roundHalfEven(options.amount * channels);
+  const rounded = Math.ceil(Math.max(1, wanted) / options.multiple) * options.multiple;
+  const importance = Float32Array.from(size, (value, c) => value * readBy[c]!);
+  const removed = selectSmallest([importance], channels - Math.min(channels, rounded))[0]!;
+  return range(channels).filter((c) => removed[c] === 0);
+}
+
+function range(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}
+
+function layerOf(layers: ReadonlyMap<string, Layer>, name: string): Layer {
+  const layer = layers.get(name);
+  if (layer === undefined) throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The model has no layer ${name}`);
+  return layer;
+}
+
+/** Factor batch norm puts on output channel `o`. */
+function normFactor(layer: Layer, o: number): number {
+  const { batchNorm } = layer;
+  return batchNorm === undefined ? 1 : batchNorm.weight[o]! / Math.sqrt(batchNorm.variance[o]! + BATCH_NORM_EPSILON);
+}
+
+/** L1 norm of each output channel's filter, batch norm's factor included. */
+function rowNorms(layer: Layer, outputs: number): Float64Array {
+  const real = toFloat32(layer.weights);
+  const row = real.length / outputs;
+  const norms = new Float64Array(outputs);
+  for (let i = 0; i < real.length; i += 1) norms[Math.floor(i / row)]! += Math.abs(real[i]!);
+  return norms.map((norm, o) => norm * Math.abs(normFactor(layer, o)));
+}
+
+/** L1 norm over outputs of the weights that read each input of a 1x1 or linear layer, batch norm's factor included. */
+function columnNorms(layer: Layer, outputs: number, inputs: number): Float64Array {
+  const real = toFloat32(layer.weights);
+  const norms = new Float64Array(inputs);
+  for (let o = 0; o < outputs; o += 1) {
+    const factor = Math.abs(normFactor(layer, o));
+    for (let i = 0; i < inputs; i += 1) norms[i]! += factor * Math.abs(real[o * inputs + i]!);
+  }
+  return norms;
+}
+
+/** Moves the mean contribution of the inputs that go into the bias, or into batch norm's mean. */
+function compensate(
+  layers: Map<string, Layer>,
+  name: string,
+  outputs: number,
+  inputs: number,
+  mean: Float64Array | undefined,
+  kept: readonly number[],
+): void {
+  if (mean === undefined) return;
+  const layer = layerOf(layers, name);
+  const real = toFloat32(layer.weights);
+  const stays = new Set(kept);
+  const lost = Float64Array.from({ length: outputs }, (_, o) => {
+    let sum = 0;
+    for (let i = 0; i < inputs; i += 1) if (!stays.has(i)) sum += real[o * inputs + i]! * mean[i]!;
+    return sum;
+  });
+  if (layer.batchNorm !== undefined) {
+    const shifted = layer.batchNorm.mean.map((value, o) => value - lost[o]!);
+    layers.set(name, { ...layer, batchNorm: { ...layer.batchNorm, mean: shifted } });
+  } else if (layer.bias !== undefined) {
+    layers.set(name, { ...layer, bias: layer.bias.map((value, o) => value + lost[o]!) });
+  }
+}
+
+/** Keeps some output channels of a layer: rows of its weights, and what goes with them. */
+function keepOutputs(layers: Map<string, Layer>, name: string, outputs: number, kept: readonly number[]): void {
+  const layer = layerOf(layers, name);
+  const row = layer.weights.data.length / outputs;
+  const pick = (values: Float32Array) => Float32Array.from(kept, (o) => values[o]!);
+  const batchNorm: BatchNorm | undefined = layer.batchNorm && {
+    weight: pick(layer.batchNorm.weight),
+    bias: pick(layer.batchNorm.bias),
+    mean: pick(layer.batchNorm.mean),
+    variance: pick(layer.batchNorm.variance),
+  };
+  layers.set(name, {
+    weights: gather(layer.weights, kept.length * row, (i) => kept[Math.floor(i / row)]! * row + (i % row)),
+    ...(layer.bias === undefined ? {} : { bias: pick(layer.bias) }),
+    ...(batchNorm === undefined ? {} : { batchNorm }),
+  });
+}
+
+/** Keeps some inputs of a 1x1 or linear layer: columns of its weights. */
+function keepInputs(layers: Map<string, Layer>, name: string, outputs: number, kept: readonly number[]): void {
+  const layer = layerOf(layers, name);
+  const inputs = layer.weights.data.length / outputs;
+  const width = kept.length;
+  layers.set(name, {
+    ...layer,
+    weights: gather(layer.weights, outputs * width, (i) => Math.floor(i / width) * inputs + kept[i % width]!),
+  });
+}
+
+/** Weights whose element `i` is element `from(i)` of those given. */
+function gather(weights: Weights, length: number, from: (i: number) => number): Weights {
+  if (weights.type !== 'f32' && weights.type !== 'f16') {
+    throw new NeonsenseError('ERR_UNSUPPORTED', `Can't remove channels of ${weights.type} weights`);
+  }
+  const data = weights.type === 'f32' ? new Float32Array(length) : new Uint16Array(length);
+  for (let i = 0; i < length; i += 1) data[i] = weights.data[from(i)]!;
+  return { type: weights.type, data } as Weights;
+}

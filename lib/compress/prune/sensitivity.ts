@@ -1,0 +1,129 @@
+import { invalidArgument, throwIfAborted } from '../../errors.js';
+import type { Model } from '../../model/model.js';
+
+/** Runs a model on pictures, `[1, H, W, 3]` each, and gives the logits of each. */
+export type RunModel = (model: Model, inputs: readonly Float32Array[]) => Promise<Float32Array[]>;
+
+/** When the search for layers to leave in float may stop. */
+export interface KeepFloatTarget {
+  /** Share of pictures on which the quantized model must name the same class as the float one. Default 0.99. */
+  readonly agreement?: number;
+  /** Root mean square error of the logits, as a share of their own deviation, to reach. Default 0.1. */
+  readonly error?: number;
+  /** Layers that may stay in float at most. Default 16. */
+  readonly layers?: number;
+  /**
+   * Largest share of the network's weights that a layer left in float may have, because the large ones are what a model
+   * is quantized for. Default 0.01.
+   */
+  readonly share?: number;
+  /** Pictures of the calibration set to measure on. Default 64. */
+  readonly images?: number;
+}
+
+/** How far a quantized model is from the float one. */
+export interface LogitError {
+  /** Root mean square error of the logits over their own deviation. */
+  readonly error: number;
+  /** Share of pictures with the same top-1. */
+  readonly agreement: number;
+}
+
+/** What the search saw and chose. */
+export interface KeepFloatSearch {
+  readonly keepFloat: readonly string[];
+  /** Error with this one layer quantized and all others in float, worst first. */
+  readonly layers: readonly ({ readonly layer: string } & LogitError)[];
+  /** Error as layers were taken out one after another; the first entry is the wholly quantized model. */
+  readonly steps: readonly ({ readonly layer?: string } & LogitError)[];
+}
+
+/**
+ * Finds the layers to leave in float: each layer is quantized alone to see what it does to the logits, then, worst
+ * first, the small ones go back to float until the target is reached. A layer whose return does not help stays
+ * quantized.
+ *
+ * @param float the model in FP32
+ * @param assemble the quantized model with these layers in float
+ * @param names all layers
+ * @param calibration pictures, `[1, H, W, 3]` each
+ */
+export async function chooseKeepFloat(
+  float: Model,
+  assemble: (floatLayers: ReadonlySet<string>) => Model,
+  names: readonly string[],
+  calibration: readonly Float32Array[],
+  options: KeepFloatTarget & { readonly run: RunModel },
+  hooks: {
+    readonly signal?: AbortSignal | undefined;
+    readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
+  } = {},
+): Promise<KeepFloatSearch> {
+  const { agreement = 0.99, error = 0.1, layers: most = 16, images = 64, share = 0.01, run } = options;
+  if (!(agreement > 0 && agreement <= 1)) throw invalidArgument('agreement', 'a number over 0 up to 1', agreement);
+  if (!(error >= 0)) throw invalidArgument('error', 'a number of at least 0', error);
+  const pictures = evenly(calibration, images);
+  const reference = await run(float, pictures);
+  const measure = async (floatLayers: ReadonlySet<string>): Promise<LogitError> => {
+    throwIfAborted(hooks.signal);
+    return logitError(reference, await run(assemble(floatLayers), pictures));
+  };
+
+  const alone: ({ layer: string } & LogitError)[] = [];
+  for (const [index, layer] of names.entries()) {
+    hooks.onProgress?.('sensitivity', index, names.length);
+    alone.push({ layer, ...(await measure(new Set(names.filter((name) => name !== layer)))) });
+  }
+  alone.sort((a, b) => b.error - a.error);
+
+  const kept = new Set<string>();
+  let now = await measure(kept);
+  const steps: ({ layer?: string } & LogitError)[] = [now];
+  const weights = new Map([...float.layers].map(([name, layer]) => [name, layer.weights.data.length]));
+  const total = [...weights.values()].reduce((sum, count) => sum + count, 0);
+  for (const { layer } of alone.filter((candidate) => weights.get(candidate.layer)! <= share * total)) {
+    if (kept.size >= most || (now.agreement >= agreement && now.error <= error)) break;
+    const next = await measure(new Set([...kept, layer]));
+    if (next.error >= now.error) continue;
+    kept.add(layer);
+    now = next;
+    steps.push({ layer, ...next });
+  }
+  return { keepFloat: names.filter((name) => kept.has(name)), layers: alone, steps };
+}
+
+/** `count` of the items, spread evenly: calibration sets are often sorted by class. */
+function evenly<T>(items: readonly T[], count: number): T[] {
+  if (items.length <= count) return [...items];
+  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]!);
+}
+
+/**
+ * Compares the logits of two models, picture by picture.
+ *
+ * @param reference logits `[classes]` of each picture
+ * @param other the same pictures'
+ */
+export function logitError(reference: readonly Float32Array[], other: readonly Float32Array[]): LogitError {
+  let squares = 0;
+  let sum = 0;
+  let own = 0;
+  let count = 0;
+  let same = 0;
+  reference.forEach((logits, picture) => {
+    const others = other[picture]!;
+    let best = 0;
+    let otherBest = 0;
+    logits.forEach((value, c) => {
+      squares += (others[c]! - value) ** 2;
+      sum += value;
+      own += value * value;
+      count += 1;
+      if (value > logits[best]!) best = c;
+      if (others[c]! > others[otherBest]!) otherBest = c;
+    });
+    if (best === otherBest) same += 1;
+  });
+  const deviation = Math.sqrt(Math.max(0, own / count - (sum / count) ** 2));
+  return { error: deviation > 0 ? Math.sqrt(squares / count) / deviation : 0, agreement: same / reference.length };
+}

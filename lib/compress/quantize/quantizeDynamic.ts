@@ -1,0 +1,118 @@
+import { invalidArgument, NeonsenseError } from '../../errors.js';
+import { type Architecture, type LayerSpec, layerSpecs } from '../../model/architecture.js';
+import { foldModel } from '../../model/foldBatchNorm.js';
+import type { Layer, Model } from '../../model/model.js';
+import { toFloat32 } from '../../model/weights.js';
+import { correctBias } from '../repair/biasCorrection.js';
+import { requireFiniteWeights, requireFloat, requireLayerNames } from '../requirements.js';
+import { valueGraph } from '../values.js';
+import { quantizePerChannel, quantizePerTensorAsTorch } from './quantizeWeights.js';
+
+/** Options of {@link quantizeDynamic}. */
+export interface QuantizeDynamicOptions {
+  /**
+   * `linear`: the two Linear layers, one scale for each tensor, as PyTorch's `quantize_dynamic(model, {nn.Linear})`.
+   * `all` (the default): every 1x1 convolution and Linear layer, one scale for each output channel; smaller and faster.
+   */
+  readonly scope?: 'linear' | 'all';
+  /**
+   * Layers of the scope that stay in float, by name. Default with `all`: those with at most 16 inputs (see
+   * `narrowLayers`); with `linear`: none.
+   */
+  readonly keepFloat?: readonly string[];
+  /**
+   * Mean of each channel of each value, as calibration of the folded model saw them, by value name: biases are then
+   * corrected for the average error of the rounded weights. Without them nothing is corrected, as in PyTorch.
+   */
+  readonly means?: ReadonlyMap<string, Float64Array>;
+}
+
+/** Up to this many inputs a sum is too short for rounding errors to average out in. */
+const NARROW = 16;
+
+/**
+ * The 1x1 convolutions and Linear layers with at most 16 inputs. Quantizing them saves next to nothing (in
+ * MobileNetV3-Small they are 0.1 % of the weights) and is what costs most: the two largest, at the start of the network
+ * where activations range widest, make two thirds of the logit error of the whole quantized network.
+ */
+export function narrowLayers(architecture: Architecture): string[] {
+  return layerSpecs(architecture)
+    .filter((spec) => isPointwise(spec) && spec.shape[1]! <= NARROW)
+    .map(({ name }) => name);
+}
+
+/**
+ * Those of them that have at most 16 outputs too: so little work that int8 can't save time. In a network whose channels
+ * were evened out (see `equalize`) only they stay in float. Of the others `features.2.block.0.0` has 6.5 % of the
+ * multiply-accumulates of MobileNetV3-Small, and in int8 it loses less then.
+ */
+export function tinyLayers(architecture: Architecture): string[] {
+  const narrow = narrowLayers(architecture);
+  return layerSpecs(architecture)
+    .filter(({ name, shape }) => narrow.includes(name) && shape[0]! <= NARROW)
+    .map(({ name }) => name);
+}
+
+/**
+ * Quantizes weights to int8 now, and leaves activations to be quantized while the model runs, from each picture's own
+ * range. Needs no calibration data.
+ *
+ * With scope `linear` the weights and scales are, bit for bit, those of `torch.ao.quantization.quantize_dynamic` on
+ * `{torch.nn.Linear}` with the QNNPACK engine, and every other layer stays as it was, its batch norm unfolded. One
+ * thing differs by design: PyTorch takes the activation range over the whole batch, so that there a picture's logits
+ * depend on its neighbours; here the range is each picture's own, as if the batch were one.
+ *
+ * With scope `all` batch norm is folded everywhere, 1x1 convolutions (squeeze-and-excitation's included) and Linear
+ * layers get int8 weights, the stem, the depthwise convolutions and the layers of `keepFloat` stay in float.
+ *
+ * @throws NeonsenseError `ERR_UNSUPPORTED` for a model that is quantized already, `ERR_MODEL_ARCHITECTURE` for NaN or
+ * infinite weights, `ERR_INVALID_ARGUMENT` for another scope or a name in `keepFloat` that is no layer's
+ */
+export function quantizeDynamic(model: Model, options: QuantizeDynamicOptions = {}): Model {
+  const scope = options.scope ?? 'all';
+  if (scope !== 'linear' && scope !== 'all') throw invalidArgument('scope', "'linear' or 'all'", scope);
+  const keepFloat = options.keepFloat ?? (scope === 'all' ? narrowLayers(model.architecture) : []);
+  requireLayerNames('keepFloat', keepFloat, model.architecture);
+  requireFloat(model, 'quantize it');
+  requireFiniteWeights(model);
+  const source = scope === 'all' ? foldModel(inSinglePrecision(model)) : inSinglePrecision(model);
+  const inputOf = new Map(valueGraph(model.architecture).map(({ name, inputs }) => [name, inputs[0]!]));
+  const layers = new Map<string, Layer>();
+  for (const spec of layerSpecs(model.architecture)) {
+    const layer = source.layers.get(spec.name);
+    if (layer === undefined) throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The model has no layer ${spec.name}`);
+    const inScope = scope === 'linear' ? spec.kind === 'linear' : isPointwise(spec);
+    if (!inScope || keepFloat.includes(spec.name)) {
+      layers.set(spec.name, layer);
+      continue;
+    }
+    const real = toFloat32(layer.weights);
+    const weights = scope === 'linear' ? quantizePerTensorAsTorch(real) : quantizePerChannel(real, spec.shape[0]!);
+    const quantized = { ...layer, weights };
+    const means = options.means?.get(inputOf.get(spec.name)!);
+    layers.set(spec.name, means === undefined ? quantized : correctBias(layer, quantized, spec, means));
+  }
+  const biasCorrection = options.means !== undefined;
+  return {
+    ...model,
+    precision: 'int8-dynamic',
+    quantization: { mode: 'dynamic', scope },
+    layers,
+    provenance: [...model.provenance, { step: 'quantize-dynamic', details: { scope, keepFloat, biasCorrection } }],
+  };
+}
+
+/** Whether a layer is a matrix product over channels: Linear, or a 1x1 convolution of one group. */
+export function isPointwise(spec: LayerSpec): boolean {
+  return spec.kind === 'linear' || (spec.groups === 1 && spec.shape[2] === 1 && spec.shape[3] === 1);
+}
+
+/** The same model with half-precision weights brought back to single, which is exact. */
+export function inSinglePrecision(model: Model): Model {
+  if (model.precision !== 'fp16') return model;
+  const layers = new Map<string, Layer>();
+  for (const [name, layer] of model.layers) {
+    layers.set(name, { ...layer, weights: { type: 'f32', data: toFloat32(layer.weights) } });
+  }
+  return { ...model, precision: 'fp32', layers };
+}

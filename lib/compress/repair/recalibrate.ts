@@ -1,0 +1,124 @@
+import { NeonsenseError, throwIfAborted } from '../../errors.js';
+import { type LayerSpec, layerSpecs } from '../../model/architecture.js';
+import { BATCH_NORM_EPSILON } from '../../model/foldBatchNorm.js';
+import type { BatchNorm, Layer, Model } from '../../model/model.js';
+import { requireCalibration } from '../calibrate/calibrate.js';
+
+/**
+ * Runs a float model as far as one layer and yields, input by input, that layer's output before any activation,
+ * `[H, W, C]`. Injected, because this folder loads no engine: a session made with `until` has it.
+ */
+export type RunToLayer = (model: Model, layer: string, inputs: readonly Float32Array[]) => AsyncIterable<Float32Array>;
+
+/** Options of {@link recalibrate}. */
+export interface RecalibrateOptions {
+  /** The model as it was before its weights were changed. */
+  readonly reference: Model;
+  /** Preprocessed pictures, `[1, H, W, 3]` each; 100 or more of the kind the model will see. */
+  readonly calibration: readonly Float32Array[];
+  readonly runToLayer: RunToLayer;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Repairs what pruning did to the scale of activations: front to back, each batch norm's statistics are shifted so that
+ * its output has, over the calibration set, the mean and variance per channel it had in `reference`. Weights stay as
+ * they are, zeros included; a model that was not changed comes back with the same statistics.
+ *
+ * The idea is batch norm re-estimation as in REPAIR (Jordan et al. 2022, arXiv:2211.08403), with the moments of the
+ * unpruned network as the goal.
+ *
+ * @throws NeonsenseError `ERR_DATASET` for an unusable calibration set, `ERR_UNSUPPORTED` when batch norms are folded
+ * already or the two models differ in shape, `ERR_ABORTED`
+ */
+export async function recalibrate(model: Model, options: RecalibrateOptions): Promise<Model> {
+  const { reference, calibration, runToLayer, signal, onProgress } = options;
+  requireCalibration(model, calibration);
+  const specs = layerSpecs(model.architecture).filter(({ batchNorm }) => batchNorm !== undefined);
+  requireSameShape(model, reference, specs);
+
+  const layers = new Map(model.layers);
+  let result: Model = { ...model, layers };
+  for (const [done, spec] of specs.entries()) {
+    throwIfAborted(signal);
+    onProgress?.(done, specs.length);
+    const wanted = await outputMoments(reference, spec, calibration, runToLayer, signal);
+    const found = await outputMoments(result, spec, calibration, runToLayer, signal);
+    const layer = layers.get(spec.name)!;
+    layers.set(spec.name, { ...layer, batchNorm: shifted(layer.batchNorm!, found, wanted) });
+    result = { ...model, layers: new Map(layers) };
+  }
+  onProgress?.(specs.length, specs.length);
+  const step = { step: 'recalibrate', details: { calibrationImages: calibration.length } };
+  return { ...result, provenance: [...model.provenance, step] };
+}
+
+interface Moments {
+  readonly mean: Float64Array;
+  readonly variance: Float64Array;
+}
+
+/** Moments per channel of the convolution's output, before its batch norm. */
+async function outputMoments(
+  model: Model,
+  spec: LayerSpec,
+  inputs: readonly Float32Array[],
+  runToLayer: RunToLayer,
+  signal: AbortSignal | undefined,
+): Promise<Moments> {
+  const channels = spec.shape[0]!;
+  // Without its batch norm, and with no bias either, the layer gives the bare convolution.
+  const bare: Layer = { weights: model.layers.get(spec.name)!.weights, bias: new Float32Array(channels) };
+  const probe: Model = { ...model, layers: new Map(model.layers).set(spec.name, bare) };
+  const sum = new Float64Array(channels);
+  const squares = new Float64Array(channels);
+  let count = 0;
+  for await (const output of runToLayer(probe, spec.name, inputs)) {
+    throwIfAborted(signal);
+    for (let start = 0; start < output.length; start += channels) {
+      for (let c = 0; c < channels; c += 1) {
+        const x = output[start + c]!;
+        sum[c]! += x;
+        squares[c]! += x * x;
+      }
+    }
+    count += output.length / channels;
+  }
+  const mean = sum.map((total) => total / count);
+  return { mean, variance: squares.map((total, c) => Math.max(0, total / count - mean[c]! ** 2)) };
+}
+
+/** `norm` with statistics under which `found` becomes what `wanted` became under the old ones. */
+function shifted(norm: BatchNorm, found: Moments, wanted: Moments): BatchNorm {
+  const mean = new Float32Array(norm.mean.length);
+  const variance = new Float32Array(norm.mean.length);
+  for (let c = 0; c < mean.length; c += 1) {
+    const old = norm.variance[c]! + BATCH_NORM_EPSILON;
+    // A channel that is constant in either network has no scale to match: only its mean is moved.
+    const ratio = found.variance[c]! > 0 && wanted.variance[c]! > 0 ? found.variance[c]! / wanted.variance[c]! : 1;
+    // Statistics can't have a variance below zero; one that would need it is as good as constant.
+    variance[c] = Math.max(0, old * ratio - BATCH_NORM_EPSILON);
+    const scale = Math.sqrt((variance[c]! + BATCH_NORM_EPSILON) / old);
+    mean[c] = found.mean[c]! - (wanted.mean[c]! - norm.mean[c]!) * scale;
+  }
+  return { ...norm, mean, variance };
+}
+
+function requireSameShape(model: Model, reference: Model, specs: readonly LayerSpec[]): void {
+  const expected = new Map(layerSpecs(reference.architecture).map((spec) => [spec.name, spec.shape.join()]));
+  for (const { name, shape } of specs) {
+    if (expected.get(name) !== shape.join()) {
+      throw new NeonsenseError('ERR_UNSUPPORTED', `Layer ${name} has another shape than in the reference model`);
+    }
+    for (const candidate of [model, reference]) {
+      const layer = candidate.layers.get(name);
+      if (layer?.batchNorm === undefined || layer.weights.type === 'i8' || layer.weights.type === 'u8') {
+        throw new NeonsenseError(
+          'ERR_UNSUPPORTED',
+          `Layer ${name} has no batch norm left to recalibrate: do it before folding or quantizing`,
+        );
+      }
+    }
+  }
+}

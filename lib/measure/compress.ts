@@ -1,0 +1,304 @@
+import {
+  type CompressEngine,
+  type CompressStage,
+  checkStages,
+  runStages,
+  type StageOutcome,
+} from '../compress/pipeline.js';
+import { compareLogits, type LogitComparison } from '../compress/report/compare.js';
+import { checkGoals, type Goals, type GoalValues, parseGoals } from '../compress/report/goals.js';
+import { layerStatistics } from '../compress/report/layerStatistics.js';
+import type { CompressReport, MeasuredStage } from '../compress/report/report.js';
+import { invalidArgument, throwIfAborted } from '../errors.js';
+import { encodeModel } from '../model/files.js';
+import { inspectModel } from '../model/inspect.js';
+import type { Model } from '../model/model.js';
+import { createSession, type Session } from '../runtime/session.js';
+import { checkCompressOptions } from './compressOptions.js';
+
+/** A model and what it is called in the results. */
+export interface NamedModel {
+  readonly name: string;
+  readonly model: Model;
+}
+
+/** What an evaluation says of one model; `evaluate` gives it. */
+export interface ModelScore {
+  readonly images: number;
+  /** Shares of the pictures. */
+  readonly top1: number;
+  readonly top5: number;
+  /** Share of pictures on which each other model names the same class. */
+  readonly agreement: Readonly<Record<string, number>>;
+}
+
+/** Options of {@link compress}. */
+export interface CompressOptions {
+  /** What to do, in this order. */
+  readonly stages: readonly CompressStage[];
+  /** Preprocessed pictures, `[1, H, W, 3]` each, for the stages that calibrate. */
+  readonly calibration?: readonly Float32Array[];
+  /** Scores models on one data set, in the order given: `(models) => evaluate(models, dataset)`. */
+  readonly evaluate?: (models: readonly NamedModel[]) => Promise<readonly ModelScore[]>;
+  /** How latency is measured; `false` leaves it out. */
+  readonly latency?: LatencyOptions | false;
+  /** Goals for the result, for example `size=-30%,latency=-40%,accuracy=-5%`. A goal that is missed is reported. */
+  readonly require?: string | Goals;
+  /** Goes into the report as it is: what was compressed, on which machine. */
+  readonly environment?: { readonly [key: string]: string };
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+/** How latency is measured. */
+export interface LatencyOptions {
+  /** Rounds, in each of which every model runs one picture. Default 200. */
+  readonly runs?: number;
+  /** Rounds before that are not counted. Default 20. */
+  readonly warmup?: number;
+  /** Default 1. */
+  readonly threads?: number;
+}
+
+/** What `compress` gives back. */
+export interface CompressResult {
+  /** What the last stage made. */
+  readonly model: Model;
+  /** What each stage made, in order. */
+  readonly stages: readonly StageOutcome[];
+  readonly report: CompressReport;
+  /** Whether every goal was met; true where there were none. */
+  readonly passed: boolean;
+}
+
+/**
+ * Compresses a model stage by stage and measures the original and every intermediate model: size, zeros, accuracy and
+ * agreement on the data given, and latency, all models taking turns in one run so that drift of the machine hits each.
+ *
+ * @throws NeonsenseError as the stages do (see `runStages`); `ERR_INVALID_ARGUMENT` for goals that can't be read or
+ * checked; what `evaluate` and `createSession` throw
+ */
+export async function compress(model: Model, options: CompressOptions): Promise<CompressResult> {
+  checkCompressOptions(options);
+  const goals = goalsOf(options);
+  checkStages(model, options.stages, options.calibration);
+  const { signal, onProgress } = options;
+  const outcomes = await runStages(model, options.stages, {
+    engine: COMPRESS_ENGINE,
+    ...(options.calibration === undefined ? {} : { calibration: options.calibration }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
+  const models: NamedModel[] = [{ name: 'baseline', model }, ...outcomes];
+  const scores = await options.evaluate?.(models.map(({ name, model: made }) => ({ name, model: made })));
+  const latency =
+    options.latency === false
+      ? undefined
+      : await measureLatency(
+          models.map((named) => named.model),
+          options.latency ?? {},
+          { signal, onProgress },
+        );
+
+  const stages = models.map((named, index): MeasuredStage => {
+    const outcome = outcomes[index - 1];
+    const { parameters, sparsity } = inspectModel(named.model);
+    const score = scores?.[index];
+    const report = outcome?.report;
+    return {
+      name: named.name,
+      precision: named.model.precision,
+      options: outcome === undefined ? {} : describeOptions(outcome),
+      bytes: encodeModel(named.model).length,
+      sparsity,
+      parameters,
+      ...(score === undefined
+        ? {}
+        : {
+            accuracy: {
+              top1: score.top1,
+              top5: score.top5,
+              agreement: index === 0 ? 1 : (score.agreement['baseline'] ?? Number.NaN),
+              images: score.images,
+            },
+          }),
+      ...(latency === undefined
+        ? {}
+        : {
+            latency: {
+              ms: latency.medians[index]!,
+              ratio: latency.medians[index]! / latency.medians[0]!,
+              runs: latency.runs,
+              threads: latency.threads,
+            },
+          }),
+      layers: layerStatistics(named.model, outcome?.reference ?? named.model),
+      ...(report !== undefined && 'channels' in report ? { channels: report.channels } : {}),
+    };
+  });
+  const valuesOf = ({ bytes, latency: time, accuracy }: MeasuredStage): GoalValues => ({
+    bytes,
+    latency: time?.ms,
+    top1: accuracy?.top1,
+  });
+  const results = checkGoals(goals, valuesOf(stages[0]!), valuesOf(stages.at(-1)!));
+  return {
+    model: outcomes.at(-1)!.model,
+    stages: outcomes,
+    report: {
+      date: new Date().toISOString(),
+      environment: options.environment ?? {},
+      stages,
+      goals: results,
+    },
+    passed: results.every(({ met }) => met),
+  };
+}
+
+/** Goals as an object, refused before the work where nothing will be measured to hold them against. */
+function goalsOf({ require = {}, evaluate, latency }: CompressOptions): Goals {
+  const goals = typeof require === 'string' ? parseGoals(require) : require;
+  if (goals.accuracy !== undefined && evaluate === undefined) {
+    throw invalidArgument('evaluate', 'evaluation data beside a goal for accuracy', evaluate);
+  }
+  if (goals.latency !== undefined && latency === false) {
+    throw invalidArgument('latency', 'a measurement beside a goal for latency', latency);
+  }
+  return goals;
+}
+
+/** A stage's options for the report, with what it found along the way; functions can't be written down. */
+function describeOptions({ stage: { stage: _, ...given }, model }: StageOutcome): { [key: string]: unknown } {
+  const plain = Object.entries(given).filter(([, value]) => typeof value !== 'function');
+  return { ...Object.fromEntries(plain), ...model.provenance.at(-1)?.details };
+}
+
+/** The engine as compression takes it: sessions on one thread, freed when their pictures are through. */
+export const COMPRESS_ENGINE: CompressEngine = {
+  async *observe(model, inputs) {
+    await using session = await createSession(model, { threads: 1, observe: true });
+    for (const input of inputs) yield await session.observe(input);
+  },
+  async *runToLayer(model, layer, inputs) {
+    await using session = await createSession(model, { threads: 1, until: layer });
+    for (const input of inputs) yield await session.run(input);
+  },
+  async run(model, inputs) {
+    await using session = await createSession(model, { threads: 1 });
+    const logits: Float32Array[] = [];
+    for (const input of inputs) logits.push(await session.run(input));
+    return logits;
+  },
+};
+
+/** Median milliseconds of one picture for each model; in every round each runs once. */
+async function measureLatency(
+  models: readonly Model[],
+  { runs = 200, warmup = 20, threads = 1 }: LatencyOptions,
+  { signal, onProgress }: { signal: AbortSignal | undefined; onProgress: CompressOptions['onProgress'] | undefined },
+): Promise<{ medians: number[]; runs: number; threads: number }> {
+  if (!Number.isInteger(runs) || runs < 1) throw invalidArgument('latency.runs', 'an integer of at least 1', runs);
+  if (!Number.isInteger(warmup) || warmup < 0) {
+    throw invalidArgument('latency.warmup', 'an integer of at least 0', warmup);
+  }
+  const sessions: Session[] = [];
+  try {
+    for (const model of models) sessions.push(await createSession(model, { threads }));
+    const [height, width] = models[0]!.preprocessing.size;
+    const input = generatedPicture(height * width * 3, 0);
+    const samples = models.map(() => [] as number[]);
+    for (let round = 0; round < warmup + runs; round += 1) {
+      throwIfAborted(signal);
+      if (round % 20 === 0) onProgress?.('latency', round, warmup + runs);
+      for (const [index, session] of sessions.entries()) {
+        const start = performance.now();
+        await session.run(input);
+        if (round >= warmup) samples[index]!.push(performance.now() - start);
+      }
+    }
+    return { medians: samples.map(median), runs, threads };
+  } finally {
+    await Promise.all(sessions.map((session) => session.dispose()));
+  }
+}
+
+function median(samples: readonly number[]): number {
+  const sorted = Float64Array.from(samples).sort();
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Options of {@link compareModels}. */
+export interface CompareOptions {
+  /** Preprocessed pictures, `[1, H, W, 3]` each. Default: 16 generated ones. */
+  readonly inputs?: readonly Float32Array[];
+  /** Default 1. */
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What `compareModels` gives back. */
+export interface ModelComparison {
+  /** The first model against the second. */
+  readonly models: LogitComparison;
+  /** Each model's pictures run one by one against the same pictures in one batch. */
+  readonly singleAgainstBatch: readonly [first: LogitComparison, second: LogitComparison];
+}
+
+/**
+ * The check before a deployment: whether two models, say one as it left training and one as it ships, give the same
+ * logits on the same pictures, and whether each gives a picture the same logits alone and in a batch.
+ *
+ * @throws NeonsenseError `ERR_INVALID_ARGUMENT` where the two differ in classes or input size or an input does not fit;
+ * `ERR_ABORTED`
+ */
+export async function compareModels(
+  first: Model,
+  second: Model,
+  options: CompareOptions = {},
+): Promise<ModelComparison> {
+  const { classes } = first.architecture;
+  if (second.architecture.classes !== classes) {
+    throw invalidArgument('second', `a model with ${classes} classes`, second.architecture.classes);
+  }
+  const size = first.preprocessing.size.join(' x ');
+  if (second.preprocessing.size.join(' x ') !== size) {
+    throw invalidArgument('second', `a model with ${size} input`, second.preprocessing.size.join(' x '));
+  }
+  const [height, width] = first.preprocessing.size;
+  const length = height * width * 3;
+  const inputs = options.inputs ?? Array.from({ length: 16 }, (_, i) => generatedPicture(length, i));
+  if (inputs.length === 0) throw invalidArgument('inputs', 'at least one picture', inputs);
+  const batch = new Float32Array(inputs.length * length);
+  inputs.forEach((input, index) => {
+    if (!(input instanceof Float32Array) || input.length !== length) {
+      throw invalidArgument(`inputs[${index}]`, `a Float32Array of ${length}`, input);
+    }
+    batch.set(input, index * length);
+  });
+
+  const logitsOf = async (model: Model): Promise<{ single: Float32Array; batched: Float32Array }> => {
+    await using session = await createSession(model, { threads: options.threads ?? 1 });
+    const single = new Float32Array(inputs.length * classes);
+    for (const [index, input] of inputs.entries()) {
+      throwIfAborted(options.signal);
+      single.set(await session.run(input), index * classes);
+    }
+    const batched = await session.run(batch, options.signal === undefined ? {} : { signal: options.signal });
+    return { single, batched };
+  };
+  const a = await logitsOf(first);
+  const b = await logitsOf(second);
+  return {
+    models: compareLogits(a.single, b.single, classes),
+    singleAgainstBatch: [compareLogits(a.single, a.batched, classes), compareLogits(b.single, b.batched, classes)],
+  };
+}
+
+/** Smooth numbers between -2 and 2, a different pattern for each `seed`: a stand-in for a normalized picture. */
+function generatedPicture(length: number, seed: number): Float32Array {
+  return Float32Array.from(
+    { length },
+    (_, i) => Math.sin(i * (0.002 + 0.0007 * seed) + seed) + Math.sin(i * 0.037 * (seed + 1)),
+  );
+}

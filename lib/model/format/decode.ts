@@ -1,0 +1,207 @@
+import { zlib } from '../../builtins.js';
+import { NeonsenseError } from '../../errors.js';
+import type { LayerSpec } from '../architecture.js';
+import { layerSpecs } from '../architecture.js';
+import { checkModel } from '../checkModel.js';
+import { inferArchitecture } from '../import/inferArchitecture.js';
+import type { Layer, Model, Weights } from '../model.js';
+import { elementCount } from '../weights.js';
+import { contentHash, HASH_KEY } from './contentHash.js';
+import { decodeMetadata, FORMAT, VERSION } from './metadata.js';
+import type { Container, DType, Tensor } from './safetensors.js';
+import { decodeSparse } from './sparseCoding.js';
+import type { Encoding } from './tensorNames.js';
+import { ENCODINGS_KEY, SUFFIX } from './tensorNames.js';
+
+/** Whether the file was written by this package, and not just any safetensors file. */
+export function isModelFile({ metadata }: Container): boolean {
+  return metadata.get('format') === FORMAT;
+}
+
+/**
+ * Reads a file of this package's own format. Float32 tensors that are stored plainly are views into the file's bytes
+ * where those are aligned.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` when the file is damaged or its parts do not fit together;
+ * `ERR_MODEL_ARCHITECTURE` when it is whole but holds another network or unusable numbers.
+ */
+export function decodeModel(container: Container): Model {
+  const { metadata } = container;
+  const version = metadata.get('version');
+  if (version !== VERSION) {
+    throw broken(`expected format version ${VERSION} but it has ${version ?? 'none'}; a newer release may read it`);
+  }
+  const hash = metadata.get(HASH_KEY);
+  if (hash === undefined) throw broken(`the metadata key ${HASH_KEY} is missing`);
+  if (hash !== contentHash(container)) {
+    throw broken('its content does not have the hash that was stored with it; copy or download the file again');
+  }
+  const reader = new TensorReader(container);
+  const architecture = inferArchitecture(reader.shapes());
+  const described = decodeMetadata(metadata, architecture);
+  const layers = new Map<string, Layer>();
+  for (const spec of layerSpecs(architecture)) layers.set(spec.name, reader.layer(spec));
+  reader.checkAllRead();
+  const model: Model = { architecture, layers, ...described };
+  checkModel(model);
+  return model;
+}
+
+const ARRAY_OF = { F64: Float64Array, F32: Float32Array, F16: Uint16Array, I8: Int8Array, U8: Uint8Array } as const;
+type StoredType = keyof typeof ARRAY_OF;
+type ArrayOf<T extends StoredType> = InstanceType<(typeof ARRAY_OF)[T]>;
+
+/** Takes tensors out of a container, each once, undoing their coding. */
+class TensorReader {
+  readonly #tensors: ReadonlyMap<string, Tensor>;
+  readonly #encodings: ReadonlyMap<string, Encoding>;
+  readonly #unread: Set<string>;
+
+  constructor({ tensors, metadata }: Container) {
+    this.#tensors = tensors;
+    this.#encodings = decodeEncodings(metadata.get(ENCODINGS_KEY));
+    this.#unread = new Set(tensors.keys());
+  }
+
+  /** Shapes of the decoded tensors, without those that only serve to decode others. */
+  shapes(): Map<string, readonly number[]> {
+    const shapes = new Map<string, readonly number[]>();
+    const helpers = Object.values(SUFFIX).map((suffix) => `.weight${suffix}`);
+    for (const [name, { shape }] of this.#tensors) {
+      if (!helpers.some((helper) => name.endsWith(helper))) shapes.set(name, shape);
+    }
+    for (const [name, { shape }] of this.#encodings) {
+      if (shapes.has(name)) throw broken(`tensor ${name} is stored both plainly and in coded form`);
+      shapes.set(name, shape);
+    }
+    return shapes;
+  }
+
+  layer(spec: LayerSpec): Layer {
+    const weights = this.#weights(`${spec.name}.weight`);
+    if (this.#tensors.has(`${spec.name}.bias`)) return { weights, bias: this.#array(`${spec.name}.bias`, 'F32') };
+    const part = (name: string): Float32Array => this.#array(`${spec.batchNorm}.${name}`, 'F32');
+    return {
+      weights,
+      batchNorm: {
+        weight: part('weight'),
+        bias: part('bias'),
+        mean: part('running_mean'),
+        variance: part('running_var'),
+      },
+    };
+  }
+
+  checkAllRead(): void {
+    for (const name of this.#unread) throw broken(`tensor ${name} belongs to no layer`);
+  }
+
+  #weights(name: string): Weights {
+    const encoding = this.#encodings.get(name);
+    const dtype: DType | undefined = encoding?.dtype ?? this.#tensors.get(name)?.dtype;
+    switch (dtype) {
+      case 'F32':
+        return { type: 'f32', data: this.#numbers(name, dtype, encoding) };
+      case 'F16':
+        return { type: 'f16', data: this.#numbers(name, dtype, encoding) };
+      case 'I8': {
+        const scales = this.#array(name + SUFFIX.scale, 'F32');
+        return { type: 'i8', data: this.#numbers(name, dtype, encoding), scales };
+      }
+      case 'U8': {
+        const scale = this.#single(name + SUFFIX.scale, 'F64');
+        const zeroPoint = this.#single(name + SUFFIX.zeroPoint, 'U8');
+        return { type: 'u8', data: this.#numbers(name, dtype, encoding), scale, zeroPoint };
+      }
+      default:
+        throw broken(`tensor ${name} has dtype ${dtype}; expected F32, F16, I8 or U8`);
+    }
+  }
+
+  #numbers<T extends StoredType>(name: string, dtype: T, encoding: Encoding | undefined): ArrayOf<T> {
+    if (encoding === undefined) return this.#array(name, dtype);
+    return encoding.coding === 'bitmap' ? this.#sparse(name, dtype, encoding) : this.#inflated(name, dtype, encoding);
+  }
+
+  #sparse<T extends StoredType>(name: string, dtype: T, { shape }: Encoding): ArrayOf<T> {
+    const bitmap = this.#array(name + SUFFIX.bitmap, 'U8');
+    const values = this.#array(name + SUFFIX.values, dtype);
+    const length = elementCount(shape);
+    // Before anything is allocated: a file cannot ask for more memory than eight elements for each of its bytes.
+    if (bitmap.length !== Math.ceil(length / 8)) throw broken(`tensor ${name}${SUFFIX.bitmap} has the wrong length`);
+    const Bits = dtype === 'F32' ? Int32Array : Int16Array;
+    const bits = new Bits(length);
+    const sparse = { bitmap, values: new Bits(values.buffer, values.byteOffset, values.length) };
+    const problem = decodeSparse(sparse, bits);
+    if (problem !== undefined) throw broken(`tensor ${name} has ${problem}`);
+    return new ARRAY_OF[dtype](bits.buffer as ArrayBuffer, 0, length) as ArrayOf<T>;
+  }
+
+  #inflated<T extends StoredType>(name: string, dtype: T, { shape }: Encoding): ArrayOf<T> {
+    const deflated = this.#array(name + SUFFIX.deflate, 'U8');
+    const length = elementCount(shape);
+    // Deflate cannot expand by more than 1032, so a longer tensor is a lie, found before memory is taken for it.
+    if (length > deflated.length * 1032) throw broken(`tensor ${name}${SUFFIX.deflate} is too short`);
+    // One byte more than expected, so that a stream of another length shows.
+    const limits = { chunkSize: Math.max(64, length + 1), maxOutputLength: length + 1 };
+    let inflated: Uint8Array;
+    try {
+      inflated = zlib().inflateRawSync(deflated, limits);
+    } catch (error) {
+      throw broken(`tensor ${name}${SUFFIX.deflate} cannot be inflated (${(error as Error).message})`, error);
+    }
+    if (inflated.length !== length) {
+      throw broken(`tensor ${name}${SUFFIX.deflate} inflates to ${inflated.length} bytes instead of ${length}`);
+    }
+    // Node cuts short buffers out of one that all share, which must not go when a session takes the model's memory.
+    const own = inflated.buffer.byteLength === limits.chunkSize ? inflated : new Uint8Array(inflated);
+    return new ARRAY_OF[dtype](own.buffer as ArrayBuffer, own.byteOffset, length) as ArrayOf<T>;
+  }
+
+  #single(name: string, dtype: 'F64' | 'U8'): number {
+    const values = this.#array(name, dtype);
+    if (values.length !== 1) throw broken(`tensor ${name} has ${values.length} elements instead of 1`);
+    return values[0]!;
+  }
+
+  #array<T extends StoredType>(name: string, dtype: T): ArrayOf<T> {
+    const tensor = this.#tensors.get(name);
+    if (tensor === undefined) throw broken(`tensor ${name} is missing`);
+    if (tensor.dtype !== dtype) throw broken(`tensor ${name} has dtype ${tensor.dtype} instead of ${dtype}`);
+    this.#unread.delete(name);
+    const ArrayType = ARRAY_OF[dtype];
+    const bytes = tensor.bytes.byteOffset % ArrayType.BYTES_PER_ELEMENT === 0 ? tensor.bytes : tensor.bytes.slice();
+    const length = bytes.length / ArrayType.BYTES_PER_ELEMENT;
+    return new ArrayType(bytes.buffer as ArrayBuffer, bytes.byteOffset, length) as ArrayOf<T>;
+  }
+}
+
+function decodeEncodings(text: string | undefined): Map<string, Encoding> {
+  const encodings = new Map<string, Encoding>();
+  if (text === undefined) return encodings;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw broken(`the metadata key ${ENCODINGS_KEY} is not JSON (${(error as Error).message})`, error);
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw broken(`the metadata key ${ENCODINGS_KEY} is not an object`);
+  for (const [name, entry] of Object.entries(parsed)) {
+    if (!isEncoding(entry)) throw broken(`the metadata key ${ENCODINGS_KEY} does not describe tensor ${name}`);
+    encodings.set(name, entry);
+  }
+  return encodings;
+}
+
+function isEncoding(entry: unknown): entry is Encoding {
+  if (typeof entry !== 'object' || entry === null) return false;
+  const { coding, dtype, shape } = entry as Record<string, unknown>;
+  const known =
+    (coding === 'bitmap' && (dtype === 'F32' || dtype === 'F16')) ||
+    (coding === 'deflate' && (dtype === 'I8' || dtype === 'U8'));
+  return known && Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+function broken(what: string, cause?: unknown): NeonsenseError {
+  return new NeonsenseError('ERR_MODEL_FORMAT', `Unusable model file: ${what}`, { cause });
+}

@@ -1,0 +1,216 @@
+import { isDeepStrictEqual } from 'node:util';
+import { describe, NeonsenseError } from '../../errors.js';
+import type { Architecture } from '../architecture.js';
+import type {
+  Confidence,
+  Model,
+  Precision,
+  Preprocessing,
+  ProvenanceStep,
+  Quantization,
+  QuantizationScheme,
+} from '../model.js';
+
+/** Value of the metadata key `format` that tells this package's files from other safetensors files. */
+export const FORMAT = 'neonsense';
+/** Value of the metadata key `version`; raised when an older reader would misread the file. */
+export const VERSION = '1';
+
+/** What a file says about its tensors. */
+export interface Metadata {
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly precision: Precision;
+  readonly quantization?: QuantizationScheme;
+  readonly confidence?: Confidence;
+  readonly provenance: readonly ProvenanceStep[];
+}
+
+/** `model` without its tensors, as the strings a safetensors file can hold. */
+export function encodeMetadata(model: Model): Map<string, string> {
+  const { quantization, confidence } = model;
+  const metadata = new Map([
+    ['format', FORMAT],
+    ['version', VERSION],
+    ['architecture', JSON.stringify(model.architecture)],
+    ['labels', JSON.stringify(model.labels)],
+    ['preprocessing', JSON.stringify(model.preprocessing)],
+    ['precision', model.precision],
+    ['provenance', JSON.stringify(model.provenance)],
+  ]);
+  if (confidence !== undefined) metadata.set('confidence', JSON.stringify(confidence));
+  if (quantization !== undefined) metadata.set('quantization', JSON.stringify(quantizationToJson(quantization)));
+  return metadata;
+}
+
+function quantizationToJson(scheme: QuantizationScheme): unknown {
+  if (scheme.mode === 'dynamic') return scheme;
+  return { ...scheme, values: Object.fromEntries(scheme.values) };
+}
+
+/**
+ * Reads the metadata of a file for the network `architecture`, which was derived from its tensors.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming the key, what was expected and what came.
+ */
+export function decodeMetadata(metadata: ReadonlyMap<string, string>, architecture: Architecture): Metadata {
+  const stored = json(metadata, 'architecture');
+  if (!isDeepStrictEqual(stored, JSON.parse(JSON.stringify(architecture)))) {
+    throw wrong('architecture', `the ${architecture.name} that the tensors make up`, stored);
+  }
+  const precision = decodePrecision(metadata.get('precision'));
+  const quantization = metadata.has('quantization') ? decodeQuantization(json(metadata, 'quantization')) : undefined;
+  const needed = precision === 'int8-dynamic' ? 'dynamic' : precision === 'int8-static' ? 'static' : undefined;
+  if (quantization?.mode !== needed) {
+    throw wrong('quantization', `${needed ?? 'nothing'} beside precision ${precision}`, quantization?.mode);
+  }
+  return {
+    labels: decodeLabels(json(metadata, 'labels'), architecture.classes),
+    preprocessing: decodePreprocessing(json(metadata, 'preprocessing')),
+    precision,
+    ...(quantization === undefined ? {} : { quantization }),
+    ...(metadata.has('confidence') ? { confidence: decodeConfidence(json(metadata, 'confidence')) } : {}),
+    provenance: decodeProvenance(json(metadata, 'provenance')),
+  };
+}
+
+function json(metadata: ReadonlyMap<string, string>, key: string): unknown {
+  const text = metadata.get(key);
+  if (text === undefined) throw wrong(key, 'JSON', undefined);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new NeonsenseError('ERR_MODEL_FORMAT', `The metadata key ${key} is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function decodePrecision(value: string | undefined): Precision {
+  switch (value) {
+    case 'fp32':
+    case 'fp16':
+    case 'int8-dynamic':
+    case 'int8-static':
+      return value;
+    default:
+      throw wrong('precision', 'fp32, fp16, int8-dynamic or int8-static', value);
+  }
+}
+
+function decodeLabels(value: unknown, classes: number): readonly string[] {
+  if (!Array.isArray(value) || value.length !== classes || !value.every((label) => typeof label === 'string')) {
+    throw wrong('labels', `${classes} strings, one per class`, value);
+  }
+  return value;
+}
+
+/**
+ * `value` as a Preprocessing.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` when it is not one.
+ */
+export function decodePreprocessing(value: unknown): Preprocessing {
+  if (!isObject(value)) throw wrong('preprocessing', 'an object', value);
+  return {
+    reduce: side(value['reduce'], 'preprocessing.reduce'),
+    size: side(value['size'], 'preprocessing.size'),
+    mean: perColour(value['mean'], 'preprocessing.mean', () => true, 'three finite numbers'),
+    std: perColour(value['std'], 'preprocessing.std', (number) => number > 0, 'three numbers above 0'),
+  };
+}
+
+function side(value: unknown, key: string): [number, number] {
+  if (Array.isArray(value) && value.length === 2 && value.every((size) => isInteger(size, 1, 65_535))) {
+    return [value[0] as number, value[1] as number];
+  }
+  throw wrong(key, '[height, width], whole numbers from 1 to 65535', value);
+}
+
+function perColour(
+  value: unknown,
+  key: string,
+  allowed: (number: number) => boolean,
+  expected: string,
+): [number, number, number] {
+  if (Array.isArray(value) && value.length === 3 && value.every((n) => isFiniteNumber(n) && allowed(n))) {
+    return [value[0] as number, value[1] as number, value[2] as number];
+  }
+  throw wrong(key, expected, value);
+}
+
+function decodeConfidence(value: unknown): Confidence {
+  if (!isObject(value)) throw wrong('confidence', 'an object', value);
+  const { temperature, rejectBelow, ...rest } = value;
+  const [surplus] = Object.keys(rest);
+  if (surplus !== undefined) throw wrong('confidence', 'only temperature and rejectBelow', surplus);
+  if (!isFiniteNumber(temperature) || !(temperature > 0)) {
+    throw wrong('confidence.temperature', 'a finite number above 0', temperature);
+  }
+  if (rejectBelow === undefined) return { temperature };
+  if (!isFiniteNumber(rejectBelow) || !(rejectBelow >= 0 && rejectBelow < 1)) {
+    throw wrong('confidence.rejectBelow', 'a number from 0 up to but not including 1', rejectBelow);
+  }
+  return { temperature, rejectBelow };
+}
+
+function decodeQuantization(value: unknown): QuantizationScheme {
+  if (!isObject(value)) throw wrong('quantization', 'an object', value);
+  if (value['mode'] === 'dynamic') {
+    const scope = value['scope'];
+    if (scope !== 'linear' && scope !== 'all') throw wrong('quantization.scope', 'linear or all', scope);
+    return { mode: 'dynamic', scope };
+  }
+  if (value['mode'] !== 'static') throw wrong('quantization.mode', 'dynamic or static', value['mode']);
+  const { activations, values } = value;
+  if (activations !== 'qs8' && activations !== 'qu8')
+    throw wrong('quantization.activations', 'qs8 or qu8', activations);
+  if (!isObject(values)) throw wrong('quantization.values', 'an object', values);
+  const lowest = activations === 'qs8' ? -128 : 0;
+  return {
+    mode: 'static',
+    activations,
+    values: new Map(
+      Object.entries(values).map(([name, entry]) => [name, decodeValue(entry, `quantization.values.${name}`, lowest)]),
+    ),
+  };
+}
+
+function decodeValue(entry: unknown, key: string, lowest: number): Quantization {
+  if (!isObject(entry)) throw wrong(key, 'an object', entry);
+  const { scale, zeroPoint } = entry;
+  if (!isFiniteNumber(scale) || !(scale > 0)) throw wrong(`${key}.scale`, 'a number above 0', scale);
+  if (!isInteger(zeroPoint, lowest, lowest + 255)) {
+    throw wrong(`${key}.zeroPoint`, `a whole number from ${lowest} to ${lowest + 255}`, zeroPoint);
+  }
+  return { scale, zeroPoint };
+}
+
+function decodeProvenance(value: unknown): readonly ProvenanceStep[] {
+  if (!Array.isArray(value)) throw wrong('provenance', 'a list of steps', value);
+  return value.map((entry: unknown, index) => {
+    if (!isObject(entry) || typeof entry['step'] !== 'string' || !isObject(entry['details'])) {
+      throw wrong(`provenance[${index}]`, 'an object with step and details', entry);
+    }
+    return { step: entry['step'], details: entry['details'] };
+  });
+}
+
+function isObject(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+function isInteger(value: unknown, lowest: number, highest: number): value is number {
+  return Number.isInteger(value) && (value as number) >= lowest && (value as number) <= highest;
+}
+
+function wrong(key: string, expected: string, received: unknown): NeonsenseError {
+  return new NeonsenseError(
+    'ERR_MODEL_FORMAT',
+    `Expected ${expected} for the metadata key ${key} but found ${describe(received)}`,
+  );
+}

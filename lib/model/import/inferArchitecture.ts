@@ -1,0 +1,148 @@
+import { NeonsenseError } from '../../errors.js';
+import type { Architecture, Block, BlockTemplate, LayerSpec } from '../architecture.js';
+import { BLOCK_TEMPLATES, blockName, layerSpecs } from '../architecture.js';
+
+/** Tensor shapes by torchvision's names, for example `features.0.0.weight` -> `[16, 3, 3, 3]`. */
+export type Shapes = ReadonlyMap<string, readonly number[]>;
+
+/** The four tensors of a batch norm, as torchvision's state_dict names them. */
+export const BATCH_NORM_TENSORS = ['weight', 'bias', 'running_mean', 'running_var'] as const;
+
+// Far beyond any MobileNetV3; keeps every product of two channel counts and a kernel an exact number.
+const MOST_CHANNELS = 65_536;
+
+// Enough to recognise what is wrong without printing a whole state_dict.
+const NAMES_IN_A_MESSAGE = 4;
+
+/**
+ * Finds out which MobileNetV3 the tensors belong to, deriving every channel count (so any width and any class count)
+ * from their shapes, and checks each tensor against it. A convolution may come with its batch norm or with a bias it
+ * was folded into.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` naming the tensors that are missing, misshaped or unexpected.
+ */
+export function inferArchitecture(shapes: Shapes): Architecture {
+  const name = networkOf(shapes);
+  const templates = BLOCK_TEMPLATES[name];
+  const stem = outputChannels(shapes, 'features.0.0.weight', 4, name);
+  const blocks: Block[] = [];
+  let input = stem;
+  templates.forEach((template, index) => {
+    const block = inferBlock(shapes, template, blockName(index), input, name);
+    blocks.push(block);
+    input = block.output;
+  });
+  const last = outputChannels(shapes, `features.${templates.length + 1}.0.weight`, 4, name);
+  const hidden = outputChannels(shapes, 'classifier.0.weight', 2, name);
+  const classes = outputChannels(shapes, 'classifier.3.weight', 2, name);
+  const architecture: Architecture = { name, stem, blocks, last, hidden, classes };
+  checkShapes(shapes, architecture);
+  return architecture;
+}
+
+function inferBlock(shapes: Shapes, template: BlockTemplate, name: string, input: number, network: string): Block {
+  const { kernel, stride, activation, squeezes } = template;
+  const first = shapes.get(`${name}.0.0.weight`);
+  // Without an expansion the block begins with the depthwise convolution, the only one with one input per group.
+  const hasExpansion = !(first !== undefined && first.length === 4 && first[1] === 1 && (first[2] ?? 0) > 1);
+  let part = hasExpansion ? 1 : 0;
+  const expanded = outputChannels(shapes, `${name}.${hasExpansion ? 0 : part}.0.weight`, 4, network);
+  part += 1;
+  const squeeze = squeezes ? outputChannels(shapes, `${name}.${part++}.fc1.weight`, 4, network) : 0;
+  const output = outputChannels(shapes, `${name}.${part}.0.weight`, 4, network);
+  return { kernel, input, expanded, output, squeeze, activation, stride, hasExpansion };
+}
+
+/** The large network is the only one with more than 13 feature modules. */
+function networkOf(shapes: Shapes): Architecture['name'] {
+  let highest = -1;
+  for (const tensor of shapes.keys()) {
+    const match = /^features\.(\d{1,4})\./.exec(tensor);
+    if (match) highest = Math.max(highest, Number(match[1]));
+  }
+  if (highest < 0) {
+    const found = shapes.size === 0 ? 'no tensors at all' : `${shapes.size} tensors: ${listed([...shapes.keys()])}`;
+    throw new NeonsenseError(
+      'ERR_MODEL_ARCHITECTURE',
+      "Expected the weights of torchvision's mobilenet_v3_small or mobilenet_v3_large, whose first tensor is " +
+        `features.0.0.weight, but found ${found}`,
+    );
+  }
+  return highest > 12 ? 'mobilenet_v3_large' : 'mobilenet_v3_small';
+}
+
+function outputChannels(shapes: Shapes, tensor: string, rank: number, network: string): number {
+  const shape = shapes.get(tensor);
+  if (shape === undefined) throw missing([tensor], network);
+  const channels = shape[0];
+  if (shape.length !== rank || channels === undefined || channels < 1 || channels > MOST_CHANNELS) {
+    throw new NeonsenseError(
+      'ERR_MODEL_ARCHITECTURE',
+      `Expected ${rank} dimensions, the first from 1 to ${MOST_CHANNELS}, for tensor ${tensor} of ${network} but it ` +
+        `has shape [${shape.join(', ')}]`,
+    );
+  }
+  return channels;
+}
+
+/** Checks that exactly the tensors of `architecture` are there, each with its shape. */
+function checkShapes(shapes: Shapes, architecture: Architecture): void {
+  const expected = new Map<string, readonly number[]>();
+  for (const spec of layerSpecs(architecture)) {
+    for (const [tensor, shape] of tensorsOf(spec, shapes)) expected.set(tensor, shape);
+  }
+  const absent = [...expected.keys()].filter((tensor) => !shapes.has(tensor));
+  if (absent.length > 0) throw missing(absent, architecture.name);
+  for (const [tensor, shape] of expected) {
+    const found = shapes.get(tensor);
+    if (found !== undefined && !sameShape(found, shape)) {
+      throw new NeonsenseError(
+        'ERR_MODEL_ARCHITECTURE',
+        `Expected shape [${shape.join(', ')}] for tensor ${tensor} of ${architecture.name} but it has shape ` +
+          `[${found.join(', ')}]`,
+      );
+    }
+  }
+  const unexpected = [...shapes.keys()].filter((tensor) => !expected.has(tensor));
+  if (unexpected.length > 0) {
+    throw new NeonsenseError(
+      'ERR_MODEL_ARCHITECTURE',
+      `Unexpected ${plural(unexpected.length)}, which ${architecture.name} does not have: ${listed(unexpected)}`,
+    );
+  }
+}
+
+/** The tensors `spec` needs; the batch norm's, unless its place was taken by a bias. */
+function* tensorsOf(spec: LayerSpec, shapes: Shapes): Generator<[string, readonly number[]]> {
+  const perChannel = [spec.shape[0] ?? 0];
+  yield [`${spec.name}.weight`, spec.shape];
+  const normalized = spec.batchNorm;
+  const folded = normalized !== undefined && !BATCH_NORM_TENSORS.some((part) => shapes.has(`${normalized}.${part}`));
+  if (normalized === undefined || (folded && shapes.has(`${spec.name}.bias`))) {
+    yield [`${spec.name}.bias`, perChannel];
+  } else {
+    for (const part of BATCH_NORM_TENSORS) yield [`${normalized}.${part}`, perChannel];
+  }
+}
+
+function missing(tensors: readonly string[], network: string): NeonsenseError {
+  return new NeonsenseError(
+    'ERR_MODEL_ARCHITECTURE',
+    `Missing ${plural(tensors.length)} of ${network}: ${listed(tensors)}. Only torchvision's own layout of the ` +
+      'network can be read',
+  );
+}
+
+function plural(count: number): string {
+  return count === 1 ? '1 tensor' : `${count} tensors`;
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_IN_A_MESSAGE).map((name) => (name.length > 80 ? `${name.slice(0, 77)}...` : name));
+  const rest = names.length - shown.length;
+  return rest > 0 ? `${shown.join(', ')} and ${rest} more` : shown.join(', ');
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}

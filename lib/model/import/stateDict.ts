@@ -1,0 +1,130 @@
+import { NeonsenseError } from '../../errors.js';
+import { halfToFloat } from '../../numbers/half.js';
+import { layerSpecs } from '../architecture.js';
+import { checkModel } from '../checkModel.js';
+import type { Tensor } from '../format/safetensors.js';
+import type { Layer, Model, Preprocessing, ProvenanceStep } from '../model.js';
+import { IMAGENET_MEAN, IMAGENET_STD } from '../model.js';
+import { inferArchitecture } from './inferArchitecture.js';
+
+/** A tensor of a checkpoint, whose numbers are only made when they are needed. */
+export interface StateTensor {
+  readonly shape: readonly number[];
+  /** The numbers in single precision, row by row; may be a view into the file. */
+  readonly read: () => Float32Array;
+}
+
+/** A checkpoint's tensors by name. */
+export type StateDict = ReadonlyMap<string, StateTensor>;
+
+/** What torchvision feeds its classifiers: pictures brought to 224 x 224, normalized as ImageNet is. */
+export const DEFAULT_PREPROCESSING: Preprocessing = {
+  reduce: [224, 224],
+  size: [224, 224],
+  mean: IMAGENET_MEAN,
+  std: IMAGENET_STD,
+};
+
+/** Names the labels of a checkpoint that brings none: `class 0`, `class 1`, ... */
+export function numberedLabels(classes: number): readonly string[] {
+  return Array.from({ length: classes }, (_, index) => `class ${index}`);
+}
+
+// Wrappers put their name before every tensor: DataParallel, torch.compile, and a module that holds the network.
+const PREFIXES = ['module.', 'model.', '_orig_mod.'];
+
+/**
+ * A float32 model from torchvision's tensors. Prefixes that wrappers add are stripped, and `num_batches_tracked`, which
+ * only training uses, is left out. Labels and preprocessing get defaults.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when the tensors belong to another network or hold numbers that
+ * cannot be used.
+ */
+export function modelFromStateDict(stateDict: StateDict, provenance: readonly ProvenanceStep[]): Model {
+  const tensors = strippedOfPrefixes(stateDict);
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  const architecture = inferArchitecture(shapes);
+  const read = (name: string): Float32Array => tensors.get(name)!.read();
+  const layers = new Map<string, Layer>();
+  for (const { name, batchNorm } of layerSpecs(architecture)) {
+    const weights = { type: 'f32', data: read(`${name}.weight`) } as const;
+    if (tensors.has(`${name}.bias`)) {
+      layers.set(name, { weights, bias: read(`${name}.bias`) });
+    } else {
+      const part = (tensor: string): Float32Array => read(`${batchNorm}.${tensor}`);
+      const statistics = { mean: part('running_mean'), variance: part('running_var') };
+      layers.set(name, { weights, batchNorm: { weight: part('weight'), bias: part('bias'), ...statistics } });
+    }
+  }
+  const model: Model = {
+    architecture,
+    labels: numberedLabels(architecture.classes),
+    preprocessing: DEFAULT_PREPROCESSING,
+    precision: 'fp32',
+    layers,
+    provenance,
+  };
+  checkModel(model);
+  return model;
+}
+
+function strippedOfPrefixes(stateDict: StateDict): StateDict {
+  const stripped = new Map<string, StateTensor>();
+  for (const [name, tensor] of stateDict) {
+    let short = name;
+    for (let prefix = prefixOf(short); prefix !== undefined; prefix = prefixOf(short))
+      short = short.slice(prefix.length);
+    if (short.endsWith('.num_batches_tracked')) continue;
+    if (stripped.has(short)) {
+      throw new NeonsenseError(
+        'ERR_MODEL_ARCHITECTURE',
+        `The checkpoint holds tensor ${short} twice, with and without a prefix: save only one network`,
+      );
+    }
+    stripped.set(short, tensor);
+  }
+  return stripped;
+}
+
+function prefixOf(name: string): string | undefined {
+  return PREFIXES.find((prefix) => name.startsWith(prefix));
+}
+
+/** Tensors of a safetensors file as a state_dict; floats of any width become float32. */
+export function stateDictFromTensors(tensors: ReadonlyMap<string, Tensor>): StateDict {
+  return new Map(
+    [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, read: () => toSingle(name, tensor) }]),
+  );
+}
+
+function toSingle(name: string, { dtype, bytes }: Tensor): Float32Array {
+  const single = floatsToSingle(dtype, bytes);
+  if (single === undefined) {
+    throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `Expected floats for tensor ${name} but it has dtype ${dtype}`);
+  }
+  return single;
+}
+
+/**
+ * Little-endian floats of type `dtype` in single precision; aligned float32 are viewed in place. Undefined for another
+ * type.
+ */
+export function floatsToSingle(dtype: string, bytes: Uint8Array): Float32Array | undefined {
+  const width = dtype === 'F64' ? 8 : dtype === 'F32' ? 4 : 2;
+  const { buffer, byteOffset, length } = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  switch (dtype) {
+    case 'F32':
+      return new Float32Array(buffer, byteOffset, length / 4);
+    case 'F64':
+      return Float32Array.from(new Float64Array(buffer, byteOffset, length / 8));
+    case 'F16':
+      return halfToFloat(new Uint16Array(buffer, byteOffset, length / 2));
+    case 'BF16': {
+      // bfloat16 is the upper half of a float32.
+      const bits = Uint32Array.from(new Uint16Array(buffer, byteOffset, length / 2), (upper) => upper << 16);
+      return new Float32Array(bits.buffer);
+    }
+    default:
+      return undefined;
+  }
+}

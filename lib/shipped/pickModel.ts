@@ -1,0 +1,181 @@
+import { join } from 'node:path';
+import { invalidArgument, NeonsenseError } from '../errors.js';
+import { encodeModel, readModel } from '../model/files.js';
+import type { Model } from '../model/model.js';
+import { loadBinding } from '../runtime/load/load.js';
+import {
+  chooseByRules,
+  choosePrecision,
+  type Device,
+  measuredVariants,
+  presentVariants,
+  thisDevice,
+  type VariantChoice,
+  variantNamed,
+} from './chooseVariant.js';
+import { type Manifest, modelsFolder, readManifest, type Variant } from './manifest.js';
+import type { MeasuredCandidate } from './measureVariants.js';
+
+/** The part of a classifier's options that says which model runs. */
+export interface PickOptions {
+  /** Which shipped model: a name of models/manifest.json, or `auto`, the default. Only without a model of one's own. */
+  readonly variant?: string;
+  /** `auto`: quantize a float model of one's own to INT8 while loading if that is faster on this CPU. */
+  readonly precision?: 'auto';
+  /** Let `auto` measure the candidates instead of going by rules; the result is kept in a cache file. Default false. */
+  readonly measure?: boolean;
+  readonly threads?: number;
+}
+
+/** What to run. */
+export interface PickedModel {
+  readonly model: Model;
+  /** Absent where nothing was to be chosen. */
+  readonly choice?: VariantChoice;
+  /** Whether the model's memory may become the session's. */
+  readonly consume: boolean;
+}
+
+/**
+ * Reads the model that was asked for, or chooses one for this machine. The addon is loaded on the way.
+ *
+ * @param source a file's path or bytes, a model, or undefined for the models that come with the package
+ * @param folder of the models that come with the package
+ * @throws NeonsenseError `ERR_INVALID_ARGUMENT` for options that contradict each other; what `readManifest`,
+ *   `readModel`, `loadBinding` and `createSession` throw
+ */
+export async function pickModel(
+  source: string | Uint8Array | Model | undefined,
+  options: PickOptions,
+  folder: string = modelsFolder,
+): Promise<PickedModel> {
+  checkPickOptions(source, options);
+  if (source === undefined) return pickShipped(options, folder);
+  const given = isModel(source);
+  const reading = given ? source : readModel(checkSource(source));
+  // The addon is loaded while the file is read.
+  const [model, binding] = await Promise.all([reading, Promise.resolve().then(loadBinding)]);
+  if (options.precision === undefined) return { model, consume: !given };
+  const { quantize, choice } =
+    options.measure === true
+      ? await measurePrecision(model, options)
+      : choosePrecision(model.precision, thisDevice(binding));
+  return { model: quantize ? await quantized(model) : model, choice, consume: !given };
+}
+
+/**
+ * Chooses among the models that come with the package, by the manifest's rules or by measuring, without loading one
+ * for good.
+ *
+ * @throws NeonsenseError as {@link pickModel}
+ */
+export async function chooseShipped(
+  options: PickOptions = {},
+  device: () => Device = () => thisDevice(loadBinding()),
+  folder: string = modelsFolder,
+): Promise<{ readonly variant: Variant; readonly choice: VariantChoice }> {
+  const manifest = readManifest(folder);
+  const present = presentVariants(manifest, folder);
+  if (options.variant !== undefined && options.variant !== 'auto') {
+    const variant = variantNamed(manifest, present, options.variant);
+    return { variant, choice: { variant: variant.name, reason: 'it was asked for by name' } };
+  }
+  return options.measure === true
+    ? measureShipped(manifest, present, options, folder)
+    : chooseByRules(manifest, present, device());
+}
+
+async function pickShipped(options: PickOptions, folder: string): Promise<PickedModel> {
+  const { variant, choice } = await chooseShipped(options, undefined, folder);
+  const [model] = await Promise.all([
+    readModel(join(folder, variant.file)),
+    // Also for a variant that was asked for by name.
+    Promise.resolve().then(loadBinding),
+  ]);
+  return { model, choice, consume: true };
+}
+
+async function measureShipped(
+  manifest: Manifest,
+  present: readonly Variant[],
+  { threads }: PickOptions,
+  folder: string,
+): Promise<{ readonly variant: Variant; readonly choice: VariantChoice }> {
+  const candidates = measuredVariants(manifest, present).sort((a, b) => b.top1 - a.top1);
+  if (candidates.length === 0) return chooseByRules(manifest, present, { features: [], availableMemory: 0 });
+  // Not loaded by those who go by the rules.
+  const { chooseByMeasurement } = await import('./measureVariants.js');
+  const choice = await chooseByMeasurement(
+    candidates.map(({ name, file, sha256, sparse }) => ({
+      name,
+      identity: sha256,
+      sparse,
+      consume: true,
+      load: () => readModel(join(folder, file)),
+    })),
+    { threads, tolerance: manifest.measure.tolerance },
+  );
+  return { variant: candidates.find(({ name }) => name === choice.variant)!, choice };
+}
+
+/** For a model of one's own nobody knows what INT8 costs in accuracy, so it has to be faster by more than noise. */
+const OWN_TOLERANCE = 0.05;
+
+async function measurePrecision(
+  model: Model,
+  { threads }: PickOptions,
+): Promise<{ readonly quantize: boolean; readonly choice: VariantChoice }> {
+  const known = choosePrecision(model.precision, { features: [] });
+  if (model.precision !== 'fp32' && model.precision !== 'fp16') return known;
+  const { createHash } = await import('node:crypto');
+  const identity = createHash('sha256').update(encodeModel(model)).digest('hex');
+  const candidate = (name: string, load: () => Promise<Model>): MeasuredCandidate => {
+    return { name, identity, sparse: true, consume: false, load };
+  };
+  const { chooseByMeasurement } = await import('./measureVariants.js');
+  const choice = await chooseByMeasurement(
+    [candidate(model.precision, async () => model), candidate('int8-dynamic', () => quantized(model))],
+    { threads, tolerance: OWN_TOLERANCE },
+  );
+  return { quantize: choice.variant === 'int8-dynamic', choice };
+}
+
+async function quantized(model: Model): Promise<Model> {
+  const { quantizeDynamic } = await import('../compress/quantize/quantizeDynamic.js');
+  return quantizeDynamic(model, { scope: 'all' });
+}
+
+function checkPickOptions(source: unknown, { variant, precision, measure }: PickOptions): void {
+  if (variant !== undefined && source !== undefined) {
+    throw new NeonsenseError(
+      'ERR_INVALID_ARGUMENT',
+      '`options.variant` chooses among the models that come with neonsense, but a model was given: leave one out, or ' +
+        "use `precision: 'auto'`",
+    );
+  }
+  if (precision !== undefined && precision !== 'auto') throw invalidArgument('options.precision', "'auto'", precision);
+  if (measure !== undefined && typeof measure !== 'boolean') {
+    throw invalidArgument('options.measure', 'true or false', measure);
+  }
+  const named = variant !== undefined && variant !== 'auto';
+  if (named && precision !== undefined) {
+    throw invalidArgument('options.variant', "'auto', or no `options.precision`,", variant);
+  }
+  if (measure === true && (named || (source !== undefined && precision === undefined))) {
+    throw new NeonsenseError(
+      'ERR_INVALID_ARGUMENT',
+      "`options.measure` has nothing to choose between: it needs `variant: 'auto'`, or `precision: 'auto'` with a " +
+        'model of your own',
+    );
+  }
+}
+
+/** Whether a value is a model, by its shape. */
+export function isModel(source: unknown): source is Model {
+  return typeof source === 'object' && source !== null && 'layers' in source && 'architecture' in source;
+}
+
+function checkSource(source: unknown): string | Uint8Array {
+  if (source instanceof Uint8Array || (typeof source === 'string' && source !== '')) return source;
+  throw invalidArgument('source', "a model file's path or bytes, or a Model", source);
+}
