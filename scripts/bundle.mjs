@@ -112,17 +112,24 @@ async function asCommonJs(text) {
     platform: 'node',
     target: 'node20',
     define: { 'import.meta.url': 'ownUrl' },
+    // `import()` fails in CommonJS that was compiled without a way to load ES modules, as Jest and vm pools do it; it
+    // takes the ES modules of a package that has both, which older Nodes may not parse; and Node remembers a failure.
+    supported: { 'dynamic-import': false },
   });
-  const chunksRequired = code.replace(/\bimport\(("\.[^"]+")\)/g, 'Promise.resolve().then(() => require($1))');
-  return chunksRequired.includes('ownUrl')
-    ? `const ownUrl = require('node:url').pathToFileURL(__filename).href;\n${chunksRequired}`
-    : chunksRequired;
+  return code.includes('ownUrl') ? `const ownUrl = require('node:url').pathToFileURL(__filename).href;\n${code}` : code;
 }
 
-/** A bundled CommonJS package asks for Node's modules by `require`, which an ES module does not have by itself. */
+/**
+ * A bundled CommonJS package asks for Node's modules by `require`, which an ES module does not have by itself; and what
+ * stays outside is required in the programs as in the library.
+ */
 function withRequire(text) {
-  if (!text.includes('Dynamic require of')) return text;
-  const [, shebang, rest] = /^(#!.*\n)?([^]*)$/.exec(text);
+  const required = text.replace(
+    /\bimport\("sharp"\)/g,
+    'Promise.resolve().then(() => ({ default: require("sharp") }))',
+  );
+  if (required === text && !text.includes('Dynamic require of')) return text;
+  const [, shebang, rest] = /^(#!.*\n)?([^]*)$/.exec(required);
   return `${shebang ?? ''}import { createRequire as makeRequire } from 'node:module';
 const require = makeRequire(import.meta.url);
 ${rest}`;
