@@ -89,7 +89,7 @@ install_packages() {
     manifests+=(package-lock.json)
     command=ci
   fi
-  hash=$(node scripts/hash-tree.mjs "${manifests[@]}")
+  hash=$(node scripts/setup/hash-tree.mjs "${manifests[@]}")
   hash="$hash $(node -p '[process.platform, process.arch, process.versions.modules].join(" ")')"
   is_made "$stamp" "$hash" node_modules/.package-lock.json && return
   step 'installing npm packages'
@@ -101,7 +101,7 @@ install_packages() {
 build_native() {
   local hash stamp=build/.neonsense-native addon=build/Release/neonsense.node
   local inputs=(native CMakeLists.txt third_party/manifest.json third_party/xnnpack.cmake package.json)
-  hash=$(node scripts/hash-tree.mjs "${inputs[@]}")
+  hash=$(node scripts/setup/hash-tree.mjs "${inputs[@]}")
   hash="$hash $(uname -m) $(c++ --version | head -n 1) $root"
   is_made "$stamp" "$hash" "$addon" && return
   # A CMake cache is bound to the folder it was made in; after a move or a copy it only stands in the way.
@@ -124,7 +124,7 @@ build_typescript() {
   local hash stamp=build/.neonsense-dist
   # The published package comes with dist and without its sources.
   [ -d lib ] || return 0
-  hash="$(node scripts/hash-tree.mjs lib tsconfig.json scripts/bundle.mjs package.json)"
+  hash="$(node scripts/setup/hash-tree.mjs lib tsconfig.json scripts/build/bundle.mjs package.json)"
   is_made "$stamp" "$hash" dist/index.js dist/cli/main.js && return
   step 'compiling TypeScript'
   logged '' npm run build:ts
@@ -134,7 +134,7 @@ build_typescript() {
 
 check_node
 install_tools
-logged "The lines above name what was tried and what to do." node scripts/vendor.mjs
+logged "The lines above name what was tried and what to do." node scripts/setup/vendor.mjs
 install_packages
 build_native
 build_typescript

@@ -1,8 +1,8 @@
-# XNNPACK and what it needs, from the sources that scripts/vendor.mjs put into third_party/src.
+# XNNPACK and what it needs, from the sources that scripts/setup/vendor.mjs put into third_party/src.
 set(NEONSENSE_SOURCES ${CMAKE_CURRENT_LIST_DIR}/src)
 foreach(name XNNPACK cpuinfo pthreadpool FP16 FXdiv)
   if(NOT EXISTS ${NEONSENSE_SOURCES}/${name}/CMakeLists.txt)
-    message(FATAL_ERROR "third_party/src/${name} is missing: run `node scripts/vendor.mjs` first")
+    message(FATAL_ERROR "third_party/src/${name} is missing: run `node scripts/setup/vendor.mjs` first")
   endif()
 endforeach()
 

@@ -8,7 +8,7 @@
 
 namespace neonsense::engine::test {
 
-// A plan read from a file that scripts/bench-overhead.mjs wrote, with the bytes it points to.
+// A plan read from a file that scripts/measure/overhead.mjs wrote, with the bytes it points to.
 struct PlanFile {
   std::vector<char> bytes;
   Plan plan;

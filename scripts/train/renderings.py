@@ -26,7 +26,7 @@ from confidence import fit_temperature
 from data import LABELS, Pictures
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure" / "peers"))
 from pytorch import read_model
 
 # Pixels a side of a catalogue's pictures, and what they are averaged down to before they are enlarged.

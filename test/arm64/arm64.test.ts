@@ -1,6 +1,6 @@
 // The real arm64 addon in real arm64 Node under qemu-user, on the CPUs people have. Needs the cross build:
 //
-//   node scripts/cross/build.mjs linux-arm64 && NEONSENSE_ARM64=1 npx vitest run test/arm64
+//   node scripts/build/cross/build.mjs linux-arm64 && NEONSENSE_ARM64=1 npx vitest run test/arm64
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -24,7 +24,7 @@ const cpus = [
 ];
 
 async function arm64(cpu: string, ...args: string[]): Promise<string> {
-  const child = spawn(process.execPath, [join(root, 'scripts/run-arm64.mjs'), '--cpu', cpu, '--', ...args], {
+  const child = spawn(process.execPath, [join(root, 'scripts/proof/run-arm64.mjs'), '--cpu', cpu, '--', ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

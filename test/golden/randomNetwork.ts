@@ -39,7 +39,7 @@ function streamSeed(text: string): number {
 }
 
 /**
- * `count` float32 numbers in `offset` +- `scale` / 2, the same bits as scripts/goldens/generator.py makes: mulberry32,
+ * `count` float32 numbers in `offset` +- `scale` / 2, the same bits as scripts/proof/goldens/generator.py makes: mulberry32,
  * of whose outputs the upper 24 bits count, then one float32 product and one float32 sum.
  */
 function uniform(seedText: string, count: number, scale: number, offset: number): Float32Array {

@@ -20,7 +20,7 @@ const golden = JSON.parse(readFileSync(new URL('../golden/preprocess.json', impo
   cases: GoldenCase[];
 };
 
-/** The generator of scripts/goldens/preprocess.py. */
+/** The generator of scripts/proof/goldens/preprocess.py. */
 function randomBytes(seed: number, count: number): Uint8Array {
   const bytes = new Uint8Array(count);
   let state = seed;

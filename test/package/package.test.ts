@@ -129,7 +129,7 @@ describe.skipIf(!canPack)('the package (skipped without dist/ and the addon)', {
   });
 
   it('installs offline and in odd folders, and works from ES modules, CommonJS and TypeScript', async () => {
-    const smoke = join(root, 'scripts/smoke/smoke.mjs');
+    const smoke = join(root, 'scripts/proof/smoke/smoke.mjs');
     const { stdout } = await promisify(execFile)(process.execPath, [smoke, '--tarball', packed.tarball]).catch(
       (error: { stdout: string; stderr: string }) => error,
     );

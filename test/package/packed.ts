@@ -26,7 +26,7 @@ export async function pack(): Promise<Packed> {
   const folder = mkdtempSync(join(tmpdir(), 'neonsense-package-'));
   chmodSync(folder, 0o755);
   mkdirSync(join(folder, 'home'));
-  const script = join(root, 'scripts/smoke/pack.mjs');
+  const script = join(root, 'scripts/proof/smoke/pack.mjs');
   const { packProject } = (await import(script)) as {
     packProject(into: string, options: { build: boolean }): Omit<Packed, 'folder' | 'remove'>;
   };

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
-import { targets } from '../../scripts/cross/targets.mjs';
+import { targets } from '../../scripts/build/cross/targets.mjs';
 
 const folder = resolve(import.meta.dirname, '../../.github/workflows');
 const workflows = readdirSync(folder).map((name): [string, string] => [name, readFileSync(join(folder, name), 'utf8')]);
@@ -64,7 +64,7 @@ test('nothing is published that was not built, checked, run and tried as a depen
   expect(job(release, 'smoke')).toMatch(/^ {4}needs: publish$/m);
   const steps = job(release, 'package');
   const order = [
-    'scripts/prebuild/release.mjs',
+    'scripts/build/prebuild/release.mjs',
     'name-repository.mjs',
     'npm pack',
     'smoke.mjs --all --tarball',

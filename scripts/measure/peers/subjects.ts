@@ -1,0 +1,157 @@
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { trialRunner } from '../../../lib/bench/runTrial.js';
+import { findPeer, type Peer, prepareSubjects, type Subject } from '../../../lib/bench/subjects.js';
+import { NeonsenseError } from '../../../lib/errors.js';
+import { toOnnx } from '../../../lib/model/export/onnx.js';
+import { readModel } from '../../../lib/model/files.js';
+import { inspectModel } from '../../../lib/model/inspect.js';
+import type { Model } from '../../../lib/model/model.js';
+import { packageRoot } from '../../../lib/packageRoot.js';
+import { pythonTrials, runPython } from './python.js';
+
+const here = join(packageRoot, 'scripts', 'measure', 'peers');
+const bundles = join(packageRoot, 'build-peers');
+export const pytorchProgram = join(here, 'pytorch.py');
+
+/** A model with at least this share of zeros is also measured with the engine's sparse kernels. */
+const SPARSE_FROM = 0.25;
+
+/** What is measured, and what could not be. */
+export interface Lineup {
+  readonly subjects: readonly Subject[];
+  /** Versions of the peers found, by name. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** A line for each peer that is left out: why, and what would bring it in. */
+  readonly missing: readonly string[];
+}
+
+export interface LineupOptions {
+  /** Folder of our models. */
+  readonly models: string;
+  /** The float32 model whose weights the peers get. */
+  readonly float: string;
+  /** Folder whose node_modules has the JavaScript peers. */
+  readonly modules: string;
+  readonly onnxPython: string;
+  readonly torchPython: string;
+  /** Raw uint8 pictures for onnxruntime's static quantization. */
+  readonly calibrate: string | undefined;
+  /** Where files made for the peers go. */
+  readonly folder: string;
+}
+
+/** Every engine and precision; onnxruntime-node on the float weights first where it is found, then ours. */
+export async function lineup(options: LineupOptions): Promise<Lineup> {
+  const float = await readModel(options.float);
+  if (float.precision !== 'fp32') {
+    const received = `${options.float} is ${float.precision}`;
+    throw new NeonsenseError('ERR_UNSUPPORTED', `--float: expected a float32 model but ${received}`);
+  }
+  const versions: Record<string, string> = {};
+  const missing: string[] = [];
+  const found = (name: string): Peer | undefined => {
+    const peer = findPeer(name, options.modules);
+    if (peer === undefined) missing.push(`${name}: run \`npm install ${name}\` in the folder named with --modules`);
+    else versions[name] = peer.version;
+    return peer;
+  };
+  /** A peer on the float model's weights: rows of one model name have their logits compared. */
+  const peerSubject = (engine: string, precision: string, file: string, rest: Partial<Subject>): Subject => ({
+    engine,
+    model: basename(options.float),
+    precision,
+    file,
+    fileBytes: statSync(file).size,
+    fp16: false,
+    sparse: false,
+    size: float.preprocessing.size,
+    ...rest,
+  });
+
+  const onnx = join(options.folder, 'fp32.onnx');
+  writeFileSync(onnx, toOnnx(float));
+  const peers: Subject[] = [];
+  const node = found('onnxruntime-node');
+  if (node !== undefined) {
+    const { module } = node;
+    peers.push(peerSubject('onnxruntime-node', 'fp32', onnx, { module }));
+    const quantized = await quantizeOnnx(onnx, float, options);
+    missing.push(...quantized.missing);
+    for (const { precision, file } of quantized.files) {
+      peers.push(peerSubject('onnxruntime-node', precision, file, { module }));
+    }
+  }
+  const web = found('onnxruntime-web');
+  if (web !== undefined) {
+    const run = trialRunner(join(bundles, 'onnxruntimeWeb.mjs'));
+    peers.push(peerSubject('onnxruntime-web', 'fp32', onnx, { module: web.module, run }));
+  }
+  const core = found('@tensorflow/tfjs-core');
+  const wasm = found('@tensorflow/tfjs-backend-wasm');
+  if (core !== undefined && wasm !== undefined) {
+    const run = trialRunner(join(bundles, 'tfjsWasm.mjs'));
+    peers.push(peerSubject('tfjs-backend-wasm', 'fp32', options.float, { module: wasm.module, run }));
+  }
+  try {
+    Object.assign(versions, await runPython(options.torchPython, [pytorchProgram, 'versions']));
+    for (const variant of ['eager', 'torchscript', 'quantize-dynamic']) {
+      const run = pythonTrials(options.torchPython, [pytorchProgram, 'trial', variant]);
+      peers.push(peerSubject('pytorch', variant, options.float, { run }));
+    }
+  } catch (error) {
+    missing.push(
+      `pytorch (${messageOf(error)}): run \`pip install torch torchvision numpy\`, name that Python with --torch-python`,
+    );
+  }
+
+  const own = await ownSubjects(options);
+  const first = peers.filter(({ engine, precision }) => engine === 'onnxruntime-node' && precision === 'fp32');
+  return { subjects: [...first, ...own, ...peers.filter((peer) => !first.includes(peer))], versions, missing };
+}
+
+/** Our models: the float one first, the others by name, pruned float ones with the sparse kernels too. */
+async function ownSubjects({ models, float, folder }: LineupOptions): Promise<Subject[]> {
+  const others = readdirSync(models)
+    .filter((name) => name.endsWith('.safetensors') && name !== basename(float))
+    .sort()
+    .map((name) => join(models, name));
+  const subjects: Subject[] = [];
+  for (const file of [float, ...others]) {
+    const [subject] = await prepareSubjects([file], { folder });
+    subjects.push(subject!);
+    const { precision, sparsity } = inspectModel(await readModel(file));
+    if (precision === 'fp32' && sparsity >= SPARSE_FROM) {
+      subjects.push({ ...subject!, precision: 'fp32-sparse', sparse: true });
+    }
+  }
+  return subjects;
+}
+
+/** onnxruntime's own INT8 models, made by its Python tools, as they come and with what keeps their accuracy. */
+async function quantizeOnnx(
+  onnx: string,
+  float: Model,
+  { onnxPython, calibrate, folder }: LineupOptions,
+): Promise<{ files: { precision: string; file: string }[]; missing: string[] }> {
+  const missing: string[] = [];
+  const [width] = float.preprocessing.reduce;
+  const program = join(here, 'quantize_onnx.py');
+  const pictures = calibrate === undefined ? [] : ['--pictures', calibrate, '--side', String(width)];
+  if (calibrate === undefined) missing.push('onnxruntime-node int8-static: name pictures with --calibrate TRAIN.bin');
+  try {
+    await runPython(onnxPython, [program, onnx, folder, ...pictures]);
+  } catch (error) {
+    missing.push(
+      `onnxruntime-node int8 (${messageOf(error)}): run \`pip install onnxruntime onnx sympy numpy\` and name that ` +
+        'Python with --onnx-python',
+    );
+    return { files: [], missing };
+  }
+  const made = ['dynamic', 'dynamic-keep', ...(calibrate === undefined ? [] : ['static', 'static-keep'])];
+  return { files: made.map((name) => ({ precision: `int8-${name}`, file: join(folder, `${name}.onnx`) })), missing };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
