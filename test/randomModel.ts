@@ -2,16 +2,12 @@ import type { Architecture } from '../lib/model/architecture.js';
 import { BLOCK_TEMPLATES, layerSpecs } from '../lib/model/architecture.js';
 import type { Layer, Model } from '../lib/model/model.js';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../lib/model/model.js';
+import { seededRandom } from '../lib/numbers/random.js';
 
-/** Small integers of a fixed seed, as floats in [-1, 1): mulberry32. */
+/** Floats in [-1, 1) of a fixed seed. */
 export function randomFloats(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
-  };
+  const random = seededRandom(seed);
+  return () => 2 * random() - 1;
 }
 
 /** A narrow MobileNetV3-Small with unremarkable random weights, batch norms unfolded: quick to pack and run. */

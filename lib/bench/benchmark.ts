@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NeonsenseError } from '../errors.js';
+import { compareLogits } from '../numbers/compareLogits.js';
+import { median } from '../numbers/quantile.js';
 import type { Environment } from './environment.js';
 import { type Profile, profileOf } from './profile.js';
 import { type RunTrial, runTrial } from './runTrial.js';
-import { bootstrapRatio, median, type RatioInterval, summarize } from './statistics.js';
+import { bootstrapRatio, type RatioInterval, summarize } from './statistics.js';
 import type { Subject } from './subjects.js';
 import type { TrialResult, TrialSpec } from './trialSpec.js';
 
@@ -212,7 +214,7 @@ function rowsOf(combinations: readonly Combination[], bareBytes: number, environ
     const samplesMs = results.flatMap((result) => result.samplesMs);
     const summary = summarize(samplesMs);
     const reference = measured.find((other) => other.threads === threads && other.batch === batch)!;
-    const logitsDifference = subject.engine === 'neonsense' ? undefined : compareLogits(combination, measured);
+    const logitsDifference = subject.engine === 'neonsense' ? undefined : differenceFromOurs(combination, measured);
     return {
       engine: subject.engine,
       model: subject.model,
@@ -246,7 +248,7 @@ function compare(combination: Combination, reference: Combination): Comparison {
 }
 
 /** Against our row on the same weights, in float where there is one. */
-function compareLogits(peer: Combination, measured: readonly Combination[]): LogitsDifference | undefined {
+function differenceFromOurs(peer: Combination, measured: readonly Combination[]): LogitsDifference | undefined {
   const own = measured.filter(
     ({ subject, batch }) =>
       subject.engine === 'neonsense' && subject.model === peer.subject.model && batch === peer.batch,
@@ -256,12 +258,12 @@ function compareLogits(peer: Combination, measured: readonly Combination[]): Log
   if (logits === undefined || theirs === undefined || logits.length === 0 || logits.length !== theirs.length) {
     return undefined;
   }
-  const highest = (values: readonly number[]): number => values.indexOf(Math.max(...values));
-  return {
-    maxAbs: Math.max(...logits.map((value, index) => Math.abs(value - theirs[index]!))),
-    range: Math.max(...logits) - Math.min(...logits),
-    sameTop1: highest(logits) === highest(theirs),
-  };
+  const { largest, range, agreement } = compareLogits(
+    Float32Array.from(logits),
+    Float32Array.from(theirs),
+    logits.length,
+  );
+  return { maxAbs: largest, range, sameTop1: agreement === 1 };
 }
 
 /** Names a row in a sentence. */

@@ -1,3 +1,6 @@
+import { median, quantile } from '../numbers/quantile.js';
+import { seededRandom } from '../numbers/random.js';
+
 /** What a row says of its samples; times in milliseconds. */
 export interface Summary {
   readonly median: number;
@@ -6,24 +9,6 @@ export interface Summary {
   readonly min: number;
   /** Of the sample (n - 1), 0 for a single one. */
   readonly stddev: number;
-}
-
-/**
- * The value below which a `fraction` of the samples lies, interpolated between neighbours (type 7 of Hyndman and Fan
- * 1996, the default of R and NumPy).
- * @param sorted ascending, not empty
- */
-export function quantile(sorted: ArrayLike<number>, fraction: number): number {
-  const position = (sorted.length - 1) * fraction;
-  const below = Math.floor(position);
-  const low = sorted[below]!;
-  const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
-  return low + (high - low) * (position - below);
-}
-
-/** The median of unsorted samples, NaN of none. */
-export function median(samples: readonly number[]): number {
-  return samples.length === 0 ? Number.NaN : quantile(Float64Array.from(samples).sort(), 0.5);
 }
 
 /** @param samples not empty, in any order */
@@ -65,7 +50,7 @@ export function bootstrapRatio(
   options: { readonly confidence?: number; readonly seed?: number } = {},
 ): RatioInterval {
   const tail = (1 - (options.confidence ?? 0.95)) / 2;
-  const random = mulberry32(options.seed ?? 1);
+  const random = seededRandom(options.seed ?? 1);
   const pairs: [readonly number[], readonly number[]][] = [];
   a.forEach((samples, trial) => {
     const partner = b[trial];
@@ -91,15 +76,4 @@ export function bootstrapRatio(
   const low = quantile(ratios, tail);
   const high = quantile(ratios, 1 - tail);
   return { ratio, low, high, significant: low > 1 || high < 1 };
-}
-
-/** A small generator of uniform numbers in [0, 1) (Tommy Ettinger's mulberry32): the same for the same seed. */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

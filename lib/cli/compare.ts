@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { LogitComparison } from '../compress/report/compare.js';
 import { NeonsenseError, throwIfAborted } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { preprocess } from '../image/preprocess.js';
 import { compareModels, type ModelComparison } from '../measure/compress.js';
 import { readModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
+import type { LogitComparison } from '../numbers/compareLogits.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
 import { alignColumns } from './text.js';

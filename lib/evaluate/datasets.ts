@@ -3,6 +3,7 @@ import { extname, join } from 'node:path';
 import { describe, invalidArgument, NeonsenseError } from '../errors.js';
 import { type DecodedImage, decodeImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
+import { spreadEvenly } from '../numbers/spread.js';
 import { CIFAR_SIDE, CIFAR100_FINE_LABELS, CIFAR100_RECORD_BYTES, interleavePlanes } from './cifar.js';
 
 /** One labelled picture of a data set. */
@@ -120,12 +121,6 @@ async function defaultLabelsFile(path: string): Promise<string | undefined> {
   return (await stat(candidate).catch(() => undefined))?.isFile() ? candidate : undefined;
 }
 
-/** `limit` positions spread evenly over `[0, size)`, or all of them. */
-function* chosen(size: number, limit: number | undefined): Generator<number> {
-  const count = Math.min(size, limit ?? size);
-  for (let i = 0; i < count; i += 1) yield Math.floor((i * size) / count);
-}
-
 function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 100).join(', ');
   return names.length > 100 ? `${shown}, ... (${names.length} in all)` : shown;
@@ -176,7 +171,7 @@ async function openFolders(path: string, folders: string[], options: DatasetOpti
     unreadable,
     async *images() {
       unreadable.splice(0, unreadable.length, ...unlisted);
-      const order = chosen(files.length, limit);
+      const order = spreadEvenly(files.length, limit);
       const ahead: { index: number; picture: Promise<DecodedImage | Error> }[] = [];
       const fill = (): void => {
         while (ahead.length < DECODE_AHEAD) {
@@ -236,7 +231,7 @@ async function openRaw(
     leftOut: 0,
     unreadable: [],
     async *images() {
-      for await (const { index, record } of records(path, 3 * side * side, chosen(count, limit))) {
+      for await (const { index, record } of records(path, 3 * side * side, spreadEvenly(count, limit))) {
         yield {
           index,
           pixels: { data: record.slice(), width: side, height: side, channels: 3 },
@@ -264,7 +259,7 @@ async function openCifar(
   }
   const total = bytes / CIFAR100_RECORD_BYTES;
   const positions: number[] = [];
-  for await (const { index, record } of records(path, CIFAR100_RECORD_BYTES, chosen(total, undefined))) {
+  for await (const { index, record } of records(path, CIFAR100_RECORD_BYTES, spreadEvenly(total))) {
     const fine = record[1]!;
     if (fine >= CIFAR100_FINE_LABELS.length) {
       throw new NeonsenseError(
@@ -278,7 +273,7 @@ async function openCifar(
   if (positions.length === 0) {
     throw new NeonsenseError('ERR_DATASET', `None of the ${total} records of ${path} belongs to the model's labels`);
   }
-  const order = [...chosen(positions.length, limit)].map((at) => positions[at]!);
+  const order = [...spreadEvenly(positions.length, limit)].map((at) => positions[at]!);
   return {
     path,
     format: 'cifar-100',

@@ -1,3 +1,5 @@
+import { indexOfLargest } from '../numbers/largest.js';
+
 /** Bins of the expected calibration error, as in Guo et al. 2017, "On Calibration of Modern Neural Networks". */
 export const CALIBRATION_BINS = 15;
 
@@ -42,25 +44,12 @@ export function rankOf(logits: ArrayLike<number>, label: number): number {
   return rank;
 }
 
-/** Index of the highest logit, the first of equals; 0 when none is a number. */
-export function argmax(logits: ArrayLike<number>): number {
-  let best = 0;
-  let highest = Number.NEGATIVE_INFINITY;
-  for (let c = 0; c < logits.length; c += 1) {
-    if (logits[c]! > highest) {
-      highest = logits[c]!;
-      best = c;
-    }
-  }
-  return best;
-}
-
 /**
  * The highest probability of `softmax(logits / temperature)`, `exp(max) / sum exp`, computed against the maximum so that
  * it can't overflow.
  */
 export function confidenceOf(logits: ArrayLike<number>, temperature = 1): number {
-  const highest = logits[argmax(logits)]!;
+  const highest = logits[indexOfLargest(logits)]!;
   let sum = 0;
   for (let c = 0; c < logits.length; c += 1) sum += Math.exp((logits[c]! - highest) / temperature);
   return 1 / sum;
@@ -94,7 +83,7 @@ export class MetricsAccumulator {
    * @returns index of the predicted class
    */
   add(logits: ArrayLike<number>, label: number): number {
-    const predicted = argmax(logits);
+    const predicted = indexOfLargest(logits);
     const rank = rankOf(logits, label);
     const correct = rank === 0;
     this.#images += 1;

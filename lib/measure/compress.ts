@@ -5,7 +5,6 @@ import {
   runStages,
   type StageOutcome,
 } from '../compress/pipeline.js';
-import { compareLogits, type LogitComparison } from '../compress/report/compare.js';
 import { checkGoals, type Goals, type GoalValues, parseGoals } from '../compress/report/goals.js';
 import { layerStatistics } from '../compress/report/layerStatistics.js';
 import type { CompressReport, MeasuredStage } from '../compress/report/report.js';
@@ -13,6 +12,8 @@ import { invalidArgument, throwIfAborted } from '../errors.js';
 import { encodeModel } from '../model/files.js';
 import { inspectModel } from '../model/inspect.js';
 import type { Model } from '../model/model.js';
+import { compareLogits, type LogitComparison } from '../numbers/compareLogits.js';
+import { median } from '../numbers/quantile.js';
 import { createSession, type Session } from '../runtime/session.js';
 import { checkCompressOptions } from './compressOptions.js';
 
@@ -220,12 +221,6 @@ async function measureLatency(
   } finally {
     await Promise.all(sessions.map((session) => session.dispose()));
   }
-}
-
-function median(samples: readonly number[]): number {
-  const sorted = Float64Array.from(samples).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Options of {@link compareModels}. */

@@ -1,3 +1,5 @@
+import { roundHalfEven } from './round.js';
+
 /**
  * IEEE 754 half precision to single, exactly, subnormals, infinities and NaN included.
  *
@@ -23,4 +25,34 @@ export function halfToFloat(bits: Uint16Array): Float32Array {
     }
   }
   return values;
+}
+
+/**
+ * Single precision to IEEE 754 half, rounding to nearest, ties to even: what NumPy's `astype(float16)` and every CPU's
+ * conversion instruction do. Values of 65520 and more become infinity; NaN stays NaN.
+ *
+ * @param values any length
+ * @returns raw half-precision bits, as many
+ */
+export function floatToHalf(values: Float32Array): Uint16Array {
+  const view = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = new Uint16Array(values.length);
+  for (let i = 0; i < values.length; i += 1) {
+    const single = view[i]!;
+    const sign = (single >>> 16) & 0x8000;
+    const magnitude = single & 0x7fffffff;
+    if (magnitude > 0x7f800000) {
+      bits[i] = sign | 0x7e00;
+    } else if (magnitude >= 0x477ff000) {
+      bits[i] = sign | 0x7c00;
+    } else if (magnitude >= 0x38800000) {
+      // Normal: drop 13 bits, adding just under half of the last place and the tie-breaking bit.
+      const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+      bits[i] = sign | ((rounded - 0x38000000) >>> 13);
+    } else {
+      // Halves below 2^-14 are multiples of 2^-24; the scaling is exact, so one rounding to even is all there is.
+      bits[i] = sign | roundHalfEven(Math.abs(values[i]!) * 2 ** 24);
+    }
+  }
+  return bits;
 }

@@ -22,10 +22,3 @@ export function softmax(logits: Float32Array, temperature = 1): Float64Array {
   }
   return probabilities.map((probability) => probability / sum);
 }
-
-/** Indices of the `count` largest values, largest first; of equal ones the lower index first. */
-export function largestIndices(values: ArrayLike<number>, count: number): number[] {
-  return Array.from(values, (_, index) => index)
-    .sort((a, b) => (values[b] as number) - (values[a] as number) || a - b)
-    .slice(0, count);
-}

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { writeFileAtomically } from '../files/writeFile.js';
 import type { Model } from '../model/model.js';
+import { median } from '../numbers/quantile.js';
 import { packageRoot } from '../packageRoot.js';
 import { bindingFile, loadBinding } from '../runtime/load/load.js';
 import { createSession, type Session } from '../runtime/session.js';
@@ -108,12 +109,6 @@ async function measureCandidates(
   } finally {
     await Promise.all(sessions.map((session) => session.dispose()));
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 async function thisMachine(): Promise<readonly unknown[]> {

@@ -5,6 +5,7 @@ import type { Pixels } from '../image/pixels.js';
 import { preprocess } from '../image/preprocess.js';
 import { readModel } from '../model/files.js';
 import type { Model, Precision } from '../model/model.js';
+import { compareLogits } from '../numbers/compareLogits.js';
 import { createSession, type SessionOptions } from '../runtime/session.js';
 import { presentVariants } from './chooseVariant.js';
 import type { Manifest } from './manifest.js';
@@ -103,8 +104,9 @@ export async function selfTest(
     const tolerance = TOLERANCES[precision];
     try {
       const logits = await selfTestLogits(await load(), { threads: 1, ...options });
-      const difference = largestDifference(logits, recorded.logits);
-      const right = difference <= tolerance && largestAt(logits) === largestAt(recorded.logits);
+      const expected = Float32Array.from(recorded.logits);
+      const { relative: difference, agreement } = compareLogits(expected, logits, expected.length);
+      const right = difference <= tolerance && agreement === 1;
       results.push({ precision, state: right ? 'passed' : 'failed', what, difference, tolerance });
     } catch (error) {
       results.push({
@@ -140,15 +142,4 @@ export async function selfTest(
     skip('int8-static', 'no model of this kind comes with the package');
   }
   return results;
-}
-
-/** As a share of the reference's range; Infinity where the two differ in length or a number is not finite. */
-function largestDifference(logits: Float32Array, reference: readonly number[]): number {
-  if (logits.length !== reference.length || !logits.every(Number.isFinite)) return Number.POSITIVE_INFINITY;
-  const range = Math.max(...reference) - Math.min(...reference);
-  return Math.max(...reference.map((value, i) => Math.abs(value - logits[i]!))) / range;
-}
-
-function largestAt(values: ArrayLike<number>): number {
-  return Array.from(values).reduce((best, value, i) => (value > values[best]! ? i : best), 0);
 }

@@ -6,10 +6,10 @@ import type { Environment } from '../../lib/bench/environment.js';
 import { shortNames } from '../../lib/bench/names.js';
 import { type BenchFormat, formatRows } from '../../lib/bench/output.js';
 import type { RunTrial } from '../../lib/bench/runTrial.js';
-import { mulberry32 } from '../../lib/bench/statistics.js';
 import type { Subject } from '../../lib/bench/subjects.js';
 import type { TrialSpec } from '../../lib/bench/trialSpec.js';
 import { NeonsenseError } from '../../lib/errors.js';
+import { seededRandom } from '../../lib/numbers/random.js';
 
 const environment: Environment = {
   date: '2026-01-02T03:04:05.000Z',
@@ -43,7 +43,7 @@ function subject(model: string, precision: string, engine: Subject['engine'] = '
 /** A machine where int8 takes half the time of fp32, a peer 1.5 times, and every trial 100 MB above Node's 40. */
 function fakeMachine(noise = 0.02) {
   const specs: TrialSpec[] = [];
-  const random = mulberry32(3);
+  const random = seededRandom(3);
   const run: RunTrial = (spec) => {
     specs.push(spec);
     const nothing = { initMs: 0, firstMs: 0, samplesMs: [], logits: [] };

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bootstrapRatio, median, mulberry32, quantile, summarize } from '../../lib/bench/statistics.js';
+import { bootstrapRatio, summarize } from '../../lib/bench/statistics.js';
+import { median, quantile } from '../../lib/numbers/quantile.js';
+import { seededRandom } from '../../lib/numbers/random.js';
 
 describe('summarize', () => {
   it('gives the figures worked out by hand, in whatever order the samples come', () => {
@@ -37,7 +39,7 @@ describe('summarize', () => {
 });
 
 describe('bootstrapRatio', () => {
-  const random = mulberry32(7);
+  const random = seededRandom(7);
   const trials = (mean: number, spread: number, count = 5, runs = 40): number[][] =>
     Array.from({ length: count }, () => Array.from({ length: runs }, () => mean * (1 + spread * (random() - 0.5))));
 

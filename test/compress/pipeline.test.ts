@@ -4,7 +4,6 @@ import { type CompressStage, checkStages, runStages } from '../../lib/compress/p
 import { prune } from '../../lib/compress/prune/prune.js';
 import { quantizeDynamic, tinyLayers } from '../../lib/compress/quantize/quantizeDynamic.js';
 import { sensitiveLayers } from '../../lib/compress/quantize/quantizeStatic.js';
-import { compareLogits } from '../../lib/compress/report/compare.js';
 import { checkGoals, parseGoals } from '../../lib/compress/report/goals.js';
 import { layerStatistics } from '../../lib/compress/report/layerStatistics.js';
 import { reportJson, reportMarkdown } from '../../lib/compress/report/report.js';
@@ -285,20 +284,6 @@ describe('goals', () => {
 });
 
 describe('comparing models', () => {
-  it('measures the largest and the mean difference, and agreement', () => {
-    const first = Float32Array.of(1, 2, 3, 4, -4, 0);
-    const second = Float32Array.of(1, 2, 3.5, 0, -4, 1);
-    expect(compareLogits(first, second, 3)).toEqual({
-      images: 2,
-      largest: 4,
-      mean: 5.5 / 6,
-      range: 8,
-      relative: 0.5,
-      agreement: 0.5,
-    });
-    expect(compareLogits(first, Float32Array.of(1, 2, 3, 4, -4, Number.NaN), 3).relative).toBe(Infinity);
-  });
-
   it('finds a model equal to itself, alone and in a batch, and a compressed one close', async () => {
     const same = await compareModels(model, model);
     expect(same.models).toMatchObject({ images: 16, largest: 0, relative: 0, agreement: 1 });

@@ -3,14 +3,15 @@ import { NeonsenseError } from '../../lib/errors.js';
 import { layerSpecs } from '../../lib/model/architecture.js';
 import { foldLayer, foldModel } from '../../lib/model/foldBatchNorm.js';
 import type { Layer } from '../../lib/model/model.js';
-import { generator, randomModel } from './randomModel.js';
+import { seededRandom } from '../../lib/numbers/random.js';
+import { randomModel } from './randomModel.js';
 
 describe('foldModel', () => {
   const model = randomModel({ sparsity: 0.4, seed: 5 });
   const folded = foldModel(model);
 
   it('leaves the output of every layer as it was', () => {
-    const random = generator(7);
+    const random = seededRandom(7);
     for (const { name, shape } of layerSpecs(model.architecture)) {
       const before = model.layers.get(name)!;
       const after = folded.layers.get(name)!;

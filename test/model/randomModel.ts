@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Architecture, LayerSpec } from '../../lib/model/architecture.js';
 import { layerSpecs } from '../../lib/model/architecture.js';
 import type { Layer, Model, Weights } from '../../lib/model/model.js';
+import { seededRandom } from '../../lib/numbers/random.js';
 
 /** Input, kernel, expanded, output, SE, activation, stride: torchvision's tables, written out again from the paper. */
 const SMALL = `
@@ -65,17 +66,6 @@ export function torchvisionArchitecture(
   return { name, stem: blocks[0]!.input, blocks, last: 6 * output, hidden, classes };
 }
 
-/** A small deterministic generator (mulberry32); numbers in [0, 1). */
-export function generator(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export interface RandomOptions {
   readonly architecture?: Architecture;
   readonly seed?: number;
@@ -90,7 +80,7 @@ export interface RandomOptions {
 export function randomModel(options: RandomOptions = {}): Model {
   const { architecture = torchvisionArchitecture('mobilenet_v3_small', { width: 0.25, classes: 4 }) } = options;
   const { seed = 1, sparsity = 0, weightType = () => 'f32', folded = false } = options;
-  const random = generator(seed);
+  const random = seededRandom(seed);
   const layers = new Map<string, Layer>();
   for (const spec of layerSpecs(architecture)) {
     const floats = (length: number, low: number, high: number): Float32Array =>

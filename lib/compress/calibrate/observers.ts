@@ -1,5 +1,5 @@
 import type { Quantization } from '../../model/model.js';
-import { nearbyint } from '../quantize/quantizeWeights.js';
+import { roundHalfEven } from '../../numbers/round.js';
 
 /** Bins on each side of zero. */
 const HALF = 2048;
@@ -182,6 +182,6 @@ export function quantizationOf(range: Range, type: 'qs8' | 'qu8'): Quantization 
   // A value that is always zero, or as good as, still needs a scale that keeps the ratios to its neighbours' sane.
   const scale = Math.max(Math.fround(width / 255), SMALLEST_SCALE);
   const lowest = type === 'qs8' ? -128 : 0;
-  const zeroPoint = Math.min(lowest + 255, Math.max(lowest, lowest + nearbyint(-range.min / scale)));
+  const zeroPoint = Math.min(lowest + 255, Math.max(lowest, lowest + roundHalfEven(-range.min / scale)));
   return { scale, zeroPoint };
 }

@@ -2,9 +2,10 @@ import { invalidArgument, NeonsenseError } from '../../errors.js';
 import { type Architecture, type LayerSpec, layerSpecs } from '../../model/architecture.js';
 import type { Layer, Model, Weights } from '../../model/model.js';
 import { toFloat32 } from '../../model/weights.js';
+import { roundHalfEven } from '../../numbers/round.js';
 import { requireFiniteWeights, requireLayerNames } from '../requirements.js';
 import { type ChannelReport, pruneChannels } from './pruneChannels.js';
-import { roundHalfEven, selectSmallest } from './selectSmallest.js';
+import { selectSmallest } from './selectSmallest.js';
 import { countZeros, withZeros } from './zeros.js';
 
 /** Which layers to prune: their names, or a function that says so. */

@@ -3,8 +3,9 @@ import type { Architecture, Block } from '../../model/architecture.js';
 import { BATCH_NORM_EPSILON } from '../../model/foldBatchNorm.js';
 import type { BatchNorm, Layer, Model, Weights } from '../../model/model.js';
 import { toFloat32 } from '../../model/weights.js';
+import { roundHalfEven } from '../../numbers/round.js';
 import { requireFloat } from '../requirements.js';
-import { roundHalfEven, selectSmallest } from './selectSmallest.js';
+import { selectSmallest } from './selectSmallest.js';
 
 /** What happened to one width of the network. */
 export interface ChannelReport {

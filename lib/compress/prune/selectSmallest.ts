@@ -52,14 +52,3 @@ function bucketOf(counts: Uint32Array, k: number): [bucket: number, before: numb
   }
   return [counts.length - 1, before];
 }
-
-/**
- * Python's `round` of a non-negative number: to the nearest integer, a tie to the even one. PyTorch counts the weights
- * to prune with it.
- */
-export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
-}

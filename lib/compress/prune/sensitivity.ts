@@ -1,5 +1,7 @@
 import { invalidArgument, throwIfAborted } from '../../errors.js';
 import type { Model } from '../../model/model.js';
+import { compareLogits } from '../../numbers/compareLogits.js';
+import { spreadEvenly } from '../../numbers/spread.js';
 
 /** Runs a model on pictures, `[1, H, W, 3]` each, and gives the logits of each. */
 export type RunModel = (model: Model, inputs: readonly Float32Array[]) => Promise<Float32Array[]>;
@@ -62,7 +64,7 @@ export async function chooseKeepFloat(
   const { agreement = 0.99, error = 0.1, layers: most = 16, images = 64, share = 0.01, run } = options;
   if (!(agreement > 0 && agreement <= 1)) throw invalidArgument('agreement', 'a number over 0 up to 1', agreement);
   if (!(error >= 0)) throw invalidArgument('error', 'a number of at least 0', error);
-  const pictures = evenly(calibration, images);
+  const pictures = Array.from(spreadEvenly(calibration.length, images), (index) => calibration[index]!);
   const reference = await run(float, pictures);
   const measure = async (floatLayers: ReadonlySet<string>): Promise<LogitError> => {
     throwIfAborted(hooks.signal);
@@ -92,12 +94,6 @@ export async function chooseKeepFloat(
   return { keepFloat: names.filter((name) => kept.has(name)), layers: alone, steps };
 }
 
-/** `count` of the items, spread evenly: calibration sets are often sorted by class. */
-function evenly<T>(items: readonly T[], count: number): T[] {
-  if (items.length <= count) return [...items];
-  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]!);
-}
-
 /**
  * Compares the logits of two models, picture by picture.
  *
@@ -105,25 +101,13 @@ function evenly<T>(items: readonly T[], count: number): T[] {
  * @param other the same pictures'
  */
 export function logitError(reference: readonly Float32Array[], other: readonly Float32Array[]): LogitError {
-  let squares = 0;
-  let sum = 0;
-  let own = 0;
-  let count = 0;
-  let same = 0;
-  reference.forEach((logits, picture) => {
-    const others = other[picture]!;
-    let best = 0;
-    let otherBest = 0;
-    logits.forEach((value, c) => {
-      squares += (others[c]! - value) ** 2;
-      sum += value;
-      own += value * value;
-      count += 1;
-      if (value > logits[best]!) best = c;
-      if (others[c]! > others[otherBest]!) otherBest = c;
-    });
-    if (best === otherBest) same += 1;
-  });
-  const deviation = Math.sqrt(Math.max(0, own / count - (sum / count) ** 2));
-  return { error: deviation > 0 ? Math.sqrt(squares / count) / deviation : 0, agreement: same / reference.length };
+  const { error, agreement } = compareLogits(joined(reference), joined(other), reference[0]!.length);
+  return { error, agreement };
+}
+
+/** Arrays of one length as one `[N, length]`. */
+function joined(rows: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(rows.length * rows[0]!.length);
+  rows.forEach((row, index) => all.set(row, index * row.length));
+  return all;
 }

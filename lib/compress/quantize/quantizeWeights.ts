@@ -1,18 +1,12 @@
 import type { Weights } from '../../model/model.js';
+import { roundHalfEven } from '../../numbers/round.js';
 
 /** Smallest scale PyTorch's observers give: single precision's epsilon. */
 const EPSILON = 2 ** -23;
 
-/** To the nearest integer, a tie to the even one, as `nearbyint` in the default rounding mode. */
-export function nearbyint(value: number): number {
-  // Adding 1.5 * 2^52 leaves a double no bits below one, so the addition itself rounds, and to even.
-  const magic = 6755399441055744;
-  return Math.abs(value) < 2 ** 51 ? value + magic - magic : value;
-}
-
 /**
  * Weights as PyTorch's `quantize_dynamic` makes them: one symmetric scale for the tensor,
- * `max(max(-min, max) / 127.5, eps)`, and `q = clamp(nearbyint(w * (1 / scale)), -128, 127)`, each step in single
+ * `max(max(-min, max) / 127.5, eps)`, and `q = clamp(round(w * (1 / scale)), -128, 127)`, each step in single
  * precision as there (torch 1.13: MinMaxObserver with qint8, `quantize_per_tensor`).
  *
  * @param real finite weights
@@ -24,7 +18,7 @@ export function quantizePerTensorAsTorch(real: Float32Array): Extract<Weights, {
   const inverse = Math.fround(1 / scale);
   const data = new Int8Array(real.length);
   for (let i = 0; i < real.length; i += 1) {
-    const q = nearbyint(Math.fround(real[i]! * inverse));
+    const q = roundHalfEven(Math.fround(real[i]! * inverse));
     data[i] = Math.min(127, Math.max(-128, q));
   }
   return { type: 'i8', data, scales: Float32Array.of(scale) };
@@ -52,7 +46,7 @@ export function quantizePerChannel(
     const scale = Math.fround(Math.max(largest / 127, least(o), EPSILON));
     scales[o] = scale;
     for (let i = o * row; i < (o + 1) * row; i += 1) {
-      data[i] = Math.min(127, Math.max(-127, nearbyint(real[i]! / scale)));
+      data[i] = Math.min(127, Math.max(-127, roundHalfEven(real[i]! / scale)));
     }
   }
   return { type: 'i8', data, scales };
@@ -73,10 +67,10 @@ export function quantizePerTensorUnsigned(real: Float32Array, least = EPSILON): 
     max = Math.max(max, real[i]!);
   }
   const scale = Math.fround(Math.max((max - min) / 255, least, EPSILON));
-  const zeroPoint = Math.min(255, Math.max(0, nearbyint(-min / scale)));
+  const zeroPoint = Math.min(255, Math.max(0, roundHalfEven(-min / scale)));
   const data = new Uint8Array(real.length);
   for (let i = 0; i < real.length; i += 1) {
-    data[i] = Math.min(255, Math.max(0, nearbyint(real[i]! / scale) + zeroPoint));
+    data[i] = Math.min(255, Math.max(0, roundHalfEven(real[i]! / scale) + zeroPoint));
   }
   return { type: 'u8', data, scale, zeroPoint };
 }

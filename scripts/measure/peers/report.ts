@@ -1,8 +1,9 @@
 import type { BenchRow } from '../../../lib/bench/benchmark.js';
 import { table } from '../../../lib/bench/output.js';
-import { bootstrapRatio, median, type RatioInterval } from '../../../lib/bench/statistics.js';
+import { bootstrapRatio, type RatioInterval } from '../../../lib/bench/statistics.js';
 import type { Subject } from '../../../lib/bench/subjects.js';
 import type { TrialResult } from '../../../lib/bench/trialSpec.js';
+import { median } from '../../../lib/numbers/quantile.js';
 
 /** What one process after the other took from nothing imported to the first logits. */
 export interface FirstUse {

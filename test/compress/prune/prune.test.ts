@@ -2,10 +2,11 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type PruneOptions, prune } from '../../../lib/compress/prune/prune.js';
-import { roundHalfEven, selectSmallest } from '../../../lib/compress/prune/selectSmallest.js';
+import { selectSmallest } from '../../../lib/compress/prune/selectSmallest.js';
 import { layerSpecs } from '../../../lib/model/architecture.js';
 import { readModel } from '../../../lib/model/files.js';
 import type { Layer, Model } from '../../../lib/model/model.js';
+import { roundHalfEven } from '../../../lib/numbers/round.js';
 import { type PruneGolden, type RandomNetworkGolden, readGolden } from '../../golden/files.js';
 import { flagsSha256 } from '../../golden/masks.js';
 import { randomNetworkTensors, safetensorsBytes } from '../../golden/randomNetwork.js';
@@ -91,10 +92,6 @@ describe('L1 unstructured pruning', () => {
       }),
       { numRuns: 20 },
     );
-  });
-
-  it('counts as Python rounds: a tie goes to the even number', () => {
-    expect([0.5, 1.5, 2.5, 3.5, 2.4, 2.6, 0].map(roundHalfEven)).toEqual([0, 2, 2, 4, 2, 3, 0]);
   });
 
   it('takes the share over all layers together with scope global', () => {

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readModel } from '../../../../lib/model/files.js';
 import type { Model } from '../../../../lib/model/model.js';
+import { seededRandom } from '../../../../lib/numbers/random.js';
 import { describeShared } from '../../../shared.js';
-import { bitsOf, generator, randomModel } from '../../randomModel.js';
+import { bitsOf, randomModel } from '../../randomModel.js';
 import type { Piece } from './checkpoint.js';
 import { archive, pickle, quantizedTensor, stateDictFile, stateOf, tensor, tensorsOf } from './checkpoint.js';
 
@@ -104,7 +105,7 @@ describe('a .pth file', () => {
 
   it('dequantizes per tensor and per channel along any axis, and drops the ranges of activations', async () => {
     const { entries, storages } = stateOf(model);
-    const random = generator(4);
+    const random = seededRandom(4);
     const { shape } = tensorsOf(model).get('classifier.3.weight')!;
     const [rows, columns] = shape as [number, number];
     const q = Int8Array.from({ length: rows * columns }, () => Math.floor(random() * 256) - 128);
