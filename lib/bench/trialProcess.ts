@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { OperatorTime } from '../runtime/binding.js';
+import { timeInTurn } from '../runtime/timeInTurn.js';
 import type { TrialMessage, TrialResult, TrialSpec } from './trialSpec.js';
 
 /** A loaded engine; `run` takes the input it was prepared with. */
@@ -45,20 +46,18 @@ async function measure(spec: TrialSpec, prepare: Prepare): Promise<TrialResult> 
   await prepared.run();
   const first = performance.now();
   const logits = prepared.logits();
-  for (let i = 0; i < spec.warmup; i += 1) await prepared.run();
-
-  const samplesMs: number[] = [];
   const profiles: OperatorTime[][] = [];
-  for (let i = 0; i < spec.runs; i += 1) {
-    const before = performance.now();
-    await prepared.run();
-    samplesMs.push(performance.now() - before);
-    if (spec.profile) profiles.push(prepared.profile?.() ?? []);
-  }
+  const [samplesMs] = await timeInTurn([() => prepared.run()], {
+    warmup: spec.warmup,
+    rounds: spec.runs,
+    onRun: () => {
+      if (spec.profile) profiles.push(prepared.profile?.() ?? []);
+    },
+  });
   return {
     initMs: ready - start,
     firstMs: first - ready,
-    samplesMs,
+    samplesMs: samplesMs!,
     peakRssBytes: peakRss(),
     logits,
     ...(profiles.length === 0 ? {} : { profile: meanOfFasterHalf(profiles) }),

@@ -15,6 +15,7 @@ import type { Model } from '../model/model.js';
 import { compareLogits, type LogitComparison } from '../numbers/compareLogits.js';
 import { median } from '../numbers/quantile.js';
 import { createSession, type Session } from '../runtime/session.js';
+import { timeInTurn } from '../runtime/timeInTurn.js';
 import { checkCompressOptions } from './compressOptions.js';
 
 /** A model and what it is called in the results. */
@@ -207,16 +208,17 @@ async function measureLatency(
     for (const model of models) sessions.push(await createSession(model, { threads }));
     const [height, width] = models[0]!.preprocessing.size;
     const input = generatedPicture(height * width * 3, 0);
-    const samples = models.map(() => [] as number[]);
-    for (let round = 0; round < warmup + runs; round += 1) {
-      throwIfAborted(signal);
-      if (round % 20 === 0) onProgress?.('latency', round, warmup + runs);
-      for (const [index, session] of sessions.entries()) {
-        const start = performance.now();
-        await session.run(input);
-        if (round >= warmup) samples[index]!.push(performance.now() - start);
-      }
-    }
+    const samples = await timeInTurn(
+      sessions.map((session) => () => session.run(input)),
+      {
+        warmup,
+        rounds: runs,
+        onRound: (round) => {
+          throwIfAborted(signal);
+          if (round % 20 === 0) onProgress?.('latency', round, warmup + runs);
+        },
+      },
+    );
     return { medians: samples.map(median), runs, threads };
   } finally {
     await Promise.all(sessions.map((session) => session.dispose()));

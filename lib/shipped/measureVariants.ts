@@ -8,6 +8,7 @@ import { median } from '../numbers/quantile.js';
 import { packageRoot } from '../packageRoot.js';
 import { bindingFile, loadBinding } from '../runtime/load/load.js';
 import { createSession, type Session } from '../runtime/session.js';
+import { timeInTurn } from '../runtime/timeInTurn.js';
 import type { VariantChoice } from './chooseVariant.js';
 
 /** A model that may be chosen. */
@@ -91,20 +92,17 @@ async function measureCandidates(
       const model = await load();
       sessions.push(await createSession(model, { consume, sparse, ...(threads === undefined ? {} : { threads }) }));
     }
-    const inputs = sessions.map((session) => {
+    const runs = sessions.map((session) => {
       const length = session.inputs[0]!.shape.slice(1).reduce<number>((product, side) => product * side!, 1);
-      return Float32Array.from({ length }, (_, i) => Math.sin(0.01 * i));
+      const input = Float32Array.from({ length }, (_, i) => Math.sin(0.01 * i));
+      return () => session.run(input);
     });
-    const times: number[][] = sessions.map(() => []);
     const started = performance.now();
-    for (let round = 0; round < WARM_UP + MOST_ROUNDS; round++) {
-      if (round >= WARM_UP + FEWEST_ROUNDS && performance.now() - started > BUDGET_MS) break;
-      for (const [i, session] of sessions.entries()) {
-        const before = performance.now();
-        await session.run(inputs[i]!);
-        if (round >= WARM_UP) times[i]!.push(performance.now() - before);
-      }
-    }
+    const times = await timeInTurn(runs, {
+      warmup: WARM_UP,
+      rounds: MOST_ROUNDS,
+      onRound: (round) => round < WARM_UP + FEWEST_ROUNDS || performance.now() - started <= BUDGET_MS,
+    });
     return Object.fromEntries(candidates.map(({ name }, i) => [name, median(times[i]!)]));
   } finally {
     await Promise.all(sessions.map((session) => session.dispose()));
