@@ -11,33 +11,34 @@ type Sources = Readonly<Record<string, string>>;
 
 /**
  * What each room of lib/ may import besides itself: `cli -> bench, doctor, entries -> evaluate -> measure -> classify ->
- * shipped -> compress, image, runtime -> plan -> model -> files, numbers -> errors`, written out. Rooms that stand side
+ * shipped -> compress, image, runtime -> plan -> model -> files, numbers, text -> errors`, written out. Rooms that stand side
  * by side in that line do not know each other. `index` and `entries` are the ways into the package, which re-export what
- * users get; `packageRoot` says where the package lies on the disk, which only rooms that touch the disk may ask;
+ * users get; `package` says where the package lies on the disk, which only rooms that touch the disk may ask;
  * `builtins` loads modules of Node late.
  */
-const ground = ['errors', 'builtins', 'numbers', 'files'];
+const ground = ['errors', 'builtins', 'numbers', 'text', 'files'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   errors: [],
-  packageRoot: [],
+  package: [],
   builtins: [],
   numbers: ['errors'],
+  text: [],
   files: ['errors', 'builtins'],
   model: ground,
   plan: ['model', ...ground],
   compress: ['model', ...ground],
   image: ['model', ...ground],
-  runtime: ['packageRoot', 'plan', 'model', ...ground],
-  shipped: ['packageRoot', 'compress', 'image', 'runtime', 'model', ...ground],
+  runtime: ['package', 'plan', 'model', ...ground],
+  shipped: ['package', 'compress', 'image', 'runtime', 'model', ...ground],
   classify: ['shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   measure: ['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   evaluate: ['measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
-  doctor: ['packageRoot', 'shipped', 'image', 'runtime', ...ground],
+  doctor: ['package', 'shipped', 'image', 'runtime', ...ground],
   index: ['classify', 'shipped', 'image', 'runtime', 'model', ...ground],
   entries: ['evaluate', 'measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
-  bench: ['index', 'packageRoot', 'shipped', 'compress', 'image', 'runtime', 'plan', 'model', ...ground],
+  bench: ['index', 'package', 'shipped', 'compress', 'image', 'runtime', 'plan', 'model', ...ground],
   cli: [
-    ...['bench', 'doctor', 'evaluate', 'measure', 'classify', 'shipped', 'packageRoot'],
+    ...['bench', 'doctor', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
     ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   ],
 };
@@ -205,7 +206,7 @@ describe('the check of lib/', () => {
       'classify must not import index',
     ],
     ['an entry that reaches above classify', 'lib/index.ts', `import './cli/b.js';`, 'index must not import cli'],
-    ['a model that looks for files', 'lib/model/a.ts', `import '../packageRoot.js';`, 'must not import packageRoot'],
+    ['a model that looks for files', 'lib/model/a.ts', `import '../package.js';`, 'must not import package'],
     ['a way out of lib/', 'lib/cli/a.ts', `import '../../scripts/b.mjs';`, 'outside lib/'],
     ['a room nobody knows', 'lib/shared/a.ts', '', 'no known room'],
     ['a utils folder', 'lib/model/utils/a.ts', '', 'a helper lives beside its user'],
@@ -241,7 +242,7 @@ describe('the check of lib/', () => {
     ['what only a comment says', 'lib/model/a.ts', `// import '../runtime/b.js', or load it: 'b.node'`],
     ['what only a text says', 'lib/model/a.ts', `const s = "from '../cli/c.js'";`],
     ['the finder', FINDER, `import names from 'node-gyp-build/node-gyp-build.js';`],
-    ['the loader', LOADER, `import '../../packageRoot.js';\nrequire('node-gyp-build');`],
+    ['the loader', LOADER, `import '../../package.js';\nrequire('node-gyp-build');`],
   ])('accepts %s', (_, path, text) => {
     expect(checkLibrary({ [path]: text })).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, platform, release } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../packageRoot.js';
+import { packageRoot, packageVersion } from '../package.js';
 import { loadBinding } from '../runtime/load/load.js';
 
 /** The machine and software that made a measurement; what can't be read is null. */
@@ -45,7 +45,7 @@ export function describeEnvironment(): Environment {
     platform: `${platform()}-${arch()}`,
     kernel: release(),
     node: process.version,
-    version: (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version,
+    version: packageVersion(),
     commit: commitOf(packageRoot),
     xnnpack: xnnpackCommit(join(packageRoot, 'third_party', 'manifest.json')),
   };

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { NeonsenseError, throwIfAborted } from '../errors.js';
-import { packageRoot } from '../packageRoot.js';
+import { packageRoot } from '../package.js';
 import type { TrialMessage, TrialResult, TrialSpec } from './trialSpec.js';
 
 /** Runs one trial and gives back what it measured. */

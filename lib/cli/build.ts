@@ -4,7 +4,7 @@ import { access, open } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Command } from 'commander';
 import { NeonsenseError } from '../errors.js';
-import { packageRoot } from '../packageRoot.js';
+import { packageRoot } from '../package.js';
 import { isInsideAsar } from '../runtime/load/candidates.js';
 import { type ProgressLine, progressLine } from './progress.js';
 

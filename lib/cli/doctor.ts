@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { type DoctorReport, diagnose } from '../doctor/doctor.js';
 import { examineRuntime, type RuntimeReport } from '../doctor/runtime.js';
 import type { SelfTestResult } from '../shipped/selfTest.js';
-import { bar, grouped, printable } from './text.js';
+import { grouped } from '../text/units.js';
+import { bar, printable } from './text.js';
 
 interface Options {
   readonly json?: boolean;

@@ -1,6 +1,7 @@
 import { shortNames } from '../bench/names.js';
-import { percent, SUMMARY_COLUMNS, summaryRow } from '../evaluate/report.js';
+import { SUMMARY_COLUMNS, summaryRow } from '../evaluate/report.js';
 import type { Evaluation } from '../evaluate/score.js';
+import { percent } from '../text/units.js';
 import { alignColumns, printable } from './text.js';
 
 /** One evaluation as `--json` prints it; accuracies are fractions, null for a class without images. */

@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { readModel } from '../model/files.js';
 import { inspectModel, type ModelSummary } from '../model/inspect.js';
 import type { Confidence, Preprocessing, QuantizationScheme } from '../model/model.js';
-import { alignColumns, formatBytes, grouped, printable } from './text.js';
+import { grouped, percent } from '../text/units.js';
+import { alignColumns, formatBytes, printable } from './text.js';
 
 /** Adds `neonsense inspect MODEL`. */
 export function register(program: Command): void {
@@ -94,8 +95,4 @@ function quantizationText(scheme: QuantizationScheme | undefined): string {
     return scheme.scope === 'linear' ? ' (Linear layers)' : ' (1x1 convolutions and Linear layers)';
   }
   return ` (${scheme.activations} activations, ${scheme.values.size} calibrated values)`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

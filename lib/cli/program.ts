@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Command, CommanderError, Command as Program } from 'commander';
 import { NeonsenseError } from '../errors.js';
-import { packageRoot } from '../packageRoot.js';
+import { packageVersion } from '../package.js';
 import { printable } from './text.js';
 
 /** What a command's file exports. */
@@ -75,9 +73,4 @@ function closeQuietly(stream: NodeJS.WriteStream): void {
     if (error.code === 'EPIPE') process.exit();
     throw error;
   });
-}
-
-function packageVersion(): string {
-  const file = join(packageRoot, 'package.json');
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

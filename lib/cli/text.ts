@@ -1,3 +1,5 @@
+import { grouped, mebibytes } from '../text/units.js';
+
 /**
  * Rows as aligned text columns, two spaces apart.
  *
@@ -22,14 +24,9 @@ export function printable(name: string): string {
   return name.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, '?');
 }
 
-/** `1,234,567` */
-export function grouped(count: number): string {
-  return count.toLocaleString('en-US');
-}
-
 /** Bytes as MiB (2^20) with the exact count, for example `5.96 MiB (6,243,977 bytes)`. */
 export function formatBytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(2)} MiB (${grouped(bytes)} bytes)`;
+  return `${mebibytes(bytes)} (${grouped(bytes)} bytes)`;
 }
 
 /** Eighths of a character cell, from none to all. */

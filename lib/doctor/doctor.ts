@@ -1,11 +1,12 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadSharp } from '../image/decode.js';
-import { packageRoot } from '../packageRoot.js';
+import { packageRoot, packageVersion } from '../package.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { type Manifest, modelsFolder, readManifest } from '../shipped/manifest.js';
 import { cacheFile } from '../shipped/measureVariants.js';
 import { type SelfTestResult, selfTest } from '../shipped/selfTest.js';
+import { percent } from '../text/units.js';
 import { examineRuntime, type RuntimeReport } from './runtime.js';
 
 /** What there is to know about neonsense on this machine; `neonsense doctor` prints it. */
@@ -68,12 +69,12 @@ export async function diagnose(options: DoctorOptions = {}): Promise<DoctorRepor
   for (const { precision, state, what, difference } of results) {
     if (state !== 'failed') continue;
     const why =
-      difference === null ? what : `${what} gives other numbers than it should (off by ${percent(difference)})`;
+      difference === null ? what : `${what} gives other numbers than it should (off by ${shareOfRange(difference)})`;
     problems.push(`The self-test of ${precision} failed: ${why}`);
   }
   return {
     ...report,
-    version: (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version,
+    version: packageVersion(),
     package: packageRoot,
     healthy: problems.length === 0,
     problems,
@@ -99,6 +100,6 @@ async function sharpReport(load: NonNullable<DoctorOptions['sharp']>): Promise<D
   }
 }
 
-function percent(share: number): string {
-  return Number.isFinite(share) ? `${(100 * share).toFixed(1)} % of their range` : 'not finite';
+function shareOfRange(share: number): string {
+  return Number.isFinite(share) ? `${percent(share)} of their range` : 'not finite';
 }

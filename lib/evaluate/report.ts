@@ -1,3 +1,5 @@
+import { escapeHtml, htmlPage, htmlTable } from '../text/html.js';
+import { percent } from '../text/units.js';
 import type { Evaluation } from './score.js';
 
 /**
@@ -6,12 +8,7 @@ import type { Evaluation } from './score.js';
  * @param title what was evaluated, for example the data set's path
  */
 export function evaluationReport(title: string, evaluations: readonly Evaluation[]): string {
-  const page = [
-    '<!doctype html>',
-    '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${escapeHtml(title)}</title>`,
-    `<style>${STYLE}</style></head><body>`,
-    `<h1>${escapeHtml(title)}</h1>`,
+  return htmlPage(title, [
     summaryTable(evaluations),
     ...(evaluations.length > 1 ? [agreementTable(evaluations)] : []),
     classTable(evaluations),
@@ -24,37 +21,11 @@ export function evaluationReport(title: string, evaluations: readonly Evaluation
         `${evaluation.calibration.length} bins; on the diagonal, probabilities can be taken at their word. ` +
         `Expected calibration error ${percent(evaluation.ece)}.</figcaption></figure></div></section>`,
     ),
-    '</body></html>',
-  ];
-  return `${page.join('\n')}\n`;
+  ]);
 }
-
-const STYLE =
-  'body{font:15px/1.5 system-ui,sans-serif;max-width:75em;margin:2em auto;padding:0 1em;color:#1b2733}' +
-  'table{border-collapse:collapse;margin:1em 0}' +
-  'th,td{padding:.25em .8em;border-bottom:1px solid #d5dde5;text-align:right}' +
-  'th:first-child,td:first-child{text-align:left}.plots{display:flex;flex-wrap:wrap;gap:2em}' +
-  'figure{margin:0;max-width:40em}figcaption{font-size:.85em;color:#54687a}svg{max-width:100%;height:auto}';
 
 /** Above this many classes numbers and names no longer fit a cell; the shades are drawn alone. */
 const LABELLED_CLASSES = 40;
-
-function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => entities[character]!);
-}
-
-/** A share in percent with one decimal, a dash for none. */
-export function percent(fraction: number | null): string {
-  return fraction === null ? '-' : `${(100 * fraction).toFixed(1)} %`;
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (tag: string, texts: readonly string[]): string =>
-    `<tr>${texts.map((text) => `<${tag}>${escapeHtml(text)}</${tag}>`).join('')}</tr>`;
-  const body = rows.map((row) => cells('td', row)).join('');
-  return `<table><thead>${cells('th', header)}</thead><tbody>${body}</tbody></table>`;
-}
 
 /** Heads of a summary's columns, for `summaryRow`. */
 export const SUMMARY_COLUMNS: readonly string[] = [
@@ -81,7 +52,7 @@ export function summaryRow(evaluation: Evaluation, model: string): string[] {
 }
 
 function summaryTable(evaluations: readonly Evaluation[]): string {
-  return table(
+  return htmlTable(
     SUMMARY_COLUMNS,
     evaluations.map((evaluation) => summaryRow(evaluation, evaluation.model)),
   );
@@ -89,7 +60,7 @@ function summaryTable(evaluations: readonly Evaluation[]): string {
 
 function agreementTable(evaluations: readonly Evaluation[]): string {
   const names = evaluations.map((evaluation) => evaluation.model);
-  return `<h2>Agreement on the predicted class</h2>${table(
+  return `<h2>Agreement on the predicted class</h2>${htmlTable(
     ['', ...names],
     evaluations.map(({ model, agreement }) => [model, ...names.map((name) => percent(agreement[name] ?? 1))]),
   )}`;
@@ -97,7 +68,7 @@ function agreementTable(evaluations: readonly Evaluation[]): string {
 
 function classTable(evaluations: readonly Evaluation[]): string {
   const labels = evaluations[0]?.labels ?? [];
-  return `<h2>Top-1 by class</h2>${table(
+  return `<h2>Top-1 by class</h2>${htmlTable(
     ['class', ...evaluations.map((evaluation) => evaluation.model)],
     labels.map((label) => [label, ...evaluations.map((evaluation) => percent(evaluation.perClass[label] ?? null))]),
   )}`;

@@ -3,6 +3,7 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { invalidArgument, NeonsenseError } from '../errors.js';
 import type { Binding } from '../runtime/binding.js';
+import { mebibytes } from '../text/units.js';
 import type { Manifest, Variant } from './manifest.js';
 
 /** Which of several models runs, and why. */
@@ -64,7 +65,7 @@ export function chooseByRules(
       ...(feature === undefined ? [] : [`this CPU has ${feature}`]),
       ...(below === undefined
         ? []
-        : [`${mib(device.availableMemory)} of memory are available, less than ${mib(below)}`]),
+        : [`${mebibytes(device.availableMemory, 0)} of memory are available, less than ${mebibytes(below, 0)}`]),
     ];
     return { variant, choice: { variant: name, reason: [...facts, because].join(': ') } };
   }
@@ -130,8 +131,4 @@ export function choosePrecision(
         quantize: true,
         choice: { variant: 'int8-dynamic', reason: `this CPU has ${feature}: INT8 is the faster one` },
       };
-}
-
-function mib(bytes: number): string {
-  return `${Math.round(bytes / 2 ** 20)} MiB`;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileError, NeonsenseError } from '../errors.js';
 import type { Precision } from '../model/model.js';
-import { packageRoot } from '../packageRoot.js';
+import { packageRoot } from '../package.js';
 
 /** One of the models that come with the package. */
 export interface Variant {

@@ -5,7 +5,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { writeFileAtomically } from '../files/writeFile.js';
 import type { Model } from '../model/model.js';
 import { median } from '../numbers/quantile.js';
-import { packageRoot } from '../packageRoot.js';
+import { packageVersion } from '../package.js';
 import { bindingFile, loadBinding } from '../runtime/load/load.js';
 import { createSession, type Session } from '../runtime/session.js';
 import { timeInTurn } from '../runtime/timeInTurn.js';
@@ -111,8 +111,7 @@ async function measureCandidates(
 
 async function thisMachine(): Promise<readonly unknown[]> {
   const { name, features } = loadBinding().cpu();
-  const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-  return [process.platform, process.arch, name, features, version, sha256(await readFile(bindingFile()))];
+  return [process.platform, process.arch, name, features, packageVersion(), sha256(await readFile(bindingFile()))];
 }
 
 function sha256(content: string | Uint8Array): string {

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Classifier, defaultModelPath } from '../../lib/classify/classifier.js';
 import { diagnose } from '../../lib/doctor/doctor.js';
-import { packageRoot } from '../../lib/packageRoot.js';
+import { packageRoot } from '../../lib/package.js';
 import { modelsFolder } from '../../lib/shipped/manifest.js';
 import { chooseShipped, pickModel } from '../../lib/shipped/pickModel.js';
 import { selfTestPicture } from '../../lib/shipped/selfTest.js';

@@ -1,4 +1,5 @@
 import type { Precision } from '../../model/model.js';
+import { mebibytes, percent, signedPercent } from '../../text/units.js';
 import type { ChannelReport } from '../prune/pruneChannels.js';
 import type { GoalResult } from './goals.js';
 import type { LayerStatistics } from './layerStatistics.js';
@@ -47,21 +48,6 @@ export interface CompressReport {
   /** The baseline first, the result last. */
   readonly stages: readonly MeasuredStage[];
   readonly goals: readonly GoalResult[];
-}
-
-/** `-12.3 %`, with its sign. */
-export function signedPercent(change: number): string {
-  return `${change > 0 ? '+' : ''}${(100 * change).toFixed(1)} %`;
-}
-
-/** `12.3 %` */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
-}
-
-/** Bytes as MiB (2^20), two decimals. */
-export function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(2)} MiB`;
 }
 
 /** Headings of `stageRow`. */

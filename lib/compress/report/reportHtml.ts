@@ -1,15 +1,8 @@
+import { escapeHtml, htmlPage, htmlTable } from '../../text/html.js';
+import { mebibytes, percent } from '../../text/units.js';
 import type { GoalResult } from './goals.js';
 import type { Histogram, LayerStatistics } from './layerStatistics.js';
-import {
-  type CompressReport,
-  GOAL_COLUMNS,
-  goalRow,
-  type MeasuredStage,
-  mebibytes,
-  percent,
-  STAGE_COLUMNS,
-  stageRow,
-} from './report.js';
+import { type CompressReport, GOAL_COLUMNS, goalRow, type MeasuredStage, STAGE_COLUMNS, stageRow } from './report.js';
 
 /**
  * The report as one HTML page without outside references: the tables, size, latency and accuracy by stage as bars, and
@@ -20,53 +13,23 @@ export function reportHtml(report: CompressReport): string {
   const facts = Object.entries(report.environment).map(
     ([name, value]) => `<li>${escapeHtml(name)}: ${escapeHtml(value)}</li>`,
   );
-  return `${[
-    '<!doctype html>',
-    '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>Compression report</title><style>${STYLE}</style></head><body>`,
-    `<h1>Compression report</h1><p>Measured ${escapeHtml(report.date)}.</p><ul>${facts.join('')}</ul>`,
-    table(
+  return htmlPage('Compression report', [
+    `<p>Measured ${escapeHtml(report.date)}.</p><ul>${facts.join('')}</ul>`,
+    htmlTable(
       STAGE_COLUMNS,
       report.stages.map((stage) => stageRow(stage, baseline)),
     ),
     report.goals.length > 0 ? `<h2>Goals</h2>${goalTable(report.goals)}` : '',
     `<div class="plots">${stagePlots(report.stages).join('')}</div>`,
     ...report.stages.slice(1).map(stageSection),
-    '</body></html>',
-  ].join('\n')}\n`;
+  ]);
 }
-
-const STYLE =
-  'body{font:15px/1.5 system-ui,sans-serif;max-width:75em;margin:2em auto;padding:0 1em;color:#1b2733}' +
-  'table{border-collapse:collapse;margin:1em 0}th,td{padding:.25em .8em;border-bottom:1px solid #d5dde5;' +
-  'text-align:right}th:first-child,td:first-child{text-align:left}.failed{color:#b3261e;font-weight:600}' +
-  '.plots{display:flex;flex-wrap:wrap;gap:1.5em}figure{margin:0}figcaption{font-size:.8em;color:#54687a}' +
-  'svg{display:block;max-width:100%;height:auto}code{font-size:.85em;overflow-wrap:anywhere}';
 
 const WEIGHT_COLOUR = '#4a7fb5';
 const ERROR_COLOUR = '#c0703a';
 
-function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => entities[character]!);
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (tag: string, texts: readonly string[]): string =>
-    `<tr>${texts.map((text) => `<${tag}>${escapeHtml(text)}</${tag}>`).join('')}</tr>`;
-  const body = rows.map((row) => cells('td', row)).join('');
-  return `<table><thead>${cells('th', header)}</thead><tbody>${body}</tbody></table>`;
-}
-
 function goalTable(goals: readonly GoalResult[]): string {
-  const rows = goals.map((goal) => {
-    const cells = goalRow(goal)
-      .map((text) => `<td>${escapeHtml(text)}</td>`)
-      .join('');
-    return `<tr${goal.met ? '' : ' class="failed"'}>${cells}</tr>`;
-  });
-  const header = GOAL_COLUMNS.map((text) => `<th>${escapeHtml(text)}</th>`).join('');
-  return `<table><thead><tr>${header}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
+  return htmlTable(GOAL_COLUMNS, goals.map(goalRow), (row) => !goals[row]!.met);
 }
 
 /** Size, latency and accuracy by stage; what was not measured is left out. */
@@ -121,7 +84,7 @@ function stageSection(stage: MeasuredStage): string {
   const channels =
     stage.channels === undefined || stage.channels.length === 0
       ? ''
-      : table(
+      : htmlTable(
           ['width', 'before', 'after', 'note'],
           stage.channels.map(({ name, before, after, reason }) => [name, `${before}`, `${after}`, reason ?? '']),
         );

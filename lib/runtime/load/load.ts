@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { NeonsenseError } from '../../errors.js';
-import { packageRoot } from '../../packageRoot.js';
+import { packageRoot } from '../../package.js';
 import type { Binding } from '../binding.js';
 import { isCutShort, libcOfNode } from './binaryFile.js';
 import { type BinaryOrigin, binaryCandidates, prebuiltPlatforms } from './candidates.js';

@@ -10,7 +10,7 @@ import type { Subject } from '../../../lib/bench/subjects.js';
 import type { TrialResult, TrialSpec } from '../../../lib/bench/trialSpec.js';
 import { NeonsenseError } from '../../../lib/errors.js';
 import { readModel } from '../../../lib/model/files.js';
-import { packageRoot } from '../../../lib/packageRoot.js';
+import { packageRoot } from '../../../lib/package.js';
 import { type Accuracies, countAccuracy } from './accuracy.js';
 import { type FirstUse, type PeerRow, peersMarkdown, subjectKey } from './report.js';
 import { lineup } from './subjects.js';

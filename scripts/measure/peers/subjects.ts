@@ -7,7 +7,7 @@ import { toOnnx } from '../../../lib/model/export/onnx.js';
 import { readModel } from '../../../lib/model/files.js';
 import { inspectModel } from '../../../lib/model/inspect.js';
 import type { Model } from '../../../lib/model/model.js';
-import { packageRoot } from '../../../lib/packageRoot.js';
+import { packageRoot } from '../../../lib/package.js';
 import { pythonTrials, runPython } from './python.js';
 
 const here = join(packageRoot, 'scripts', 'measure', 'peers');

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,4 +11,9 @@ export const packageRoot: string = nearestPackage(dirname(fileURLToPath(import.m
 function nearestPackage(folder: string): string {
   const parent = dirname(folder);
   return parent === folder || existsSync(join(folder, 'package.json')) ? folder : nearestPackage(parent);
+}
+
+/** The package's version, for example `1.2.3`. */
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
 }

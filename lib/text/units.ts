@@ -1,0 +1,19 @@
+/** `12.3 %`; a dash for no share at all. */
+export function percent(share: number | null): string {
+  return share === null ? '-' : `${(100 * share).toFixed(1)} %`;
+}
+
+/** `-12.3 %`, with its sign. */
+export function signedPercent(change: number): string {
+  return `${change > 0 ? '+' : ''}${percent(change)}`;
+}
+
+/** `1,234,567` */
+export function grouped(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** Bytes as MiB (2^20), two decimals unless told otherwise. */
+export function mebibytes(bytes: number, decimals = 2): string {
+  return `${(bytes / 2 ** 20).toFixed(decimals)} MiB`;
+}
