@@ -48,6 +48,11 @@ const LOADER = 'lib/runtime/load/load.ts';
 /** The file that may ask node-gyp-build, which could load too, what names of binaries mean. */
 const FINDER = 'lib/runtime/load/candidates.ts';
 
+/** Who may know how torchvision names its modules: the graph, and what maps the names of checkpoints to it. */
+const KNOWS_MODULE_PATHS = /^lib\/model\/(network\.ts$|import\/)/;
+/** A part of such a name that stands for nothing else. */
+const MODULE_PATH = /\bfeatures\.(?:$|\d)|\bclassifier\.(?:$|\d)|\.block\.|(?:^|\.)fc[12]\b|\\\.fc\[12\]/;
+
 /** Who may include what. A C++ file is allowed by the folder it lies in. */
 const INCLUDE_BORDERS = [
   { folder: 'native/addon/', header: /^(napi|node_api|js_native_api)\.h$/ },
@@ -68,12 +73,15 @@ interface Facts {
   readonly imports: readonly string[];
   /** Whether it has a way to a `.node` file: such a name, the package that finds them, or dlopen. */
   readonly loadsNative: boolean;
+  /** Whether a text in it names a module of the network. */
+  readonly namesModules: boolean;
 }
 
 /** Read from the syntax tree, so that comments and texts that merely mention an import do not count. */
 function factsOf(path: string, text: string): Facts {
   const imports: string[] = [];
   let loadsNative = false;
+  let namesModules = false;
   const take = (node: ts.Node | undefined): void => {
     if (node !== undefined && ts.isStringLiteralLike(node)) imports.push(node.text);
   };
@@ -84,11 +92,22 @@ function factsOf(path: string, text: string): Facts {
     if (ts.isStringLiteralLike(node) || ts.isTemplateTail(node)) {
       loadsNative ||= /^node-gyp-build$|\.node$/.test(node.text);
     }
+    if (isText(node)) namesModules ||= MODULE_PATH.test(node.text);
     if (ts.isIdentifier(node)) loadsNative ||= node.text === 'dlopen';
     ts.forEachChild(node, visit);
   };
   visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true));
-  return { imports, loadsNative };
+  return { imports, loadsNative, namesModules };
+}
+
+/** A string, a piece of a template between two expressions, or a regular expression. */
+function isText(node: ts.Node): node is ts.LiteralLikeNode {
+  return (
+    ts.isStringLiteralLike(node) ||
+    ts.isTemplateHead(node) ||
+    ts.isTemplateMiddleOrTemplateTail(node) ||
+    ts.isRegularExpressionLiteral(node)
+  );
 }
 
 /** `import`, or anything that calls itself require. */
@@ -110,7 +129,10 @@ function checkLibrary(sources: Sources): string[] {
       problems.push(`${path}: lib/${room} is no known room`);
       continue;
     }
-    const { imports, loadsNative } = factsOf(path, text);
+    const { imports, loadsNative, namesModules } = factsOf(path, text);
+    if (namesModules && !KNOWS_MODULE_PATHS.test(path)) {
+      problems.push(`${path}: only the network's graph and the mapping of checkpoint names know a module's name`);
+    }
     if (path !== LOADER && loadsNative) problems.push(`${path}: only ${LOADER} loads native code`);
     for (const specifier of imports) {
       if (/^node-gyp-build(\/|$)/.test(specifier) && path !== LOADER && path !== FINDER) {
@@ -207,6 +229,16 @@ describe('the check of lib/', () => {
     ],
     ['an entry that reaches above classify', 'lib/index.ts', `import './cli/b.js';`, 'index must not import cli'],
     ['a model that looks for files', 'lib/model/a.ts', `import '../package.js';`, 'must not import package'],
+    [
+      'a module of the network by its name',
+      'lib/compress/a.ts',
+      `const a = 'features.1.block.0.0';`,
+      "a module's name",
+    ],
+    ['a name put together', 'lib/plan/a.ts', 'const a = `features.${n}`;', "a module's name"],
+    ['a name in the middle of a template', 'lib/plan/a.ts', 'const a = `${b}.block.1`;', "a module's name"],
+    ['a name taken apart', 'lib/plan/a.ts', 'const a = /\\.fc[12]$/.test(b);', "a module's name"],
+    ['the classifier by its name', 'lib/runtime/a.ts', `const a = 'classifier.3';`, "a module's name"],
     ['a way out of lib/', 'lib/cli/a.ts', `import '../../scripts/b.mjs';`, 'outside lib/'],
     ['a room nobody knows', 'lib/shared/a.ts', '', 'no known room'],
     ['a utils folder', 'lib/model/utils/a.ts', '', 'a helper lives beside its user'],
@@ -240,6 +272,9 @@ describe('the check of lib/', () => {
     ['its own room', 'lib/model/torch/a.ts', `import { b } from '../b.js';\nimport './c.js';`],
     ['packages and Node', 'lib/model/a.ts', `import { z } from 'zod';\nimport fs from 'node:fs';`],
     ['what only a comment says', 'lib/model/a.ts', `// import '../runtime/b.js', or load it: 'b.node'`],
+    ['the graph', 'lib/model/network.ts', 'const a = `features.${n}.block`;'],
+    ['a reader of checkpoints', 'lib/model/import/a.ts', `const a = 'classifier.3';`],
+    ['a comment that names a layer', 'lib/plan/a.ts', `// features.0.0 is the stem\nconst features = b.features;`],
     ['what only a text says', 'lib/model/a.ts', `const s = "from '../cli/c.js'";`],
     ['the finder', FINDER, `import names from 'node-gyp-build/node-gyp-build.js';`],
     ['the loader', LOADER, `import '../../package.js';\nrequire('node-gyp-build');`],

@@ -120,7 +120,7 @@ export async function benchmark(
     ),
   );
   const trials = Math.min(options.trials, options.runs);
-  const profiled = options.profile === true ? combinations.filter(({ subject }) => subject.plan !== undefined) : [];
+  const profiled = options.profile === true ? combinations.filter(({ subject }) => subject.macs !== undefined) : [];
   const total = trials * (combinations.length + 1) + profiled.length;
   let done = 0;
   const bareBytes: number[] = [];
@@ -161,7 +161,7 @@ export async function benchmark(
     for (const combination of profiled) {
       const result = await trialOf(combination, specOf(combination, counts));
       const times = result?.profile;
-      if (times !== undefined) combination.profile = profileOf(times, combination.subject.plan!);
+      if (times !== undefined) combination.profile = profileOf(times, combination.subject.macs!);
     }
     complete = true;
   } catch (error) {

@@ -1,4 +1,3 @@
-import type { Plan } from '../plan/plan.js';
 import type { OperatorTime } from '../runtime/binding.js';
 
 /** Time of one layer or of one kind of operator, for one image. */
@@ -24,24 +23,12 @@ export interface Profile {
   readonly macs: number;
 }
 
-/** Multiply-accumulates of each layer with weights, by its name: each weight meets each output position once. */
-export function layerMacs(plan: Plan): Map<string, number> {
-  const macs = new Map<string, number>();
-  for (const layer of plan.layers) {
-    if (!('weights' in layer)) continue;
-    const [height, width] = plan.values[layer.output]!.shape;
-    macs.set(layer.name, height * width * layer.weights.data.length);
-  }
-  return macs;
-}
-
 /**
  * Sums operator times by layer and by operator.
  * @param times what each operator took, in order
- * @param plan the plan the engine was given
+ * @param macs multiply-accumulates of each layer with weights, by its name
  */
-export function profileOf(times: readonly OperatorTime[], plan: Plan): Profile {
-  const macs = layerMacs(plan);
+export function profileOf(times: readonly OperatorTime[], macs: ReadonlyMap<string, number>): Profile {
   const totalMs = times.reduce((sum, { ms }) => sum + ms, 0);
   const line = (name: string, ms: number, count: number): ProfileLine => ({
     name,

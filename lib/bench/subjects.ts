@@ -7,8 +7,7 @@ import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import { toOnnx } from '../model/export/onnx.js';
 import { readModel, writeModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
-import { lower } from '../plan/lower.js';
-import type { Plan } from '../plan/plan.js';
+import { macsOf, networkOf } from '../model/network.js';
 import { shortNames } from './names.js';
 import type { RunTrial } from './runTrial.js';
 
@@ -42,8 +41,8 @@ export interface Subject {
   readonly module?: string;
   /** `[height, width]` of the input. */
   readonly size: readonly [number, number];
-  /** What our engine is given; absent for peers. */
-  readonly plan?: Plan;
+  /** Multiply-accumulates of each layer for one picture; absent for peers. */
+  readonly macs?: ReadonlyMap<string, number>;
   /** How this subject's trials are run, where it is not by the benchmark's own process. */
   readonly run?: RunTrial;
 }
@@ -124,7 +123,7 @@ export async function prepareSubjects(
         fp16: precision === 'fp16',
         sparse: precision === 'fp32-sparse',
         size: model.preprocessing.size,
-        plan: lower(converted),
+        macs: macsOf(networkOf(model.architecture, model.preprocessing.size)),
       });
     }
     if (onnxRuntime !== undefined) {

@@ -13,7 +13,7 @@ import {
 } from './quantize/quantizeDynamic.js';
 import { type QuantizeStaticOptions, type QuantizeStaticReport, quantizeStatic } from './quantize/quantizeStatic.js';
 import { equalizeCalibrated } from './repair/equalizeCalibrated.js';
-import { type RunToLayer, recalibrate } from './repair/recalibrate.js';
+import { recalibrate } from './repair/recalibrate.js';
 import { reconstruct } from './repair/reconstruct.js';
 import { requireFiniteWeights, requireLayerNames } from './requirements.js';
 
@@ -45,7 +45,6 @@ export type CompressStage =
 export interface CompressEngine {
   readonly observe: ObserveModel;
   readonly run: RunModel;
-  readonly runToLayer: RunToLayer;
 }
 
 /** What one stage made. */
@@ -116,7 +115,7 @@ async function runStage(
       const repaired = await recalibrate(model, {
         reference: unpruned,
         calibration,
-        runToLayer: engine.runToLayer,
+        observe: engine.observe,
         ...(signal === undefined ? {} : { signal }),
         ...(onProgress === undefined ? {} : { onProgress: (done, total) => onProgress('recalibration', done, total) }),
       });

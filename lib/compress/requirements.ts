@@ -1,6 +1,7 @@
 import { invalidArgument, NeonsenseError } from '../errors.js';
-import { type Architecture, layerSpecs } from '../model/architecture.js';
+import type { Architecture } from '../model/architecture.js';
 import type { Model } from '../model/model.js';
+import { layerSpecs } from '../model/network.js';
 
 /**
  * Refuses weights, biases or batch norm statistics that are NaN or infinite: no compression can be right about them.

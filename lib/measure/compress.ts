@@ -177,13 +177,9 @@ function describeOptions({ stage: { stage: _, ...given }, model }: StageOutcome)
 
 /** The engine as compression takes it: sessions on one thread, freed when their pictures are through. */
 export const COMPRESS_ENGINE: CompressEngine = {
-  async *observe(model, inputs) {
-    await using session = await createSession(model, { threads: 1, observe: true });
-    for (const input of inputs) yield await session.observe(input);
-  },
-  async *runToLayer(model, layer, inputs) {
-    await using session = await createSession(model, { threads: 1, until: layer });
-    for (const input of inputs) yield await session.run(input);
+  async *observe(model, values, inputs) {
+    await using session = await createSession(model, { threads: 1, outputs: values });
+    for (const input of inputs) yield await session.runAll(input);
   },
   async run(model, inputs) {
     await using session = await createSession(model, { threads: 1 });

@@ -1,7 +1,7 @@
 import { NeonsenseError } from '../errors.js';
-import type { LayerSpec } from './architecture.js';
-import { layerSpecs } from './architecture.js';
 import type { BatchNorm, Layer, Model, Weights } from './model.js';
+import type { LayerSpec } from './network.js';
+import { layerSpecs } from './network.js';
 import { elementCount, firstNotFinite } from './weights.js';
 
 /**

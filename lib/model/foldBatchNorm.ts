@@ -1,7 +1,7 @@
 import { NeonsenseError } from '../errors.js';
-import type { LayerSpec } from './architecture.js';
-import { layerSpecs } from './architecture.js';
 import type { BatchNorm, Layer, Model } from './model.js';
+import type { LayerSpec } from './network.js';
+import { layerSpecs } from './network.js';
 import { firstNotFinite, toFloat32 } from './weights.js';
 
 /** What torchvision's MobileNetV3 adds to the variance (`BatchNorm2d(eps=0.001)`). */

@@ -1,5 +1,4 @@
-import type { Architecture, LayerSpec } from './architecture.js';
-import { layerSpecs } from './architecture.js';
+import type { Architecture } from './architecture.js';
 import type {
   Confidence,
   Layer,
@@ -10,6 +9,8 @@ import type {
   QuantizationScheme,
   Weights,
 } from './model.js';
+import type { LayerSpec } from './network.js';
+import { layerNodes, macsOf, networkOf } from './network.js';
 import { elementCount, sparsityOf } from './weights.js';
 
 /** One Conv2d or Linear module. */
@@ -56,9 +57,10 @@ export interface ModelSummary {
 /** Summarizes `model`; `bytes` is the size of the file it came from. */
 export function inspectModel(model: Model, { bytes }: { readonly bytes?: number } = {}): ModelSummary {
   const { architecture, labels, preprocessing, precision, quantization, confidence, provenance } = model;
-  const specs = layerSpecs(architecture);
-  const outputSizes = outputSizesOf(specs, preprocessing.size);
-  const layers = specs.map((spec, index) => summarize(spec, model.layers.get(spec.name)!, outputSizes[index]!));
+  const network = networkOf(architecture, preprocessing.size);
+  const specs = layerNodes(network).map(({ spec }) => spec);
+  const macs = macsOf(network);
+  const layers = specs.map((spec) => summarize(spec, model.layers.get(spec.name)!, macs.get(spec.name)!));
   const weights = specs.map((spec) => elementCount(spec.shape));
   const zeros = layers.map((layer, index) => layer.sparsity * weights[index]!);
   return {
@@ -79,7 +81,7 @@ export function inspectModel(model: Model, { bytes }: { readonly bytes?: number 
   };
 }
 
-function summarize(spec: LayerSpec, layer: Layer, outputPixels: number): LayerSummary {
+function summarize(spec: LayerSpec, layer: Layer, macs: number): LayerSummary {
   const { name, kind, shape, groups } = spec;
   const weights = elementCount(shape);
   const perChannel = layer.batchNorm === undefined ? (layer.bias?.length ?? 0) : 2 * layer.batchNorm.weight.length;
@@ -90,21 +92,8 @@ function summarize(spec: LayerSpec, layer: Layer, outputPixels: number): LayerSu
     parameters: weights + perChannel,
     sparsity: sparsityOf(layer.weights),
     weightType: layer.weights.type,
-    macs: weights * outputPixels,
+    macs,
   };
-}
-
-/** Output pixels of each layer. Squeeze-and-excitation and the classifier work on one, after pooling. */
-function outputSizesOf(specs: readonly LayerSpec[], [height, width]: readonly [number, number]): number[] {
-  let rows = height;
-  let columns = width;
-  return specs.map(({ kind, name, shape, stride, padding }) => {
-    if (kind === 'linear' || /\.fc[12]$/.test(name)) return 1;
-    const kernel = shape[2]!;
-    rows = Math.floor((rows + 2 * padding - kernel) / stride) + 1;
-    columns = Math.floor((columns + 2 * padding - kernel) / stride) + 1;
-    return rows * columns;
-  });
 }
 
 function sum(values: readonly number[]): number {

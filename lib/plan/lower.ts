@@ -1,32 +1,33 @@
 import { invalidArgument, NeonsenseError } from '../errors.js';
-import type { LayerSpec } from '../model/architecture.js';
-import { blockName, hasResidual, layerSpecs } from '../model/architecture.js';
 import { linearBatchNorm } from '../model/foldBatchNorm.js';
 import type { Model, Quantization } from '../model/model.js';
+import type { LayerNode, LayerSpec, Network, NetworkNode, PlainOperator } from '../model/network.js';
+import { networkOf, rawOutput } from '../model/network.js';
 import { lowerBias, lowerWeights } from './lowerWeights.js';
-import type { Plan, PlanLayer, PlanValue, ValueType, WeightedLayer } from './plan.js';
+import type { Plan, PlanLayer, PlanValue, ValueType } from './plan.js';
 
-/** What a lowered plan gives back. */
+/** How a plan is made. */
 export interface LowerOptions {
-  /** Give back every f32 value instead of the logits alone, as calibration needs it. Default false. */
-  readonly observe?: boolean;
-  /** Stop at this Conv2d or Linear module of a float model and give back its output, neither clamped nor activated. */
-  readonly until?: string;
+  /**
+   * What a run gives back, in this order: `logits`, `pool`, any other node of the network by its name, or `NAME:raw` for
+   * what a Conv2d or Linear module of a float model gives before clamp and activation. Default `['logits']`. The plan
+   * holds no layer that none of them needs.
+   */
+  readonly outputs?: readonly string[] | undefined;
   /** Use the model's own memory for the plan: half the memory and time, but the model is gone. Default false. */
-  readonly consume?: boolean;
+  readonly consume?: boolean | undefined;
 }
 
 /**
- * The plan that runs `model`. Values are named after what they are: `input`; a layer's own name for its output, clamped
- * by relu or hard-sigmoid but before a hard-swish; `NAME.hard-swish` after it; `features.N.pool`, `features.N.scale`
- * and `features.N.add` for a block's squeeze, its excitation and its residual sum; `pool` before the classifier.
+ * The plan that runs `model`. Values have the names of the network's nodes (see `networkOf`); one that is converted to
+ * another type adds the type's name.
  *
  * The hard-sigmoid of squeeze-and-excitation costs nothing: `clamp(x / 6 + 1/2, 0, 1)` is a linear layer with other
  * numbers and a clamped output.
  *
- * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` when `until` names no layer, `ERR_MODEL_ARCHITECTURE` when a layer is
- * missing or its weights are unusable, `ERR_MODEL_FORMAT` when a statically quantized model lacks the range of a value
- * it needs.
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` when `outputs` names no value, `ERR_UNSUPPORTED` for the raw output of
+ * a layer that puts out int8, `ERR_MODEL_ARCHITECTURE` when a layer is missing or its weights are unusable,
+ * `ERR_MODEL_FORMAT` when a statically quantized model lacks the range of a value it needs.
  */
 export function lower(model: Model, options: LowerOptions = {}): Plan {
   return new Lowering(model, options).run();
@@ -35,109 +36,143 @@ export function lower(model: Model, options: LowerOptions = {}): Plan {
 /** A value as the layer that makes it leaves it. Converted copies are made where a reader wants another type. */
 type Value = number;
 
+/** A node's value, or what it is before its clamp. */
+interface Output {
+  readonly node: NetworkNode;
+  readonly raw: boolean;
+}
+
 class Lowering {
   private readonly values: PlanValue[] = [];
   private readonly layers: PlanLayer[] = [];
   private readonly converted = new Map<string, Value>();
-  private readonly specs: Map<string, LayerSpec>;
+  /** What was made of the network's nodes so far, by name. */
+  private readonly made = new Map<string, Value>();
+  private readonly consume: boolean;
+  private readonly outputs: readonly string[];
+  private readonly network: Network;
   /** Ranges of a statically quantized model, by value name. */
   private readonly ranges: ReadonlyMap<string, Quantization>;
   private readonly staticType: 'qs8' | 'qu8';
 
   constructor(
     private readonly model: Model,
-    private readonly options: LowerOptions,
+    { outputs = ['logits'], consume = false }: LowerOptions,
   ) {
-    this.specs = new Map(layerSpecs(model.architecture).map((spec) => [spec.name, spec]));
+    this.network = networkOf(model.architecture, model.preprocessing.size);
+    this.outputs = outputs;
+    this.consume = consume;
     const scheme = model.quantization;
     this.ranges = scheme?.mode === 'static' ? scheme.values : new Map();
     this.staticType = scheme?.mode === 'static' ? scheme.activations : 'qs8';
   }
 
   run(): Plan {
-    const { observe = false, until } = this.options;
-    const [height, width] = this.model.preprocessing.size;
-    const input = this.addValue({ name: 'input', shape: [height, width, 3], type: 'f32' });
-    const result = this.as(this.network(input), 'f32');
-    const outputs = observe
-      ? this.values.flatMap((value, index) => (value.type === 'f32' && index !== input ? [index] : []))
-      : [result];
-    const plan = { values: this.values, layers: this.layers, input, outputs };
-    return until === undefined ? plan : cutAfter(plan, until);
-  }
-
-  private network(input: Value): Value {
-    const { blocks } = this.model.architecture;
-    let x = this.weighted('features.0.0', input);
-    blocks.forEach((_, index) => {
-      x = this.block(index, x);
-    });
-    x = this.weighted(`features.${blocks.length + 1}.0`, x);
-    x = this.plain('global-average-pool', 'pool', [x]);
-    x = this.weighted('classifier.0', x);
-    return this.weighted('classifier.3', x);
-  }
-
-  private block(index: number, input: Value): Value {
-    const block = this.model.architecture.blocks[index]!;
-    const prefix = blockName(index);
-    const feature = `features.${index + 1}`;
-    let part = 0;
-    let x = input;
-    if (block.hasExpansion) x = this.weighted(`${prefix}.${part++}.0`, x);
-    x = this.weighted(`${prefix}.${part++}.0`, x);
-    if (block.squeeze > 0) {
-      const name = `${prefix}.${part++}`;
-      const pooled = this.plain('global-average-pool', `${feature}.pool`, [x]);
-      const gate = this.weighted(`${name}.fc2`, this.weighted(`${name}.fc1`, pooled));
-      x = this.plain('multiply', `${feature}.scale`, [x, gate]);
+    const wanted = this.outputs.map((name) => this.find(name));
+    const needed = this.neededFor(wanted);
+    const raw = new Set(wanted.flatMap(({ node, raw }) => (raw ? [node] : [])));
+    const rawValues = new Map<NetworkNode, Value>();
+    for (const node of this.network.nodes) {
+      const both = needed.has(node.name) && raw.has(node);
+      if (needed.has(node.name)) this.made.set(node.name, this.lowered(node, both));
+      if (raw.has(node) && node.operator === 'layer') rawValues.set(node, this.bare(node, both));
     }
-    x = this.weighted(`${prefix}.${part}.0`, x);
-    return hasResidual(block) ? this.plain('add', `${feature}.add`, [x, input]) : x;
+    const outputs = wanted.map(({ node, raw }) => {
+      const value = raw ? rawValues.get(node) : this.made.get(node.name);
+      return this.as(value!, 'f32');
+    });
+    const twice = outputs.findIndex((value, index) => outputs.indexOf(value) !== index);
+    if (twice >= 0) throw invalidArgument('outputs', 'names of different values', this.outputs[twice]);
+    return { values: this.values, layers: this.layers, input: 0, outputs };
   }
 
-  /** A convolution or linear layer with what follows it: its bias, its activation. */
-  private weighted(name: string, input: Value): Value {
-    const spec = this.specs.get(name);
-    const stored = this.model.layers.get(name);
-    if (spec === undefined || stored === undefined) {
-      throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The model has no layer ${name}`);
+  private find(name: string): Output {
+    const { nodes, outputs } = this.network;
+    const wanted = outputs.get(name) ?? name;
+    const exact = nodes.find((node) => node.name === wanted && node.operator !== 'input');
+    if (exact !== undefined) return { node: exact, raw: false };
+    const layer = nodes.find((node) => node.operator === 'layer' && rawOutput(node.name) === wanted);
+    // What is clamped by nothing is there already.
+    if (layer?.operator === 'layer') return { node: layer, raw: clampOf(layer.spec) !== undefined };
+    throw invalidArgument('outputs', `names of values, such as ${[...outputs.keys()].join(' or ')}`, name);
+  }
+
+  /** Names of the nodes to compute: those wanted, and whatever they are computed from. */
+  private neededFor(wanted: readonly Output[]): Set<string> {
+    const needed = new Set([this.network.nodes[0]!.name]);
+    for (const { node, raw } of wanted) for (const name of raw ? node.inputs : [node.name]) needed.add(name);
+    for (const { name, inputs } of [...this.network.nodes].reverse()) {
+      if (needed.has(name)) for (const input of inputs) needed.add(input);
+    }
+    return needed;
+  }
+
+  /** @param shared whether the node's weights are lowered twice, so that neither may take the model's own */
+  private lowered(node: NetworkNode, shared: boolean): Value {
+    switch (node.operator) {
+      case 'input':
+        return this.addValue({ name: node.name, shape: node.shape, type: 'f32' });
+      case 'layer':
+        return this.weighted(node, { name: node.name, clamp: clampOf(node.spec), shared });
+      default:
+        return this.plain(node.operator, node);
+    }
+  }
+
+  /** The output of a layer that has a clamp, without it. */
+  private bare(node: LayerNode, shared: boolean): Value {
+    const value = this.weighted(node, { name: rawOutput(node.name), clamp: undefined, shared });
+    if (this.values[value]!.type === 'f32') return value;
+    throw new NeonsenseError(
+      'ERR_UNSUPPORTED',
+      `The output of ${node.name} is int8 from the start: ask for ${rawOutput(node.name)} of the float model`,
+    );
+  }
+
+  /** A convolution or linear layer with its bias or batch norm, clamped or as it is. */
+  private weighted(
+    { spec, inputs, shape, padding }: LayerNode,
+    { name, clamp, shared }: { name: string; clamp: Clamp | undefined; shared: boolean },
+  ): Value {
+    const stored = this.model.layers.get(spec.name);
+    if (stored === undefined) {
+      throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The model has no layer ${spec.name}`);
     }
     const inputType = this.inputTypeOf(stored.weights.type);
     const norm = stored.batchNorm === undefined ? undefined : linearBatchNorm(stored.batchNorm, spec);
-    const source = this.as(input, inputType);
-    const hardSigmoid = spec.activation === 'hard-sigmoid';
+    const source = this.as(this.made.get(inputs[0]!)!, inputType);
+    const { factor = 1, offset = 0, min = -Infinity, max = Infinity } = clamp ?? {};
     const weights = lowerWeights(stored.weights, spec, {
-      factors: norm?.factors ?? (hardSigmoid ? new Float64Array(spec.shape[0]!).fill(1 / 6) : undefined),
-      inPlace: this.options.consume ?? false,
+      factors: norm?.factors ?? (factor === 1 ? undefined : new Float64Array(spec.shape[0]!).fill(factor)),
+      inPlace: this.consume && !shared,
     });
-    const shift = hardSigmoid ? { factor: 1 / 6, offset: 0.5 } : { factor: 1, offset: 0 };
-    const bias = lowerBias(norm?.bias ?? stored.bias, spec, shift, { weights, input: this.values[source]! });
-
-    const { stride, padding } = spec;
-    const depthwise = spec.groups > 1;
+    const bias = lowerBias(
+      norm?.bias ?? stored.bias,
+      spec,
+      { factor, offset },
+      { weights, input: this.values[source]! },
+    );
+    const output = this.addValue({
+      name,
+      shape,
+      ...(inputType === 'qs8' || inputType === 'qu8' ? this.quantized(spec.name) : { type: 'f32' }),
+    });
+    const { kind, groups, stride } = spec;
     const [, , kernelHeight = 1, kernelWidth = 1] = spec.shape;
-    const [h, w] = this.values[source]!.shape;
-    const side = (length: number, kernel: number): number => Math.floor((length + 2 * padding - kernel) / stride) + 1;
-    const record: Omit<WeightedLayer, 'output'> = {
-      op: spec.kind === 'linear' ? 'linear' : depthwise ? 'depthwise-conv2d' : 'conv2d',
+    this.layers.push({
+      op: kind === 'linear' ? 'linear' : groups > 1 ? 'depthwise-conv2d' : 'conv2d',
       name,
       inputs: [source],
       kernel: [kernelHeight, kernelWidth],
       stride: [stride, stride],
-      padding: [padding, padding, padding, padding],
+      padding,
       weights,
       bias,
-      min: spec.activation === 'relu' || hardSigmoid ? 0 : -Infinity,
-      max: hardSigmoid ? 1 : Infinity,
-    };
-    const output = this.addValue({
-      name,
-      shape: [side(h, kernelHeight), side(w, kernelWidth), spec.shape[0]!],
-      ...(inputType === 'qs8' || inputType === 'qu8' ? this.quantized(name) : { type: 'f32' }),
+      min,
+      max,
+      output,
     });
-    this.layers.push({ ...record, output });
-    return spec.activation === 'hard-swish' ? this.plain('hard-swish', `${name}.hard-swish`, [output]) : output;
+    return output;
   }
 
   private inputTypeOf(weights: 'f32' | 'f16' | 'i8' | 'u8'): ValueType {
@@ -146,16 +181,12 @@ class Lowering {
   }
 
   /** An operator without weights: quantized where its inputs are and its output has a range, in float otherwise. */
-  private plain(op: 'global-average-pool' | 'hard-swish' | 'multiply' | 'add', name: string, inputs: Value[]): Value {
-    const quantized = this.ranges.has(name) && inputs.every((input) => this.values[input]!.type === this.staticType);
+  private plain(op: PlainOperator, { name, inputs, shape }: NetworkNode): Value {
+    const made = inputs.map((input) => this.made.get(input)!);
+    const quantized = this.ranges.has(name) && made.every((input) => this.values[input]!.type === this.staticType);
     const type = quantized ? this.staticType : 'f32';
-    const sources = inputs.map((input) => this.as(input, type));
-    const [h, w, c] = this.values[sources[0]!]!.shape;
-    const output = this.addValue({
-      name,
-      shape: op === 'global-average-pool' ? [1, 1, c] : [h, w, c],
-      ...(quantized ? this.quantized(name) : { type: 'f32' }),
-    });
+    const sources = made.map((input) => this.as(input, type));
+    const output = this.addValue({ name, shape, ...(quantized ? this.quantized(name) : { type: 'f32' }) });
     this.layers.push({ op, name, inputs: sources, output });
     return output;
   }
@@ -194,23 +225,22 @@ class Lowering {
   }
 }
 
-/** The plan as far as the layer `name`, whose clamp is lifted. */
-function cutAfter(plan: Plan, name: string): Plan {
-  const end = plan.layers.findIndex((layer) => layer.name === name && 'weights' in layer);
-  const last = plan.layers[end];
-  if (last === undefined || !('weights' in last)) {
-    throw invalidArgument('until', 'the name of a Conv2d or Linear module', name);
+/** Numbers into which a layer's output is brought, and the linear map before that makes them the activation's. */
+interface Clamp {
+  readonly min: number;
+  readonly max: number;
+  readonly factor: number;
+  readonly offset: number;
+}
+
+/** What of the activation the layer does itself. */
+function clampOf({ activation }: LayerSpec): Clamp | undefined {
+  switch (activation) {
+    case 'relu':
+      return { min: 0, max: Infinity, factor: 1, offset: 0 };
+    case 'hard-sigmoid':
+      return { min: 0, max: 1, factor: 1 / 6, offset: 0.5 };
+    default:
+      return undefined;
   }
-  if (plan.values[last.output]!.type !== 'f32') {
-    throw new NeonsenseError(
-      'ERR_UNSUPPORTED',
-      `The output of ${name} is quantized: stop at a layer of the float model`,
-    );
-  }
-  return {
-    values: plan.values.slice(0, last.output + 1),
-    layers: [...plan.layers.slice(0, end), { ...last, min: -Infinity, max: Infinity }],
-    input: plan.input,
-    outputs: [last.output],
-  };
 }

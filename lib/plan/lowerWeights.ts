@@ -1,6 +1,6 @@
 import { NeonsenseError } from '../errors.js';
-import type { LayerSpec } from '../model/architecture.js';
 import type { Weights } from '../model/model.js';
+import type { LayerSpec } from '../model/network.js';
 import { toFloat32 } from '../model/weights.js';
 import type { PlanValue, PlanWeights } from './plan.js';
 

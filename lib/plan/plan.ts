@@ -70,6 +70,6 @@ export interface Plan {
   readonly layers: readonly PlanLayer[];
   /** Index of the input value, f32 `[H, W, C]`. */
   readonly input: number;
-  /** Indices of the f32 values a run gives back, in this order: the logits, or every value where a model is observed. */
+  /** Indices of the f32 values a run gives back, in this order: the logits, unless others were asked for. */
   readonly outputs: readonly number[];
 }

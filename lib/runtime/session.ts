@@ -22,13 +22,13 @@ export interface SessionOptions {
    * faster. Default true, false with `fp16`.
    */
   readonly sparse?: boolean;
-  /** Make every float value available to `session.observe()`. Costs memory and speed. Default false. */
-  readonly observe?: boolean;
   /**
-   * Run no further than this Conv2d or Linear module of a float model: a run gives back its output, neither clamped nor
-   * activated, `[N, H * W * C]`, instead of logits.
+   * What a run gives back, in this order: `logits` `[N, classes]`, `pool` `[N, C]` (the features the classifier reads),
+   * or any other value of the network by its name. A Conv2d or Linear module's name stands for its output, clamped by
+   * ReLU or hard-sigmoid; `NAME.hard-swish` for that after a hard-swish; `NAME:raw` for that before any of them. Nothing
+   * is computed that none of them needs. Default `['logits']`.
    */
-  readonly until?: string;
+  readonly outputs?: readonly string[];
   /**
    * Use the model's own memory, which saves half the memory and time of loading. The model's weights are gone
    * afterwards, even when this throws. Default false.
@@ -40,7 +40,7 @@ export interface SessionOptions {
 export interface RunOptions {
   /** Aborts between images; the image under way is finished in the background. */
   readonly signal?: AbortSignal;
-  /** Where to write the logits, `[N, classes]`; a new array where absent. After an abort its content is undefined. */
+  /** Where to write the output, `[N, classes]`; a new array where absent. After an abort its content is undefined. */
   readonly output?: Float32Array;
 }
 
@@ -66,23 +66,26 @@ export async function createSession(model: Model, options: SessionOptions = {}):
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw invalidArgument('threads', `an integer from 1 to ${MOST_THREADS}`, threads);
   }
-  const flag = (name: 'profile' | 'fp16' | 'sparse' | 'observe' | 'consume', otherwise = false): boolean => {
+  const flag = (name: 'profile' | 'fp16' | 'sparse' | 'consume', otherwise = false): boolean => {
     const value: unknown = options[name] ?? otherwise;
     if (typeof value !== 'boolean') throw invalidArgument(name, 'a boolean', value);
     return value;
   };
-  const observe = flag('observe');
   const fp16 = flag('fp16');
   const sparse = flag('sparse', !fp16);
   if (fp16 && sparse) throw invalidArgument('sparse', 'false or nothing beside `fp16: true`', sparse);
   const nativeOptions = { threads, profile: flag('profile'), fp16, sparse };
-  const plan = lower(model, {
-    observe,
-    consume: flag('consume'),
-    ...(options.until === undefined ? {} : { until: options.until }),
-  });
+  const outputs = outputNames(options.outputs);
+  const plan = lower(model, { outputs, consume: flag('consume') });
   const native = await awaitNative(() => binding.createSession(plan, nativeOptions));
-  return new Session(native, plan, threads, observe);
+  return new Session(native, plan, outputs, threads);
+}
+
+function outputNames(outputs: unknown = ['logits']): readonly string[] {
+  if (!Array.isArray(outputs) || outputs.length === 0 || !outputs.every((name) => typeof name === 'string')) {
+    throw invalidArgument('outputs', 'an array of at least one name', outputs);
+  }
+  return [...outputs];
 }
 
 /**
@@ -92,93 +95,77 @@ export async function createSession(model: Model, options: SessionOptions = {}):
 export class Session {
   /** The one input: pixels as the model's preprocessing makes them, `[N, H, W, C]`. */
   readonly inputs: readonly TensorMetadata[];
-  /** The one output: logits, `[N, classes]`, or what `until` asked for. */
+  /** What a run gives back: logits, `[N, classes]`, or what the session was asked for; a vector is `[N, C]`. */
   readonly outputs: readonly TensorMetadata[];
   /** Threads that work on one image. */
   readonly threads: number;
 
   readonly #native: NativeSession;
-  readonly #observed: readonly { readonly name: string; readonly size: number }[];
-  readonly #observe: boolean;
+  /** Floats one image gives in each of `outputs`. */
+  readonly #outputSizes: readonly number[];
   readonly #inputSize: number;
   readonly #outputSize: number;
   #queue: Promise<unknown> = Promise.resolve();
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(native: NativeSession, plan: Plan, threads: number, observe: boolean) {
+  constructor(native: NativeSession, plan: Plan, outputs: readonly string[], threads: number) {
     const input = plan.values[plan.input]!.shape;
     this.#native = native;
-    this.#observe = observe;
-    this.#observed = plan.outputs.map((index) => {
-      const { name, shape } = plan.values[index]!;
-      return { name, size: shape[0] * shape[1] * shape[2] };
-    });
+    const shapes = plan.outputs.map((index) => plan.values[index]!.shape);
+    this.#outputSizes = shapes.map(([height, width, channels]) => height * width * channels);
     this.#inputSize = input[0] * input[1] * input[2];
-    this.#outputSize = this.#observed.reduce((sum, { size }) => sum + size, 0);
+    this.#outputSize = this.#outputSizes.reduce((sum, size) => sum + size, 0);
     this.threads = threads;
     this.inputs = [{ name: 'input', shape: [null, ...input], type: 'float32' }];
-    const last = this.#observed.at(-1)!;
-    const name = last.name === 'classifier.3' ? 'logits' : last.name;
-    this.outputs = [{ name, shape: [null, last.size], type: 'float32' }];
+    this.outputs = shapes.map(([height, width, channels], index) => {
+      const shape = height === 1 && width === 1 ? [channels] : [height, width, channels];
+      return { name: outputs[index]!, shape: [null, ...shape], type: 'float32' };
+    });
   }
 
   /**
    * Runs the network on N images, one after the other.
    *
    * @param input `[N, H, W, C]`; must not be changed until the promise settles
-   * @returns logits `[N, classes]`
-   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for an array of the wrong type or length, `ERR_ABORTED`,
-   * `ERR_DISPOSED`, `ERR_NATIVE`.
+   * @returns logits `[N, classes]`, or the one output the session was asked for
+   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for an array of the wrong type or length, `ERR_UNSUPPORTED` for a
+   * session of several outputs, `ERR_ABORTED`, `ERR_DISPOSED`, `ERR_NATIVE`.
    */
   async run(input: Float32Array, options: RunOptions = {}): Promise<Float32Array> {
     this.#throwIfDisposed();
-    if (this.#observe) {
-      throw new NeonsenseError(
-        'ERR_UNSUPPORTED',
-        'This session was created with `observe: true`: call `observe` instead of `run`',
-      );
+    if (this.outputs.length > 1) {
+      throw new NeonsenseError('ERR_UNSUPPORTED', 'This session has several outputs: call `runAll` instead of `run`');
     }
     const images = this.#countImages(input);
     const output = this.#outputFor(options.output, images);
-    throwIfAborted(options.signal);
-    return untilAborted(
-      options.signal,
-      this.#enqueue(async () => {
-        for (let i = 0; i < images; i++) {
-          throwIfAborted(options.signal);
-          await awaitNative(() => this.#native.run(input, i * this.#inputSize, output, i * this.#outputSize));
-        }
-        return output;
-      }),
-    );
+    const runImage = (index: number) => this.#runImage(input, index, output, index * this.#outputSize);
+    return this.#inTurn(images, options.signal, runImage, output);
   }
 
   /**
-   * Runs one image and gives back every float value on the way, by the names `lower` uses. Needs `observe: true`.
+   * Runs the network on N images, one after the other, and gives every output the session was created with.
    *
-   * @param input `[1, H, W, C]`
-   * @returns value name to its numbers, `[H, W, C]`
-   * @throws {NeonsenseError} as `run`; `ERR_UNSUPPORTED` when the session was not created for it.
+   * @param input `[N, H, W, C]`; must not be changed until the promise settles
+   * @returns each output by its name, in the order asked for: `[N, C]` or `[N, H, W, C]`, see `outputs`
+   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for an array of the wrong type or length, `ERR_ABORTED`,
+   * `ERR_DISPOSED`, `ERR_NATIVE`.
    */
-  async observe(input: Float32Array): Promise<Map<string, Float32Array>> {
+  async runAll(input: Float32Array, options: Pick<RunOptions, 'signal'> = {}): Promise<Record<string, Float32Array>> {
     this.#throwIfDisposed();
-    if (!this.#observe) {
-      throw new NeonsenseError('ERR_UNSUPPORTED', 'Create the session with `observe: true` to observe its values');
-    }
-    if (this.#countImages(input) !== 1) {
-      throw invalidArgument('input', `one image of ${this.#inputSize} floats`, input);
-    }
-    const output = new Float32Array(this.#outputSize);
-    await this.#enqueue(() => awaitNative(() => this.#native.run(input, 0, output, 0)));
-    let offset = 0;
-    return new Map(
-      this.#observed.map(({ name, size }) => {
-        const values = output.subarray(offset, offset + size);
-        offset += size;
-        return [name, values];
-      }),
-    );
+    const images = this.#countImages(input);
+    const results = this.#outputSizes.map((size) => new Float32Array(images * size));
+    const image = new Float32Array(this.#outputSize);
+    const runImage = async (index: number): Promise<void> => {
+      await this.#runImage(input, index, image, 0);
+      let from = 0;
+      for (const [i, size] of this.#outputSizes.entries()) {
+        results[i]!.set(image.subarray(from, from + size), index * size);
+        from += size;
+      }
+    };
+    const byName = Object.fromEntries(this.outputs.map(({ name }, i) => [name, results[i]!]));
+    return this.#inTurn(images, options.signal, runImage, byName);
   }
 
   /**
@@ -224,6 +211,28 @@ export class Session {
       throw invalidArgument('output', `a Float32Array of length ${length}`, output);
     }
     return output;
+  }
+
+  #runImage(input: Float32Array, index: number, output: Float32Array, at: number): Promise<void> {
+    return awaitNative(() => this.#native.run(input, index * this.#inputSize, output, at));
+  }
+
+  /** Runs each image when its turn has come, then gives `result`. */
+  #inTurn<T>(
+    images: number,
+    signal: AbortSignal | undefined,
+    runImage: (index: number) => Promise<void>,
+    result: T,
+  ): Promise<T> {
+    throwIfAborted(signal);
+    const running = this.#enqueue(async () => {
+      for (let index = 0; index < images; index++) {
+        throwIfAborted(signal);
+        await runImage(index);
+      }
+      return result;
+    });
+    return untilAborted(signal, running);
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {

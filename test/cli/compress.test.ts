@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { failuresOf } from '../../lib/cli/compare.js';
 import { runProgram } from '../../lib/cli/program.js';
-import { valueGraph } from '../../lib/compress/values.js';
 import { readModel, writeModel } from '../../lib/model/files.js';
+import { networkOf } from '../../lib/model/network.js';
 import { compareLogits } from '../../lib/numbers/compareLogits.js';
 import { plainArchitecture } from '../compress/running.js';
 import { randomModel } from '../randomModel.js';
@@ -128,8 +128,9 @@ describe('neonsense compress', () => {
   });
 
   it('quantizes to trained ranges from a file, without pictures, in every layer', async () => {
-    const { architecture } = await readModel(at('in.safetensors'));
-    const ranges = valueGraph(architecture).map(({ name }) => [name, { scale: 0.1, zeroPoint: -3 }]);
+    const { architecture, preprocessing } = await readModel(at('in.safetensors'));
+    const { nodes } = networkOf(architecture, preprocessing.size);
+    const ranges = nodes.map(({ name }) => [name, { scale: 0.1, zeroPoint: -3 }]);
     await writeFile(at('ranges.json'), JSON.stringify(Object.fromEntries(ranges)));
     const { stdout, stderr, exit } = await neonsense(
       'compress',

@@ -15,9 +15,9 @@ import {
   type ModelScore,
   type NamedModel,
 } from '../../lib/measure/compress.js';
-import { layerSpecs } from '../../lib/model/architecture.js';
 import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import type { Model } from '../../lib/model/model.js';
+import { layerSpecs } from '../../lib/model/network.js';
 import { toFloat32 } from '../../lib/model/weights.js';
 import { randomImages, randomModel } from '../randomModel.js';
 import { pictures, plainArchitecture, relativeError, run, runModel, withUnevenChannels } from './running.js';

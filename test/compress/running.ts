@@ -15,10 +15,10 @@ export async function runModel(model: Model, input: Float32Array): Promise<Float
 }
 
 /** The engine as compression takes it. */
-export const observe: ObserveModel = async function* (model, inputs) {
-  const session = await createSession(model, { threads: 1, observe: true });
+export const observe: ObserveModel = async function* (model, outputs, inputs) {
+  const session = await createSession(model, { threads: 1, outputs });
   try {
-    for (const input of inputs) yield await session.observe(input);
+    for (const input of inputs) yield await session.runAll(input);
   } finally {
     await session.dispose();
   }

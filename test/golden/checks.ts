@@ -152,14 +152,13 @@ export async function checkActivations(
   const modules = new Map(golden.modules.map((module) => [module.name, module]));
   const data = householdPixels(options.sharedDir).subarray(golden.image * PIXELS, (golden.image + 1) * PIXELS);
   const model = await lib.readModel(checkpointFile(options.sharedDir, golden.checkpoint));
-  const session = await lib.createSession(model, { threads: options.threads, observe: true });
+  const session = await lib.createSession(model, { threads: options.threads, outputs: valuesOf(golden) });
   try {
     const input = lib.preprocess({ data, width: SIDE, height: SIDE, channels: 3 }, model.preprocessing);
     let values = 0;
     let largest = 0;
-    for (const [name, value] of await session.observe(input)) {
-      const module = modules.get(moduleOf(name, modules));
-      if (module === undefined) continue;
+    for (const [name, value] of Object.entries(await session.runAll(input))) {
+      const module = modules.get(moduleOf(name, modules))!;
       let sum = 0;
       let magnitude = 0;
       for (const x of value) {
@@ -183,9 +182,23 @@ export async function checkActivations(
   }
 }
 
+/** Names of the values that equal the output of a PyTorch module; see `moduleOf`. */
+function valuesOf({ modules }: ActivationsGolden): string[] {
+  const shapes = new Map(modules.map(({ name, shape }) => [name, shape.join()]));
+  return modules.flatMap(({ name, module, shape }) => {
+    if (name === 'avgpool') return ['pool'];
+    const before = /^features\.(\d+)$/.exec(name)?.[1];
+    // A block adds its input where that has the shape of its output.
+    if (before !== undefined && module === 'InvertedResidual') {
+      return shapes.get(`features.${Number(before) - 1}`) === shape.join() ? [`${name}.add`] : [];
+    }
+    return (module === 'Conv2d' && name.endsWith('.0')) || module === 'Linear' ? [name] : [];
+  });
+}
+
 /**
  * The PyTorch module whose output a value of the plan equals. A convolution's value has its batch norm folded in and is
- * clamped where a ReLU follows; values PyTorch has no module for (hard-sigmoid folded into its layer) give no match.
+ * clamped where a ReLU follows; those of squeeze-and-excitation, whose hard-sigmoid is folded into a layer, are left out.
  */
 function moduleOf(value: string, modules: ReadonlyMap<string, { readonly module: string }>): string {
   if (value === 'pool') return 'avgpool';
@@ -196,7 +209,7 @@ function moduleOf(value: string, modules: ReadonlyMap<string, { readonly module:
     const activation = `${convolution[1]}.2`;
     return modules.get(activation)?.module === 'ReLU' ? activation : `${convolution[1]}.1`;
   }
-  return value.startsWith('classifier.') ? value : '';
+  return value;
 }
 
 function compare(

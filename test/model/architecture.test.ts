@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { NeonsenseError } from '../../lib/errors.js';
 import type { Architecture } from '../../lib/model/architecture.js';
-import { layerSpecs } from '../../lib/model/architecture.js';
 import { inferArchitecture } from '../../lib/model/import/inferArchitecture.js';
+import { layerNodes, layerSpecs, networkOf } from '../../lib/model/network.js';
 import { torchvisionArchitecture } from './randomModel.js';
 
 const NETWORKS = ['mobilenet_v3_small', 'mobilenet_v3_large'] as const;
@@ -65,12 +65,14 @@ describe('layerSpecs', () => {
   });
 
   it('applies the activation where the network does', () => {
-    const specs = new Map(layerSpecs(torchvisionArchitecture()).map((spec) => [spec.name, spec]));
-    expect(specs.get('features.0.0')).toMatchObject({ activation: 'hard-swish', stride: 2, padding: 1, groups: 1 });
+    const nodes = layerNodes(networkOf(torchvisionArchitecture(), [224, 224]));
+    const specs = new Map(nodes.map(({ spec, padding, shape }) => [spec.name, { ...spec, padding, places: shape }]));
+    const stem = { activation: 'hard-swish', stride: 2, padding: [1, 1, 1, 1], groups: 1, places: [112, 112, 16] };
+    expect(specs.get('features.0.0')).toMatchObject(stem);
     expect(specs.get('features.1.block.1.fc1')).toMatchObject({ activation: 'relu', shape: [8, 16, 1, 1] });
     expect(specs.get('features.1.block.1.fc2')).toMatchObject({ activation: 'hard-sigmoid', shape: [16, 8, 1, 1] });
     expect(specs.get('features.4.block.1.0')).toMatchObject({
-      padding: 2,
+      padding: [2, 2, 2, 2],
       groups: 96,
       stride: 2,
       shape: [96, 1, 5, 5],

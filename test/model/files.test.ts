@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LayerSpec } from '../../lib/model/architecture.js';
-import { layerSpecs } from '../../lib/model/architecture.js';
 import { encodeModel, readModel, writeModel } from '../../lib/model/files.js';
 import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import { encodeSafetensors, parseSafetensors } from '../../lib/model/format/safetensors.js';
 import type { Layer, Model, Weights } from '../../lib/model/model.js';
+import type { LayerSpec } from '../../lib/model/network.js';
+import { layerSpecs } from '../../lib/model/network.js';
 import { describeShared } from '../shared.js';
 import { bitsOf, randomModel, torchvisionArchitecture } from './randomModel.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { NeonsenseError } from '../../lib/errors.js';
-import { layerSpecs } from '../../lib/model/architecture.js';
 import { foldLayer, foldModel } from '../../lib/model/foldBatchNorm.js';
 import type { Layer } from '../../lib/model/model.js';
+import { layerSpecs } from '../../lib/model/network.js';
 import { seededRandom } from '../../lib/numbers/random.js';
 import { randomModel } from './randomModel.js';
 

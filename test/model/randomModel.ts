@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Architecture, LayerSpec } from '../../lib/model/architecture.js';
-import { layerSpecs } from '../../lib/model/architecture.js';
+import type { Architecture } from '../../lib/model/architecture.js';
 import type { Layer, Model, Weights } from '../../lib/model/model.js';
+import type { LayerSpec } from '../../lib/model/network.js';
+import { layerSpecs } from '../../lib/model/network.js';
 import { seededRandom } from '../../lib/numbers/random.js';
 
 /** Input, kernel, expanded, output, SE, activation, stride: torchvision's tables, written out again from the paper. */

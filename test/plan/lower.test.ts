@@ -1,9 +1,55 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { toFp16 } from '../../lib/compress/quantize/fp16.js';
+import { quantizeDynamic } from '../../lib/compress/quantize/quantizeDynamic.js';
 import { quantizeStatic } from '../../lib/compress/quantize/quantizeStatic.js';
+import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import type { Model } from '../../lib/model/model.js';
+import { networkOf } from '../../lib/model/network.js';
 import { lower } from '../../lib/plan/lower.js';
 import { createSession } from '../../lib/runtime/session.js';
+import { observe } from '../compress/running.js';
 import { randomImages, randomModel } from '../randomModel.js';
+import { constructedModel, planText } from './constructed.js';
+
+/** The model with ranges that are powers of two, quantized without looking at a picture. */
+async function fixedRanges(activations: 'qs8' | 'qu8', keepFloat: readonly string[] | 'sensitive'): Promise<Model> {
+  const model = constructedModel();
+  const { nodes } = networkOf(model.architecture, model.preprocessing.size);
+  const zeroPoint = activations === 'qs8' ? -1 : 127;
+  const ranges = Object.fromEntries(nodes.map(({ name }, i) => [name, { scale: 2 ** -(4 + (i % 3)), zeroPoint }]));
+  const never = () => {
+    throw new Error('nothing is to be looked at');
+  };
+  const options = { activations, keepFloat, ranges, calibration: [], observe: never };
+  return (await quantizeStatic(model, options)).model;
+}
+
+describe('the plan of a constructed model', () => {
+  it.each<[string, () => Model | Promise<Model>]>([
+    ['fp32', constructedModel],
+    ['fp32-folded', () => foldModel(constructedModel())],
+    ['fp16', () => toFp16(constructedModel())],
+    ['int8-dynamic', () => quantizeDynamic(constructedModel())],
+    ['int8-dynamic-linear', () => quantizeDynamic(constructedModel(), { scope: 'linear' })],
+    ['int8-static', () => fixedRanges('qs8', 'sensitive')],
+    ['int8-static-throughout', () => fixedRanges('qs8', [])],
+    ['int8-static-qu8', () => fixedRanges('qu8', [])],
+  ])('in %s is the one kept', async (name, make) => {
+    const plan = lower(await make());
+    await expect(planText(plan)).toMatchFileSnapshot(`snapshots/${name}.txt`);
+  });
+
+  it('holds only what the outputs need', () => {
+    const plan = lower(constructedModel(), { outputs: ['features.1.pool', 'features.1.block.0.0:raw'] });
+    expect(plan.layers.map(({ name }) => name)).toEqual([
+      'features.0.0',
+      'features.0.0.hard-swish',
+      'features.1.block.0.0',
+      'features.1.block.0.0:raw',
+      'features.1.pool',
+    ]);
+  });
+});
 
 describe.each(['qs8', 'qu8'] as const)('the plan of a model quantized to %s throughout', (activations) => {
   let quantized: Model;
@@ -15,11 +61,7 @@ describe.each(['qs8', 'qu8'] as const)('the plan of a model quantized to %s thro
       calibration,
       activations,
       keepFloat: [],
-      async *observe(observed, inputs) {
-        const session = await createSession(observed, { threads: 1, observe: true });
-        for (const input of inputs) yield await session.observe(input);
-        await session.dispose();
-      },
+      observe,
     });
     quantized = result.model;
   });

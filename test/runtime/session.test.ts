@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { prune } from '../../lib/compress/prune/prune.js';
+import { quantizeDynamic } from '../../lib/compress/quantize/quantizeDynamic.js';
+import { quantizeStatic } from '../../lib/compress/quantize/quantizeStatic.js';
 import { NeonsenseError } from '../../lib/errors.js';
 import { createSession } from '../../lib/runtime/session.js';
+import { observe, relativeError } from '../compress/running.js';
 import { randomImages, randomModel } from '../randomModel.js';
 
 const model = randomModel();
@@ -201,27 +204,105 @@ describe('session.profile', () => {
   });
 });
 
-describe('session.observe', () => {
-  it('gives every value of the network by name, the logits as a plain run gives them', async () => {
+describe('outputs', () => {
+  it('gives any value of the network by name, the logits as a plain run gives them', async () => {
     const input = randomImages(model, 1);
-    await using session = await createSession(model, { threads: 1, observe: true });
-    const values = await session.observe(input);
+    const sizes = {
+      'features.0.0': 32 * 32 * 8,
+      'features.0.0.hard-swish': 32 * 32 * 8,
+      'features.1.pool': 8,
+      'features.1.scale': 16 * 16 * 8,
+      'features.3.add': 8 * 8 * 8,
+      pool: 72,
+      logits: 10,
+    };
+    await using session = await createSession(model, { threads: 1, outputs: Object.keys(sizes) });
+    const values = await session.runAll(input);
+    expect(Object.keys(values)).toEqual(Object.keys(sizes));
+    for (const [name, size] of Object.entries(sizes)) expect(values[name], name).toHaveLength(size);
     await using plain = await createSession(model, { threads: 1 });
-    expect(values.get('classifier.3')).toEqual(await plain.run(input));
-    expect(values.get('features.0.0')).toHaveLength(32 * 32 * 8);
-    expect(values.get('features.0.0.hard-swish')).toHaveLength(32 * 32 * 8);
-    expect(values.get('features.1.pool')).toHaveLength(8);
-    expect(values.get('features.1.scale')).toHaveLength(16 * 16 * 8);
-    expect(values.get('features.3.add')).toHaveLength(8 * 8 * 8);
-    expect(values.get('pool')).toHaveLength(72);
+    expect(values['logits']).toEqual(await plain.run(input));
+    expect(session.outputs[0]).toEqual({ name: 'features.0.0', shape: [null, 32, 32, 8], type: 'float32' });
+    expect(session.outputs.slice(-2)).toEqual([
+      { name: 'pool', shape: [null, 72], type: 'float32' },
+      { name: 'logits', shape: [null, 10], type: 'float32' },
+    ]);
   });
 
-  it('goes with sessions created for it, and run with the others', async () => {
+  it('come in the order asked for, image by image', async () => {
+    const input = randomImages(model, 3);
+    await using session = await createSession(model, { threads: 1, outputs: ['logits', 'pool'] });
+    const { logits, pool } = await session.runAll(input);
+    await using features = await createSession(model, { threads: 1, outputs: ['pool'] });
     await using plain = await createSession(model, { threads: 1 });
-    expect(await codeOf(plain.observe(randomImages(model, 1)))).toBe('ERR_UNSUPPORTED');
-    await using observing = await createSession(model, { threads: 1, observe: true });
-    expect(await codeOf(observing.run(randomImages(model, 1)))).toBe('ERR_UNSUPPORTED');
-    expect(await codeOf(observing.observe(randomImages(model, 2)))).toBe('ERR_INVALID_ARGUMENT');
+    expect(logits).toEqual(await plain.run(input));
+    expect(pool).toEqual(await features.run(input));
+    expect(pool).toHaveLength(3 * 72);
+  });
+
+  it('give a layer before its clamp under a name of its own', async () => {
+    const input = randomImages(model, 1);
+    const relu = 'features.2.block.0.0';
+    const swish = 'features.0.0';
+    const gate = 'features.1.block.1.fc2';
+    const outputs = [relu, swish, gate].flatMap((name) => [name, `${name}:raw`]);
+    await expect(createSession(model, { threads: 1, outputs })).rejects.toThrow(/different values.*features.0.0:raw/s);
+    await using session = await createSession(model, {
+      threads: 1,
+      outputs: outputs.filter((name) => name !== swish),
+    });
+    const values = await session.runAll(input);
+    const raw = values[`${relu}:raw`]!;
+    expect(raw.some((x) => x < 0)).toBe(true);
+    expect(raw.map((x) => Math.max(0, x))).toEqual(values[relu]);
+    values[`${gate}:raw`]!.forEach((x, c) => {
+      expect(values[gate]![c]).toBeCloseTo(Math.min(1, Math.max(0, x / 6 + 0.5)), 5);
+    });
+    await using stopping = await createSession(model, { threads: 1, outputs: [`${relu}:raw`] });
+    expect(await stopping.run(input)).toEqual(raw);
+    expect(stopping.outputs).toEqual([{ name: `${relu}:raw`, shape: [null, 16, 16, 24], type: 'float32' }]);
+  });
+
+  it('give a layer before and behind its clamp though the model is consumed', async () => {
+    const outputs = ['features.2.block.0.0', 'features.2.block.0.0:raw', 'logits'];
+    const input = randomImages(model, 1);
+    await using kept = await createSession(model, { threads: 1, outputs });
+    await using consumed = await createSession(randomModel(), { threads: 1, outputs, consume: true });
+    expect(await consumed.runAll(input)).toEqual(await kept.runAll(input));
+  });
+
+  it('are floats for int8 models too', async () => {
+    const input = randomImages(model, 1);
+    await using float = await createSession(model, { threads: 1, outputs: ['pool'] });
+    const expected = await float.run(input);
+    await using dynamic = await createSession(quantizeDynamic(model), { threads: 1, outputs: ['logits', 'pool'] });
+    expect(relativeError((await dynamic.runAll(input))['pool']!, expected)).toBeLessThan(0.2);
+    const { model: quantized } = await quantizeStatic(model, { calibration: [input], observe });
+    await using fixed = await createSession(quantized, { threads: 1, outputs: ['pool', 'logits'] });
+    const { pool, logits } = await fixed.runAll(input);
+    await using plain = await createSession(quantized, { threads: 1 });
+    expect(logits).toEqual(await plain.run(input));
+    expect(relativeError(pool!, expected)).toBeLessThan(0.5);
+    const raw = createSession(quantized, { outputs: ['features.2.block.0.0:raw'] });
+    await expect(raw).rejects.toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+  });
+
+  it('are refused where they name no value, or one twice', async () => {
+    const refused: unknown[] = [['features.99'], ['input'], ['logits', 'pool', 'logits'], ['logits', 'classifier.3']];
+    for (const outputs of [...refused, [], 'logits', [3], null]) {
+      expect(await codeOf(createSession(model, { outputs } as object)), String(outputs)).toBe('ERR_INVALID_ARGUMENT');
+    }
+    await expect(createSession(model, { outputs: ['logit'] })).rejects.toThrow(/logits or pool.*logit/s);
+  });
+
+  it('of several names need runAll, which counts images and stops as run does', async () => {
+    await using session = await createSession(model, { threads: 1, outputs: ['logits', 'pool'] });
+    expect(await codeOf(session.run(randomImages(model, 1)))).toBe('ERR_UNSUPPORTED');
+    expect(await codeOf(session.runAll(new Float32Array(7)))).toBe('ERR_INVALID_ARGUMENT');
+    const aborted = session.runAll(randomImages(model, 1), { signal: AbortSignal.abort() });
+    expect(await codeOf(aborted)).toBe('ERR_ABORTED');
+    await session.dispose();
+    expect(await codeOf(session.runAll(randomImages(model, 1)))).toBe('ERR_DISPOSED');
   });
 });
 
@@ -238,22 +319,5 @@ describe('a consumed model', () => {
     await using first = await createSession(model, { threads: 1 });
     await using second = await createSession(model, { threads: 1 });
     expect(await second.run(images)).toEqual(await first.run(images));
-  });
-});
-
-describe('a session that stops at a layer', () => {
-  it('gives its output before the activation that would clamp it', async () => {
-    const input = randomImages(model, 1);
-    await using observing = await createSession(model, { threads: 1, observe: true });
-    const clamped = (await observing.observe(input)).get('features.2.block.0.0')!;
-    await using session = await createSession(model, { threads: 1, until: 'features.2.block.0.0' });
-    const raw = await session.run(input);
-    expect(raw.some((x) => x < 0)).toBe(true);
-    expect(raw.map((x) => Math.max(0, x))).toEqual(clamped);
-    expect(session.outputs).toEqual([{ name: 'features.2.block.0.0', shape: [null, raw.length], type: 'float32' }]);
-  });
-
-  it('knows only layers that exist', async () => {
-    expect(await codeOf(createSession(model, { until: 'features.99' }))).toBe('ERR_INVALID_ARGUMENT');
   });
 });

@@ -1,16 +1,19 @@
 import { NeonsenseError, throwIfAborted } from '../../errors.js';
 import type { Model } from '../../model/model.js';
-import { valueGraph } from '../values.js';
+import { networkOf } from '../../model/network.js';
 import { ValueObserver } from './observers.js';
 
 /**
- * Runs a model in FP32 and yields, input by input, every intermediate value by its plan name. Injected, because this
- * folder loads no engine: a session made with `observe: true` has it.
+ * Runs a model and yields, input by input, the named values of its network, `[H, W, C]` each. Injected, because this
+ * folder loads no engine: a session made with these `outputs` has it.
+ *
+ * @param values names as `createSession` takes them for `outputs`
  */
 export type ObserveModel = (
   model: Model,
+  values: readonly string[],
   inputs: readonly Float32Array[],
-) => AsyncIterable<ReadonlyMap<string, Float32Array>>;
+) => AsyncIterable<Readonly<Record<string, Float32Array>>>;
 
 /**
  * Refuses a calibration set that is empty, or whose entries are not the model's input `[1, H, W, 3]`.
@@ -46,7 +49,7 @@ export function requireCalibration(model: Model, inputs: readonly Float32Array[]
  *
  * @param model in FP32
  * @param inputs one preprocessed picture each, `[1, H, W, 3]`
- * @returns an observer for each value name of `valueGraph`
+ * @returns an observer for each node of the network, by name
  * @throws NeonsenseError `ERR_DATASET` for an unusable set, `ERR_MODEL_ARCHITECTURE` where the model yields NaN or
  * infinity, `ERR_ABORTED`
  */
@@ -57,16 +60,13 @@ export async function calibrate(
   signal?: AbortSignal,
 ): Promise<Map<string, ValueObserver>> {
   requireCalibration(model, inputs);
-  const observers = new Map(
-    valueGraph(model.architecture).map(({ name, channels }) => [name, new ValueObserver(channels)]),
-  );
-  for (const input of inputs) observers.get('input')!.add(input);
-  for await (const values of observe(model, inputs)) {
+  const { nodes } = networkOf(model.architecture, model.preprocessing.size);
+  const observers = new Map(nodes.map(({ name, shape }) => [name, new ValueObserver(shape[2])]));
+  const [picture, ...values] = [...observers.keys()];
+  for (const input of inputs) observers.get(picture!)!.add(input);
+  for await (const seen of observe(model, values, inputs)) {
     throwIfAborted(signal);
-    for (const [name, observer] of observers) {
-      const numbers = name === 'input' ? undefined : values.get(name);
-      if (numbers !== undefined) observer.add(numbers);
-    }
+    for (const name of values) if (seen[name] !== undefined) observers.get(name)!.add(seen[name]);
   }
   for (const [name, observer] of observers) {
     if (observer.count === 0) {

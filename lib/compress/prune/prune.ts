@@ -1,6 +1,7 @@
 import { invalidArgument, NeonsenseError } from '../../errors.js';
-import { type Architecture, type LayerSpec, layerSpecs } from '../../model/architecture.js';
+import type { Architecture } from '../../model/architecture.js';
 import type { Layer, Model, Weights } from '../../model/model.js';
+import { type LayerSpec, layerSpecs } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
 import { roundHalfEven } from '../../numbers/round.js';
 import { requireFiniteWeights, requireLayerNames } from '../requirements.js';

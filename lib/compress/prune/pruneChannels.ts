@@ -2,6 +2,7 @@ import { NeonsenseError } from '../../errors.js';
 import type { Architecture, Block } from '../../model/architecture.js';
 import { BATCH_NORM_EPSILON } from '../../model/foldBatchNorm.js';
 import type { BatchNorm, Layer, Model, Weights } from '../../model/model.js';
+import { featureName, type LayerRole, type LayerSpec, layerSpecs } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
 import { roundHalfEven } from '../../numbers/round.js';
 import { requireFloat } from '../requirements.js';
@@ -9,7 +10,7 @@ import { selectSmallest } from './selectSmallest.js';
 
 /** What happened to one width of the network. */
 export interface ChannelReport {
-  /** `features.N` for a block's expanded channels, else the layer whose outputs they are. */
+  /** The block's name for its expanded channels, else the layer whose outputs they are. */
   readonly name: string;
   readonly before: number;
   readonly after: number;
@@ -39,9 +40,10 @@ export function pruneChannels(model: Model, options: ChannelOptions): { model: M
   const layers = new Map(model.layers);
   const report: ChannelReport[] = [];
   const { architecture } = model;
+  const specs = layerSpecs(architecture);
   const blocks = architecture.blocks.map((block, index) => {
     if (!options.widths.includes('expanded')) return block;
-    const name = `features.${index + 1}`;
+    const name = featureName(index);
     if (!block.hasExpansion) {
       report.push({
         name,
@@ -52,38 +54,41 @@ export function pruneChannels(model: Model, options: ChannelOptions): { model: M
       });
       return block;
     }
-    const kept = shrinkBlock(layers, name, block, options);
+    const parts = byRole(specs.filter((spec) => spec.block === index));
+    const kept = shrinkBlock(layers, parts, block, options);
     report.push({ name, before: block.expanded, after: kept.length, kept, ...unchanged(block.expanded, kept.length) });
     return { ...block, expanded: kept.length };
   });
 
   let { last, hidden } = architecture;
-  const lastName = `features.${architecture.blocks.length + 1}.0`;
+  const top = byRole(specs);
   if (options.widths.includes('last')) {
-    const maker = layerOf(layers, lastName);
-    const statistics = activationStatistics(maker, 'hard-swish', last);
-    const reader = layerOf(layers, 'classifier.0');
-    const kept = choose(options, statistics.size, columnNorms(reader, hidden, last));
-    compensate(layers, 'classifier.0', hidden, last, statistics.mean, kept);
-    keepOutputs(layers, lastName, last, kept);
-    keepInputs(layers, 'classifier.0', hidden, kept);
-    report.push({ name: lastName, before: last, after: kept.length, kept, ...unchanged(last, kept.length) });
+    const [maker, reader] = [top('last'), top('hidden')];
+    const statistics = activationStatistics(layerOf(layers, maker), maker.activation, last);
+    const kept = choose(options, statistics.size, columnNorms(layerOf(layers, reader), hidden, last));
+    compensate(layers, reader, hidden, last, statistics.mean, kept);
+    keepOutputs(layers, maker, last, kept);
+    keepInputs(layers, reader, hidden, kept);
+    report.push({ name: maker.name, before: last, after: kept.length, kept, ...unchanged(last, kept.length) });
     last = kept.length;
   }
   if (options.widths.includes('hidden')) {
-    const maker = layerOf(layers, 'classifier.0');
-    const kept = choose(
-      options,
-      rowNorms(maker, hidden),
-      columnNorms(layerOf(layers, 'classifier.3'), architecture.classes, hidden),
-    );
-    keepOutputs(layers, 'classifier.0', hidden, kept);
-    keepInputs(layers, 'classifier.3', architecture.classes, kept);
-    report.push({ name: 'classifier.0', before: hidden, after: kept.length, kept, ...unchanged(hidden, kept.length) });
+    const [maker, reader] = [top('hidden'), top('logits')];
+    const readBy = columnNorms(layerOf(layers, reader), architecture.classes, hidden);
+    const kept = choose(options, rowNorms(layerOf(layers, maker), hidden), readBy);
+    keepOutputs(layers, maker, hidden, kept);
+    keepInputs(layers, reader, architecture.classes, kept);
+    report.push({ name: maker.name, before: hidden, after: kept.length, kept, ...unchanged(hidden, kept.length) });
     hidden = kept.length;
   }
   const shrunk: Architecture = { ...architecture, blocks, last, hidden };
   return { model: { ...model, architecture: shrunk, layers }, report };
+}
+
+/** Finds the layer that plays a role among some that each play another. */
+function byRole(specs: readonly LayerSpec[]): (role: LayerRole) => LayerSpec {
+  const layers = new Map(specs.map((spec) => [spec.role, spec]));
+  return (role) => layers.get(role)!;
 }
 
 function unchanged(before: number, after: number): { reason?: string } {
@@ -91,42 +96,37 @@ function unchanged(before: number, after: number): { reason?: string } {
 }
 
 /** Shrinks one block's expanded channels in place in `layers`; the indices that stay. */
-function shrinkBlock(layers: Map<string, Layer>, name: string, block: Block, options: ChannelOptions): number[] {
-  const { expanded } = block;
-  const expand = `${name}.block.0.0`;
-  const depthwise = `${name}.block.1.0`;
-  const attention = block.squeeze > 0 ? `${name}.block.2` : undefined;
-  const project = `${name}.block.${attention === undefined ? 2 : 3}.0`;
-
-  const { size, mean } = activationStatistics(layerOf(layers, depthwise), block.activation, expanded);
-  const kept = choose(options, size, columnNorms(layerOf(layers, project), block.output, expanded));
-  if (attention === undefined) {
-    compensate(layers, project, block.output, expanded, mean, kept);
+function shrinkBlock(
+  layers: Map<string, Layer>,
+  parts: (role: LayerRole) => LayerSpec,
+  block: Block,
+  options: ChannelOptions,
+): number[] {
+  const { expanded, output, squeeze } = block;
+  const [depthwise, project] = [parts('depthwise'), parts('project')];
+  const { size, mean } = activationStatistics(layerOf(layers, depthwise), depthwise.activation, expanded);
+  const kept = choose(options, size, columnNorms(layerOf(layers, project), output, expanded));
+  if (squeeze === 0) {
+    compensate(layers, project, output, expanded, mean, kept);
   } else {
-    const gates = expectedGates(layers, attention, block, mean);
+    const [fc1, fc2] = [parts('squeeze'), parts('excite')];
+    const gates = expectedGates(layerOf(layers, fc1), layerOf(layers, fc2), block, mean);
     const gated = mean?.map((value, channel) => value * gates[channel]!);
-    compensate(layers, project, block.output, expanded, gated, kept);
-    compensate(layers, `${attention}.fc1`, block.squeeze, expanded, mean, kept);
-    keepInputs(layers, `${attention}.fc1`, block.squeeze, kept);
-    keepOutputs(layers, `${attention}.fc2`, expanded, kept);
+    compensate(layers, project, output, expanded, gated, kept);
+    compensate(layers, fc1, squeeze, expanded, mean, kept);
+    keepInputs(layers, fc1, squeeze, kept);
+    keepOutputs(layers, fc2, expanded, kept);
   }
-  keepOutputs(layers, expand, expanded, kept);
+  keepOutputs(layers, parts('expand'), expanded, kept);
   keepOutputs(layers, depthwise, expanded, kept);
-  keepInputs(layers, project, block.output, kept);
+  keepInputs(layers, project, output, kept);
   return kept;
 }
 
 /** Squeeze-and-excitation's gates for the average picture, from the mean activations; ones where those are unknown. */
-function expectedGates(
-  layers: Map<string, Layer>,
-  attention: string,
-  block: Block,
-  mean: Float64Array | undefined,
-): Float64Array {
+function expectedGates(fc1: Layer, fc2: Layer, block: Block, mean: Float64Array | undefined): Float64Array {
   const gates = new Float64Array(block.expanded).fill(1);
   if (mean === undefined) return gates;
-  const fc1 = layerOf(layers, `${attention}.fc1`);
-  const fc2 = layerOf(layers, `${attention}.fc2`);
   const w1 = toFloat32(fc1.weights);
   const w2 = toFloat32(fc2.weights);
   const squeezed = new Float64Array(block.squeeze);
@@ -149,7 +149,7 @@ function expectedGates(
  */
 function activationStatistics(
   layer: Layer,
-  activation: 'relu' | 'hard-swish',
+  activation: LayerSpec['activation'],
   channels: number,
 ): { size: Float64Array; mean: Float64Array | undefined } {
   const { batchNorm } = layer;
@@ -188,7 +188,7 @@ function range(length: number): number[] {
   return Array.from({ length }, (_, i) => i);
 }
 
-function layerOf(layers: ReadonlyMap<string, Layer>, name: string): Layer {
+function layerOf(layers: ReadonlyMap<string, Layer>, { name }: LayerSpec): Layer {
   const layer = layers.get(name);
   if (layer === undefined) throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The model has no layer ${name}`);
   return layer;
@@ -223,14 +223,14 @@ function columnNorms(layer: Layer, outputs: number, inputs: number): Float64Arra
 /** Moves the mean contribution of the inputs that go into the bias, or into batch norm's mean. */
 function compensate(
   layers: Map<string, Layer>,
-  name: string,
+  spec: LayerSpec,
   outputs: number,
   inputs: number,
   mean: Float64Array | undefined,
   kept: readonly number[],
 ): void {
   if (mean === undefined) return;
-  const layer = layerOf(layers, name);
+  const layer = layerOf(layers, spec);
   const real = toFloat32(layer.weights);
   const stays = new Set(kept);
   const lost = Float64Array.from({ length: outputs }, (_, o) => {
@@ -240,15 +240,15 @@ function compensate(
   });
   if (layer.batchNorm !== undefined) {
     const shifted = layer.batchNorm.mean.map((value, o) => value - lost[o]!);
-    layers.set(name, { ...layer, batchNorm: { ...layer.batchNorm, mean: shifted } });
+    layers.set(spec.name, { ...layer, batchNorm: { ...layer.batchNorm, mean: shifted } });
   } else if (layer.bias !== undefined) {
-    layers.set(name, { ...layer, bias: layer.bias.map((value, o) => value + lost[o]!) });
+    layers.set(spec.name, { ...layer, bias: layer.bias.map((value, o) => value + lost[o]!) });
   }
 }
 
 /** Keeps some output channels of a layer: rows of its weights, and what goes with them. */
-function keepOutputs(layers: Map<string, Layer>, name: string, outputs: number, kept: readonly number[]): void {
-  const layer = layerOf(layers, name);
+function keepOutputs(layers: Map<string, Layer>, spec: LayerSpec, outputs: number, kept: readonly number[]): void {
+  const layer = layerOf(layers, spec);
   const row = layer.weights.data.length / outputs;
   const pick = (values: Float32Array) => Float32Array.from(kept, (o) => values[o]!);
   const batchNorm: BatchNorm | undefined = layer.batchNorm && {
@@ -257,7 +257,7 @@ function keepOutputs(layers: Map<string, Layer>, name: string, outputs: number, 
     mean: pick(layer.batchNorm.mean),
     variance: pick(layer.batchNorm.variance),
   };
-  layers.set(name, {
+  layers.set(spec.name, {
     weights: gather(layer.weights, kept.length * row, (i) => kept[Math.floor(i / row)]! * row + (i % row)),
     ...(layer.bias === undefined ? {} : { bias: pick(layer.bias) }),
     ...(batchNorm === undefined ? {} : { batchNorm }),
@@ -265,11 +265,11 @@ function keepOutputs(layers: Map<string, Layer>, name: string, outputs: number, 
 }
 
 /** Keeps some inputs of a 1x1 or linear layer: columns of its weights. */
-function keepInputs(layers: Map<string, Layer>, name: string, outputs: number, kept: readonly number[]): void {
-  const layer = layerOf(layers, name);
+function keepInputs(layers: Map<string, Layer>, spec: LayerSpec, outputs: number, kept: readonly number[]): void {
+  const layer = layerOf(layers, spec);
   const inputs = layer.weights.data.length / outputs;
   const width = kept.length;
-  layers.set(name, {
+  layers.set(spec.name, {
     ...layer,
     weights: gather(layer.weights, outputs * width, (i) => Math.floor(i / width) * inputs + kept[i % width]!),
   });

@@ -1,11 +1,11 @@
 import { invalidArgument, NeonsenseError } from '../../errors.js';
-import { type Architecture, type LayerSpec, layerSpecs } from '../../model/architecture.js';
+import type { Architecture } from '../../model/architecture.js';
 import { foldModel } from '../../model/foldBatchNorm.js';
 import type { Layer, Model } from '../../model/model.js';
+import { type LayerSpec, layerNodes, layerSpecs, networkOf } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
 import { correctBias } from '../repair/biasCorrection.js';
 import { requireFiniteWeights, requireFloat, requireLayerNames } from '../requirements.js';
-import { valueGraph } from '../values.js';
 import { quantizePerChannel, quantizePerTensorAsTorch } from './quantizeWeights.js';
 
 /** Options of {@link quantizeDynamic}. */
@@ -76,9 +76,8 @@ export function quantizeDynamic(model: Model, options: QuantizeDynamicOptions = 
   requireFloat(model, 'quantize it');
   requireFiniteWeights(model);
   const source = scope === 'all' ? foldModel(inSinglePrecision(model)) : inSinglePrecision(model);
-  const inputOf = new Map(valueGraph(model.architecture).map(({ name, inputs }) => [name, inputs[0]!]));
   const layers = new Map<string, Layer>();
-  for (const spec of layerSpecs(model.architecture)) {
+  for (const { spec, inputs } of layerNodes(networkOf(model.architecture, model.preprocessing.size))) {
     const layer = source.layers.get(spec.name);
     if (layer === undefined) throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The model has no layer ${spec.name}`);
     const inScope = scope === 'linear' ? spec.kind === 'linear' : isPointwise(spec);
@@ -89,7 +88,7 @@ export function quantizeDynamic(model: Model, options: QuantizeDynamicOptions = 
     const real = toFloat32(layer.weights);
     const weights = scope === 'linear' ? quantizePerTensorAsTorch(real) : quantizePerChannel(real, spec.shape[0]!);
     const quantized = { ...layer, weights };
-    const means = options.means?.get(inputOf.get(spec.name)!);
+    const means = options.means?.get(inputs[0]!);
     layers.set(spec.name, means === undefined ? quantized : correctBias(layer, quantized, spec, means));
   }
   const biasCorrection = options.means !== undefined;

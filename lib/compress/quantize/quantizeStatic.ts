@@ -1,7 +1,8 @@
 import { invalidArgument } from '../../errors.js';
-import { type Architecture, layerSpecs } from '../../model/architecture.js';
+import type { Architecture } from '../../model/architecture.js';
 import { foldModel } from '../../model/foldBatchNorm.js';
 import type { Layer, Model, Quantization } from '../../model/model.js';
+import { layerNodes, layerSpecs, type Network, type NetworkNode, networkOf } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
 import { calibrate, type ObserveModel, requireCalibration } from '../calibrate/calibrate.js';
 import {
@@ -15,7 +16,6 @@ import { chooseKeepFloat, type KeepFloatSearch, type KeepFloatTarget, type RunMo
 import { correctBias } from '../repair/biasCorrection.js';
 import { equalizeCalibrated } from '../repair/equalizeCalibrated.js';
 import { requireFiniteWeights, requireFloat, requireLayerNames } from '../requirements.js';
-import { type ValueNode, valueGraph } from '../values.js';
 import { inSinglePrecision, isPointwise, narrowLayers } from './quantizeDynamic.js';
 import { quantizePerChannel, quantizePerTensorUnsigned } from './quantizeWeights.js';
 import { fitRanges } from './staticRanges.js';
@@ -104,7 +104,8 @@ export async function quantizeStatic(
   if (activations !== 'qs8' && activations !== 'qu8') {
     throw invalidArgument('activations', "'qs8' or 'qu8'", activations);
   }
-  const nodes = valueGraph(model.architecture);
+  const network = networkOf(model.architecture, model.preprocessing.size);
+  const { nodes } = network;
   const trained = ranges === undefined ? undefined : checkTrainedRanges(ranges, nodes, activations);
   if (trained !== undefined && equalizes) {
     throw invalidArgument('equalize', 'false beside `ranges`, which equalization would make wrong,', true);
@@ -126,11 +127,11 @@ export async function quantizeStatic(
     trained ??
     new Map(
       nodes.map((node) => {
-        const range = rangeOf(node, nodes, observers.get(node.name)!, observer, percentile);
+        const range = rangeOf(node, network, observers.get(node.name)!, observer, percentile);
         return [node.name, quantizationOf(range, activations)];
       }),
     );
-  const quantizedLayers = quantizeLayers(float, nodes, chosen, activations, correctsBias ? observers : undefined);
+  const quantizedLayers = quantizeLayers(float, network, chosen, activations, correctsBias ? observers : undefined);
 
   /** The model with some layers left in float. */
   const assemble = (floatLayers: ReadonlySet<string>): Model => {
@@ -211,15 +212,15 @@ export function sensitiveLayers(architecture: Architecture): string[] {
 
 /** A value's range, with what is known about who makes and who reads it. */
 function rangeOf(
-  node: ValueNode,
-  nodes: readonly ValueNode[],
+  node: NetworkNode,
+  { outputs }: Network,
   observer: ValueObserver,
   kind: ObserverKind,
   percentile: number,
 ): Range {
   // The logits decide by their largest, so nothing of them is clipped.
-  if (node === nodes.at(-1)) return chooseRange(observer, 'minmax');
-  const floor = node.spec?.activation === 'hard-swish' ? -3 : -Infinity;
+  if (node.name === outputs.get('logits')) return chooseRange(observer, 'minmax');
+  const floor = node.operator === 'layer' && node.spec.activation === 'hard-swish' ? -3 : -Infinity;
   return chooseRange(observer, kind, percentile, floor);
 }
 
@@ -233,14 +234,13 @@ const LARGEST_BIAS = 2 ** 30;
  */
 function quantizeLayers(
   float: Model,
-  nodes: readonly ValueNode[],
+  network: Network,
   values: ReadonlyMap<string, Quantization>,
   activations: 'qs8' | 'qu8',
   observers: ReadonlyMap<string, ValueObserver> | undefined,
 ): Map<string, Layer> {
   const quantized = new Map<string, Layer>();
-  for (const { name, spec, inputs } of nodes) {
-    if (spec === undefined) continue;
+  for (const { name, spec, inputs } of layerNodes(network)) {
     const original = float.layers.get(name)!;
     const real = toFloat32(original.weights);
     const inputScale = values.get(inputs[0]!)!.scale;
@@ -268,12 +268,12 @@ function quantizeLayers(
  * Names of the values that are quantized somewhere: what a quantized layer writes or reads, and, between two such,
  * everything an operator without weights makes.
  */
-export function quantizedValues(nodes: readonly ValueNode[], floatLayers: ReadonlySet<string>): Set<string> {
+export function quantizedValues(nodes: readonly NetworkNode[], floatLayers: ReadonlySet<string>): Set<string> {
   const needed = new Set<string>();
   for (const node of [...nodes].reverse()) {
-    const quantizedLayer = node.op === 'layer' && !floatLayers.has(node.name);
+    const quantizedLayer = node.operator === 'layer' && !floatLayers.has(node.name);
     if (quantizedLayer) needed.add(node.name);
-    const readsQuantized = node.op === 'layer' ? quantizedLayer : needed.has(node.name);
+    const readsQuantized = node.operator === 'layer' ? quantizedLayer : needed.has(node.name);
     if (readsQuantized) for (const input of node.inputs) needed.add(input);
   }
   return needed;

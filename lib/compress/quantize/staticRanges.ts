@@ -1,5 +1,5 @@
 import type { Layer, Quantization } from '../../model/model.js';
-import type { ValueNode } from '../values.js';
+import type { NetworkNode } from '../../model/network.js';
 
 /** What XNNPACK's fixed-point operators ask of `input scale / output scale` (or the product it stands for). */
 const LIMITS = {
@@ -20,7 +20,7 @@ const ROUNDS = 8;
  * @param wanted scales and zero points of the values that are quantized
  */
 export function fitRanges(
-  nodes: readonly ValueNode[],
+  nodes: readonly NetworkNode[],
   layers: ReadonlyMap<string, Layer>,
   wanted: ReadonlyMap<string, Quantization>,
 ): Map<string, Quantization> {
@@ -31,21 +31,21 @@ export function fitRanges(
   };
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const node of nodes) {
-      if (node.op === 'input' || !values.has(node.name)) continue;
+      if (node.operator === 'input' || !values.has(node.name)) continue;
       const inputs = node.inputs.filter((name) => values.has(name));
       if (inputs.length < node.inputs.length) continue;
       const output = values.get(node.name)!.scale;
-      const { low, high } = LIMITS[node.op];
+      const { low, high } = LIMITS[node.operator];
       // A little inside the limits, for the rounding of scales to single precision.
       const upper = high * 0.999;
       const lower = low * 1.001;
-      if (node.op === 'multiply') {
+      if (node.operator === 'multiply') {
         const product = inputs.reduce((result, name) => result * values.get(name)!.scale, 1);
         raise(node.name, product / upper);
         if (product < output * lower) {
           for (const name of inputs) raise(name, values.get(name)!.scale * Math.sqrt((output * lower) / product));
         }
-      } else if (node.op === 'layer') {
+      } else if (node.operator === 'layer') {
         const weights = layers.get(node.name)!.weights;
         const scales = weights.type === 'i8' ? weights.scales : weights.type === 'u8' ? [weights.scale] : [];
         const input = values.get(inputs[0]!)!.scale;

@@ -1,6 +1,6 @@
 import { invalidArgument, NeonsenseError } from '../../errors.js';
 import type { Quantization } from '../../model/model.js';
-import type { ValueNode } from '../values.js';
+import type { NetworkNode } from '../../model/network.js';
 
 /** Scale and zero point of each value by its plan name, as quantization-aware training left them. */
 export type TrainedRanges = Readonly<Record<string, Quantization>>;
@@ -15,7 +15,7 @@ export type TrainedRanges = Readonly<Record<string, Quantization>>;
  */
 export function checkTrainedRanges(
   ranges: unknown,
-  nodes: readonly ValueNode[],
+  nodes: readonly NetworkNode[],
   type: 'qs8' | 'qu8',
 ): Map<string, Quantization> {
   if (typeof ranges !== 'object' || ranges === null || Array.isArray(ranges)) {

@@ -1,5 +1,5 @@
-import type { LayerSpec } from '../../model/architecture.js';
 import type { Layer } from '../../model/model.js';
+import type { LayerSpec } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
 
 /**

@@ -1,14 +1,8 @@
 import { NeonsenseError, throwIfAborted } from '../../errors.js';
-import { type LayerSpec, layerSpecs } from '../../model/architecture.js';
 import { BATCH_NORM_EPSILON } from '../../model/foldBatchNorm.js';
 import type { BatchNorm, Layer, Model } from '../../model/model.js';
-import { requireCalibration } from '../calibrate/calibrate.js';
-
-/**
- * Runs a float model as far as one layer and yields, input by input, that layer's output before any activation,
- * `[H, W, C]`. Injected, because this folder loads no engine: a session made with `until` has it.
- */
-export type RunToLayer = (model: Model, layer: string, inputs: readonly Float32Array[]) => AsyncIterable<Float32Array>;
+import { type LayerSpec, layerSpecs, rawOutput } from '../../model/network.js';
+import { type ObserveModel, requireCalibration } from '../calibrate/calibrate.js';
 
 /** Options of {@link recalibrate}. */
 export interface RecalibrateOptions {
@@ -16,7 +10,8 @@ export interface RecalibrateOptions {
   readonly reference: Model;
   /** Preprocessed pictures, `[1, H, W, 3]` each; 100 or more of the kind the model will see. */
   readonly calibration: readonly Float32Array[];
-  readonly runToLayer: RunToLayer;
+  /** Runs a model and shows intermediate values. */
+  readonly observe: ObserveModel;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -33,7 +28,7 @@ export interface RecalibrateOptions {
  * already or the two models differ in shape, `ERR_ABORTED`
  */
 export async function recalibrate(model: Model, options: RecalibrateOptions): Promise<Model> {
-  const { reference, calibration, runToLayer, signal, onProgress } = options;
+  const { reference, calibration, observe, signal, onProgress } = options;
   requireCalibration(model, calibration);
   const specs = layerSpecs(model.architecture).filter(({ batchNorm }) => batchNorm !== undefined);
   requireSameShape(model, reference, specs);
@@ -43,8 +38,8 @@ export async function recalibrate(model: Model, options: RecalibrateOptions): Pr
   for (const [done, spec] of specs.entries()) {
     throwIfAborted(signal);
     onProgress?.(done, specs.length);
-    const wanted = await outputMoments(reference, spec, calibration, runToLayer, signal);
-    const found = await outputMoments(result, spec, calibration, runToLayer, signal);
+    const wanted = await outputMoments(reference, spec, calibration, observe, signal);
+    const found = await outputMoments(result, spec, calibration, observe, signal);
     const layer = layers.get(spec.name)!;
     layers.set(spec.name, { ...layer, batchNorm: shifted(layer.batchNorm!, found, wanted) });
     result = { ...model, layers: new Map(layers) };
@@ -64,7 +59,7 @@ async function outputMoments(
   model: Model,
   spec: LayerSpec,
   inputs: readonly Float32Array[],
-  runToLayer: RunToLayer,
+  observe: ObserveModel,
   signal: AbortSignal | undefined,
 ): Promise<Moments> {
   const channels = spec.shape[0]!;
@@ -74,7 +69,8 @@ async function outputMoments(
   const sum = new Float64Array(channels);
   const squares = new Float64Array(channels);
   let count = 0;
-  for await (const output of runToLayer(probe, spec.name, inputs)) {
+  const value = rawOutput(spec.name);
+  for await (const { [value]: output = new Float32Array() } of observe(probe, [value], inputs)) {
     throwIfAborted(signal);
     for (let start = 0; start < output.length; start += channels) {
       for (let c = 0; c < channels; c += 1) {

@@ -1,10 +1,9 @@
 import { NeonsenseError, throwIfAborted } from '../../errors.js';
-import { type LayerSpec, layerSpecs } from '../../model/architecture.js';
 import type { Layer, Model } from '../../model/model.js';
+import { type LayerNode, layerNodes, layerSpecs, type NetworkNode, networkOf } from '../../model/network.js';
 import { elementCount, toFloat32 } from '../../model/weights.js';
 import { solveInPlace } from '../../numbers/cholesky.js';
 import { type ObserveModel, requireCalibration } from '../calibrate/calibrate.js';
-import { valueGraph } from '../values.js';
 import { type CentredMoments, InputMoments } from './inputMoments.js';
 
 /** Options of {@link reconstruct}. */
@@ -52,29 +51,41 @@ export async function reconstruct(model: Model, options: ReconstructOptions): Pr
   requireCalibration(model, calibration);
   requireSameShapes(model, reference);
 
-  const specs = layerSpecs(model.architecture);
-  const inputOf = new Map(valueGraph(model.architecture).map(({ name, inputs }) => [name, inputs[0]!]));
-  const places = new Map(placesOf(specs, model.preprocessing.size));
+  const network = networkOf(model.architecture, model.preprocessing.size);
+  const nodes = new Map(network.nodes.map((node) => [node.name, node]));
+  const steps = layerNodes(network);
   const layers = new Map(model.layers);
   let result: Model = { ...model, layers };
-  for (const [done, spec] of specs.entries()) {
+  for (const [done, layer] of steps.entries()) {
     throwIfAborted(signal);
-    onProgress?.(done, specs.length);
-    const sampler = new InputSampler(spec, places.get(spec.name)!, calibration.length);
+    onProgress?.(done, steps.length);
+    const { name } = layer;
+    const input = nodes.get(layer.inputs[0]!)!;
+    const sampler = new InputSampler(layer, input.shape, calibration.length);
     const fit = new InputMoments(sampler.groups, sampler.size);
     const check = new InputMoments(sampler.groups, sampler.size);
-    const input = inputOf.get(spec.name)!;
-    await forEachPair(observe(result, calibration), observe(reference, calibration), (values, intact, index) => {
+    const seen = (by: Model) => valuesOf(input, by, calibration, observe);
+    await forEachPair(seen(result), seen(reference), (values, intact, index) => {
       throwIfAborted(signal);
-      const picture = calibration[index]!;
-      sampler.sample(values.get(input) ?? picture, intact.get(input) ?? picture, index, keptBack(index) ? check : fit);
+      sampler.sample(values, intact, index, keptBack(index) ? check : fit);
     });
-    layers.set(spec.name, solveLayer(layers.get(spec.name)!, reference.layers.get(spec.name)!, fit, check));
+    layers.set(name, solveLayer(layers.get(name)!, reference.layers.get(name)!, fit, check));
     result = { ...model, layers: new Map(layers) };
   }
-  onProgress?.(specs.length, specs.length);
+  onProgress?.(steps.length, steps.length);
   const step = { step: 'reconstruct', details: { calibrationImages: calibration.length } };
   return { ...result, provenance: [...model.provenance, step] };
+}
+
+/** The value of `node` for each picture, which is the picture itself for the network's input. */
+async function* valuesOf(
+  { name, operator }: NetworkNode,
+  model: Model,
+  pictures: readonly Float32Array[],
+  observe: ObserveModel,
+): AsyncIterable<Float32Array> {
+  if (operator === 'input') yield* pictures;
+  else for await (const values of observe(model, [name], pictures)) yield values[name]!;
 }
 
 function keptBack(index: number): boolean {
@@ -220,25 +231,6 @@ function solveRow(
   return row;
 }
 
-/** Sizes of a layer's input and output, in places. */
-interface Places {
-  readonly input: readonly [number, number];
-  readonly output: readonly [number, number];
-}
-
-/** Where each layer reads and writes. Squeeze-and-excitation and the classifier work on one place, after pooling. */
-function placesOf(specs: readonly LayerSpec[], [height, width]: readonly [number, number]): [string, Places][] {
-  let rows = height;
-  let columns = width;
-  return specs.map(({ kind, name, shape, stride, padding }) => {
-    if (kind === 'linear' || /\.fc[12]$/.test(name)) return [name, { input: [1, 1], output: [1, 1] }];
-    const input = [rows, columns] as const;
-    rows = Math.floor((rows + 2 * padding - shape[2]!) / stride) + 1;
-    columns = Math.floor((columns + 2 * padding - shape[3]!) / stride) + 1;
-    return [name, { input, output: [rows, columns] }];
-  });
-}
-
 /** Takes what a layer multiplies with its weights out of its input, at places spread over each picture. */
 class InputSampler {
   readonly groups: number;
@@ -248,14 +240,15 @@ class InputSampler {
   private readonly own: Float64Array;
   private readonly other: Float64Array;
 
+  /** @param input `[H, W, C]` of what the layer reads */
   constructor(
-    private readonly spec: LayerSpec,
-    private readonly places: Places,
+    private readonly layer: LayerNode,
+    private readonly input: NetworkNode['shape'],
     pictures: number,
   ) {
-    this.groups = spec.groups;
-    this.size = elementCount(spec.shape.slice(1));
-    const [rows, columns] = places.output;
+    this.groups = layer.spec.groups;
+    this.size = elementCount(layer.spec.shape.slice(1));
+    const [rows, columns] = layer.shape;
     const wanted = Math.max(FEWEST_PLACES, Math.ceil((SAMPLES_PER_UNKNOWN * this.size) / pictures));
     this.perPicture = Math.min(rows * columns, wanted);
     this.own = new Float64Array(this.groups * this.size);
@@ -264,7 +257,7 @@ class InputSampler {
 
   /** @param index of the picture: other pictures are sampled at other places */
   sample(values: Float32Array, intact: Float32Array, index: number, moments: InputMoments): void {
-    const [rows, columns] = this.places.output;
+    const [rows, columns] = this.layer.shape;
     const step = (rows * columns) / this.perPicture;
     // The golden ratio's multiples fill an interval evenly.
     const offset = (index * 0.6180339887498949) % 1;
@@ -278,14 +271,15 @@ class InputSampler {
 
   /** Copies the inputs of output place `place`, `[groups, size]`; zeros beyond the picture. */
   private gather(values: Float32Array, place: number, into: Float64Array): void {
-    const { stride, padding, shape, groups } = this.spec;
-    const [rows, columns] = this.places.input;
+    const { stride, shape, groups } = this.layer.spec;
+    const [above, , , before] = this.layer.padding;
+    const [rows, columns] = this.input;
     const channels = groups * shape[1]!;
     const kernelRows = shape[2] ?? 1;
     const kernelColumns = shape[3] ?? 1;
     const area = kernelRows * kernelColumns;
-    const top = Math.floor(place / this.places.output[1]) * stride - padding;
-    const left = (place % this.places.output[1]) * stride - padding;
+    const top = Math.floor(place / this.layer.shape[1]) * stride - above;
+    const left = (place % this.layer.shape[1]) * stride - before;
     for (let y = 0; y < kernelRows; y += 1) {
       for (let x = 0; x < kernelColumns; x += 1) {
         const inside = top + y >= 0 && top + y < rows && left + x >= 0 && left + x < columns;

@@ -1,6 +1,6 @@
-import { type LayerSpec, layerSpecs } from '../../model/architecture.js';
 import { foldLayer } from '../../model/foldBatchNorm.js';
 import type { Layer, Model, Weights } from '../../model/model.js';
+import { type LayerSpec, layerSpecs } from '../../model/network.js';
 import { sparsityOf, toFloat32 } from '../../model/weights.js';
 
 /** Numbers counted in equal bins from `min` to `max`. */

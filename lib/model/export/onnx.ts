@@ -1,6 +1,6 @@
-import { blockName, hasResidual, type LayerSpec, layerSpecs } from '../architecture.js';
 import { foldModel } from '../foldBatchNorm.js';
 import type { Layer, Model } from '../model.js';
+import { type LayerNode, type NetworkNode, networkOf } from '../network.js';
 import { toFloat32 } from '../weights.js';
 import { ProtobufWriter } from './protobuf.js';
 
@@ -26,62 +26,69 @@ type Attribute = { readonly float: number } | { readonly integer: number } | { r
 export function toOnnx(model: Model): Uint8Array {
   const folded = foldModel(model);
   const graph = new GraphWriter();
-  const specs = layerSpecs(folded.architecture);
-  let next = 0;
-  const weighted = (input: string, output?: string): string => {
-    const spec = specs[next]!;
-    next += 1;
-    return addLayer(graph, spec, folded.layers.get(spec.name)!, input, output ?? spec.name);
-  };
-
-  let value = weighted('input');
-  folded.architecture.blocks.forEach((block, index) => {
-    const blockInput = value;
-    if (block.hasExpansion) value = weighted(value);
-    value = weighted(value);
-    if (block.squeeze > 0) {
-      const name = `${blockName(index)}.squeeze`;
-      const pooled = graph.node('GlobalAveragePool', `${name}.pool`, [value]);
-      value = graph.node('Mul', `${name}.scale`, [weighted(weighted(pooled)), value]);
-    }
-    value = weighted(value);
-    if (hasResidual(block)) {
-      value = graph.node('Add', `${blockName(index)}.add`, [value, blockInput]);
-    }
-  });
-  value = weighted(value);
-  value = graph.node('GlobalAveragePool', 'avgpool', [value]);
-  value = graph.node('Flatten', 'flatten', [value], { axis: { integer: 1 } });
-  value = weighted(value);
-  weighted(value, 'logits');
+  const { nodes, outputs } = networkOf(folded.architecture, folded.preprocessing.size);
+  const names = new Map([...outputs].map(([output, node]) => [node, output]));
+  const values = new Map<string, string>();
+  for (const node of nodes) {
+    const inputs = node.inputs.map((name) => values.get(name)!);
+    values.set(node.name, addNode(graph, node, inputs, folded.layers, names.get(node.name)));
+  }
   return fileOf(folded, graph);
 }
 
-function addLayer(graph: GraphWriter, spec: LayerSpec, layer: Layer, input: string, output: string): string {
+/** @param output what the network calls the node's value where it is an output: a vector, `[N, C]` */
+function addNode(
+  graph: GraphWriter,
+  node: NetworkNode,
+  inputs: readonly string[],
+  layers: Model['layers'],
+  output: string | undefined,
+): string {
+  const { name } = node;
+  switch (node.operator) {
+    case 'input':
+      return name;
+    case 'layer':
+      return addLayer(graph, node, layers.get(name)!, inputs[0]!, output ?? name);
+    case 'hard-swish':
+      return graph.node('Mul', name, [inputs[0]!, hardSigmoid(graph, node.inputs[0]!, inputs[0]!)]);
+    case 'global-average-pool': {
+      if (output === undefined) return graph.node('GlobalAveragePool', name, inputs);
+      const pooled = graph.node('GlobalAveragePool', `${name}.mean`, inputs);
+      return graph.node('Flatten', output, [pooled], { axis: { integer: 1 } });
+    }
+    case 'multiply':
+      return graph.node('Mul', name, inputs);
+    case 'add':
+      return graph.node('Add', name, inputs);
+  }
+}
+
+function addLayer(graph: GraphWriter, node: LayerNode, layer: Layer, input: string, output: string): string {
+  const { spec, padding } = node;
   const weights = graph.initializer(`${spec.name}.weight`, spec.shape, toFloat32(layer.weights));
   const bias = graph.initializer(`${spec.name}.bias`, [spec.shape[0]!], layer.bias!);
   let value: string;
   if (spec.kind === 'linear') {
     value = graph.node('Gemm', output, [input, weights, bias], { transB: { integer: 1 } });
   } else {
-    const { padding, stride } = spec;
+    const { stride } = spec;
+    const [top, right, bottom, left] = padding;
     value = graph.node('Conv', output, [input, weights, bias], {
       dilations: { integers: [1, 1] },
       group: { integer: spec.groups },
       kernel_shape: { integers: spec.shape.slice(2) },
-      pads: { integers: [padding, padding, padding, padding] },
+      pads: { integers: [top, left, bottom, right] },
       strides: { integers: [stride, stride] },
     });
   }
   switch (spec.activation) {
-    case 'none':
-      return value;
     case 'relu':
       return graph.node('Relu', `${spec.name}.relu`, [value]);
     case 'hard-sigmoid':
       return hardSigmoid(graph, spec.name, value);
-    case 'hard-swish':
-      return graph.node('Mul', `${spec.name}.hard-swish`, [value, hardSigmoid(graph, spec.name, value)]);
+    default:
+      return value;
   }
 }
 

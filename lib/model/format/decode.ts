@@ -1,10 +1,10 @@
 import { zlib } from '../../builtins.js';
 import { NeonsenseError } from '../../errors.js';
-import type { LayerSpec } from '../architecture.js';
-import { layerSpecs } from '../architecture.js';
 import { checkModel } from '../checkModel.js';
 import { inferArchitecture } from '../import/inferArchitecture.js';
 import type { Layer, Model, Weights } from '../model.js';
+import type { LayerSpec } from '../network.js';
+import { layerSpecs } from '../network.js';
 import { elementCount } from '../weights.js';
 import { contentHash, HASH_KEY } from './contentHash.js';
 import { decodeMetadata, FORMAT, VERSION } from './metadata.js';

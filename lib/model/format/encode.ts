@@ -1,9 +1,9 @@
 import { zlib } from '../../builtins.js';
-import type { LayerSpec } from '../architecture.js';
-import { layerSpecs } from '../architecture.js';
 import { checkModel } from '../checkModel.js';
 import { BATCH_NORM_TENSORS } from '../import/inferArchitecture.js';
 import type { Layer, Model, Weights } from '../model.js';
+import type { LayerSpec } from '../network.js';
+import { layerSpecs } from '../network.js';
 import { contentHash, HASH_KEY } from './contentHash.js';
 import { decodeMetadata, encodeMetadata } from './metadata.js';
 import type { Tensor } from './safetensors.js';

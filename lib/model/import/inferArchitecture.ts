@@ -1,6 +1,7 @@
 import { NeonsenseError } from '../../errors.js';
-import type { Architecture, Block, BlockTemplate, LayerSpec } from '../architecture.js';
-import { BLOCK_TEMPLATES, blockName, layerSpecs } from '../architecture.js';
+import type { Architecture } from '../architecture.js';
+import { BLOCK_TEMPLATES } from '../architecture.js';
+import { type LayerRole, type LayerSpec, layerSpecs } from '../network.js';
 
 /** Tensor shapes by torchvision's names, for example `features.0.0.weight` -> `[16, 3, 3, 3]`. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -22,39 +23,59 @@ const NAMES_IN_A_MESSAGE = 4;
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` naming the tensors that are missing, misshaped or unexpected.
  */
 export function inferArchitecture(shapes: Shapes): Architecture {
-  const name = networkOf(shapes);
-  const templates = BLOCK_TEMPLATES[name];
-  const stem = outputChannels(shapes, 'features.0.0.weight', 4, name);
-  const blocks: Block[] = [];
-  let input = stem;
-  templates.forEach((template, index) => {
-    const block = inferBlock(shapes, template, blockName(index), input, name);
-    blocks.push(block);
-    input = block.output;
-  });
-  const last = outputChannels(shapes, `features.${templates.length + 1}.0.weight`, 4, name);
-  const hidden = outputChannels(shapes, 'classifier.0.weight', 2, name);
-  const classes = outputChannels(shapes, 'classifier.3.weight', 2, name);
-  const architecture: Architecture = { name, stem, blocks, last, hidden, classes };
+  const name = nameOf(shapes);
+  const shape = (spec: LayerSpec) => shapes.get(`${spec.name}.weight`);
+  const expanding = layerSpecs(skeletonOf(name, () => true));
+  // Without an expansion a block begins with the depthwise convolution, the only one with one input per group.
+  const bare = new Set(
+    expanding.flatMap((spec) => (spec.role === 'expand' && isDepthwise(shape(spec)) ? [spec.block] : [])),
+  );
+  const skeleton = skeletonOf(name, (block) => !bare.has(block));
+  const widths = new Map(
+    layerSpecs(skeleton).map((spec) => [roleOf(spec.role, spec.block), outputChannels(shape(spec), spec, name)]),
+  );
+  const width = (role: LayerRole, block?: number): number => widths.get(roleOf(role, block)) ?? 0;
+  const architecture: Architecture = {
+    name,
+    stem: width('stem'),
+    blocks: skeleton.blocks.map((block, index) => ({
+      kernel: block.kernel,
+      input: index === 0 ? width('stem') : width('project', index - 1),
+      expanded: width('depthwise', index),
+      output: width('project', index),
+      squeeze: width('squeeze', index),
+      activation: block.activation,
+      stride: block.stride,
+      hasExpansion: block.hasExpansion,
+    })),
+    last: width('last'),
+    hidden: width('hidden'),
+    classes: width('logits'),
+  };
   checkShapes(shapes, architecture);
   return architecture;
 }
 
-function inferBlock(shapes: Shapes, template: BlockTemplate, name: string, input: number, network: string): Block {
-  const { kernel, stride, activation, squeezes } = template;
-  const first = shapes.get(`${name}.0.0.weight`);
-  // Without an expansion the block begins with the depthwise convolution, the only one with one input per group.
-  const hasExpansion = !(first !== undefined && first.length === 4 && first[1] === 1 && (first[2] ?? 0) > 1);
-  let part = hasExpansion ? 1 : 0;
-  const expanded = outputChannels(shapes, `${name}.${hasExpansion ? 0 : part}.0.weight`, 4, network);
-  part += 1;
-  const squeeze = squeezes ? outputChannels(shapes, `${name}.${part++}.fc1.weight`, 4, network) : 0;
-  const output = outputChannels(shapes, `${name}.${part}.0.weight`, 4, network);
-  return { kernel, input, expanded, output, squeeze, activation, stride, hasExpansion };
+function roleOf(role: LayerRole, block: number | undefined): string {
+  return `${role} ${block}`;
+}
+
+/** The network with one channel everywhere: which layers there are, and what they are called. */
+function skeletonOf(name: Architecture['name'], hasExpansion: (block: number) => boolean): Architecture {
+  const blocks = BLOCK_TEMPLATES[name].map(({ squeezes, ...template }, index) => ({
+    ...template,
+    ...{ input: 1, expanded: 1, output: 1, squeeze: squeezes ? 1 : 0 },
+    hasExpansion: hasExpansion(index),
+  }));
+  return { name, stem: 1, blocks, last: 1, hidden: 1, classes: 1 };
+}
+
+function isDepthwise(shape: readonly number[] | undefined): boolean {
+  return shape?.length === 4 && shape[1] === 1 && (shape[2] ?? 0) > 1;
 }
 
 /** The large network is the only one with more than 13 feature modules. */
-function networkOf(shapes: Shapes): Architecture['name'] {
+function nameOf(shapes: Shapes): Architecture['name'] {
   let highest = -1;
   for (const tensor of shapes.keys()) {
     const match = /^features\.(\d{1,4})\./.exec(tensor);
@@ -71,9 +92,10 @@ function networkOf(shapes: Shapes): Architecture['name'] {
   return highest > 12 ? 'mobilenet_v3_large' : 'mobilenet_v3_small';
 }
 
-function outputChannels(shapes: Shapes, tensor: string, rank: number, network: string): number {
-  const shape = shapes.get(tensor);
+function outputChannels(shape: readonly number[] | undefined, spec: LayerSpec, network: string): number {
+  const tensor = `${spec.name}.weight`;
   if (shape === undefined) throw missing([tensor], network);
+  const rank = spec.shape.length;
   const channels = shape[0];
   if (shape.length !== rank || channels === undefined || channels < 1 || channels > MOST_CHANNELS) {
     throw new NeonsenseError(

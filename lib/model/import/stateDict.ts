@@ -1,10 +1,10 @@
 import { NeonsenseError } from '../../errors.js';
 import { halfToFloat } from '../../numbers/half.js';
-import { layerSpecs } from '../architecture.js';
 import { checkModel } from '../checkModel.js';
 import type { Tensor } from '../format/safetensors.js';
 import type { Layer, Model, Preprocessing, ProvenanceStep } from '../model.js';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../model.js';
+import { layerSpecs } from '../network.js';
 import { inferArchitecture } from './inferArchitecture.js';
 
 /** A tensor of a checkpoint, whose numbers are only made when they are needed. */

@@ -136,8 +136,7 @@ async function countInference({ plugin, cpu, subject, folder }) {
 }
 
 /** Multiply-accumulate instructions if each used all lanes of the widest one the CPU has. */
-function roofline(plan, layerMacs, cpu) {
-  const macs = layerMacs(plan);
+function roofline({ plan, macs }, cpu) {
   return Math.round(
     plan.layers.reduce((sum, layer) => {
       if (!('weights' in layer)) return sum;
@@ -151,7 +150,7 @@ let bundled;
 async function internals() {
   if (bundled === undefined) {
     const outfile = join(root, 'build-arm64', 'internals.mjs');
-    const contents = ['model/format', 'model/onnx', 'model/lower', 'bench/profile']
+    const contents = ['model/files', 'model/export/onnx', 'model/network', 'plan/lower']
       .map((name) => `export * from './lib/${name}.ts';`)
       .join('\n');
     const stdin = { contents, resolveDir: root };
@@ -171,7 +170,7 @@ async function internals() {
 
 /** What to count: our engine on each model, and the peer on each float one. */
 async function subjectsOf(options, table, folder) {
-  const { readModel, toOnnx, lower } = await internals();
+  const { readModel, toOnnx, lower, macsOf, networkOf } = await internals();
   const models = options.models.length > 0 ? options.models : options.update ? shippedModels() : tableModels(table);
   const subjects = [];
   for (const given of models) {
@@ -183,8 +182,9 @@ async function subjectsOf(options, table, folder) {
     }
     const read = await readModel(file);
     const plan = lower(read);
-    subjects.push({ engine: 'neonsense', model, file, plan });
-    if (options.dense) subjects.push({ engine: 'neonsense-dense', model, file, plan });
+    const macs = macsOf(networkOf(read.architecture, read.preprocessing.size));
+    subjects.push({ engine: 'neonsense', model, file, plan, macs });
+    if (options.dense) subjects.push({ engine: 'neonsense-dense', model, file, plan, macs });
     if (options.onnxruntime !== undefined && read.precision === 'fp32') {
       const onnx = join(folder, `${subjects.length}.onnx`);
       writeFileSync(onnx, toOnnx(read));
@@ -246,12 +246,11 @@ async function main(argv) {
   const folder = mkdtempSync(join(tmpdir(), 'arm64-count-'));
   const rows = [];
   try {
-    const { layerMacs } = await internals();
     for (const subject of await subjectsOf(options, table, folder)) {
       for (const cpu of options.cpus) {
         const key = { engine: subject.engine, model: subject.model, cpu };
         const before = table.counts.find((row) => isSame(row, key))?.total;
-        const bound = subject.plan === undefined ? {} : { roofline: roofline(subject.plan, layerMacs, cpu) };
+        const bound = subject.plan === undefined ? {} : { roofline: roofline(subject, cpu) };
         rows.push({ ...key, ...(await countInference({ plugin, cpu, subject, folder })), ...bound, before });
         console.error(`counted ${subject.engine} ${subject.model} on ${cpu}: ${rows.at(-1).total}`);
       }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { prune } from '../../../lib/compress/prune/prune.js';
 import { quantizeDynamic } from '../../../lib/compress/quantize/quantizeDynamic.js';
-import { layerSpecs } from '../../../lib/model/architecture.js';
 import { encodeModel } from '../../../lib/model/files.js';
 import type { Layer, Model } from '../../../lib/model/model.js';
+import { layerSpecs } from '../../../lib/model/network.js';
 import { randomImages, randomModel } from '../../randomModel.js';
 import { runModel, throughFile } from '../running.js';
 

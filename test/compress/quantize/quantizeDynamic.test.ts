@@ -8,10 +8,10 @@ import { toFp16 } from '../../../lib/compress/quantize/fp16.js';
 import { narrowLayers, quantizeDynamic } from '../../../lib/compress/quantize/quantizeDynamic.js';
 import { quantizePerChannel, quantizePerTensorUnsigned } from '../../../lib/compress/quantize/quantizeWeights.js';
 import { preprocess } from '../../../lib/image/preprocess.js';
-import { layerSpecs } from '../../../lib/model/architecture.js';
 import { readModel } from '../../../lib/model/files.js';
 import { foldModel } from '../../../lib/model/foldBatchNorm.js';
 import type { Layer, Model } from '../../../lib/model/model.js';
+import { layerSpecs } from '../../../lib/model/network.js';
 import { toFloat32 } from '../../../lib/model/weights.js';
 import {
   floatsOf,

@@ -9,10 +9,9 @@ import { quantizePerChannel } from '../../../lib/compress/quantize/quantizeWeigh
 import { fitRanges } from '../../../lib/compress/quantize/staticRanges.js';
 import { correctBias } from '../../../lib/compress/repair/biasCorrection.js';
 import { equalize } from '../../../lib/compress/repair/equalize.js';
-import { valueGraph } from '../../../lib/compress/values.js';
-import { layerSpecs } from '../../../lib/model/architecture.js';
 import { foldModel } from '../../../lib/model/foldBatchNorm.js';
 import type { Model } from '../../../lib/model/model.js';
+import { layerSpecs, networkOf } from '../../../lib/model/network.js';
 import { lower } from '../../../lib/plan/lower.js';
 import { randomFloats, randomImages, randomModel } from '../../randomModel.js';
 import { observe, pictures, relativeError, run, runModel, throughFile, withUnevenChannels } from '../running.js';
@@ -31,10 +30,10 @@ describe('the values of the network', () => {
   it('have the names, order and sizes of the lowered plan', () => {
     const plan = lower(model);
     const made = plan.layers.map(({ output }) => plan.values[output]!);
-    const nodes = valueGraph(model.architecture);
-    expect(nodes[0]).toMatchObject({ name: 'input', channels: 3 });
-    expect(nodes.slice(1).map(({ name, channels }) => [name, channels])).toEqual(
-      made.map(({ name, shape }) => [name, shape[2]]),
+    const nodes = networkOf(model.architecture, model.preprocessing.size).nodes;
+    expect(nodes[0]).toMatchObject({ name: 'input', shape: [64, 64, 3] });
+    expect(nodes.slice(1).map(({ name, shape }) => [name, shape])).toEqual(
+      made.map(({ name, shape }) => [name, shape]),
     );
     for (const { name, inputs } of nodes.slice(1)) {
       const layer = plan.layers.find(({ output }) => plan.values[output]!.name === name)!;
@@ -44,7 +43,7 @@ describe('the values of the network', () => {
   });
 
   it('are quantized where a quantized layer writes or reads them, and nowhere else', () => {
-    const nodes = valueGraph(model.architecture);
+    const nodes = networkOf(model.architecture, model.preprocessing.size).nodes;
     const names = layerSpecs(model.architecture).map(({ name }) => name);
     expect(quantizedValues(nodes, new Set(names))).toEqual(new Set());
     expect(quantizedValues(nodes, new Set()).size).toBe(nodes.length);
@@ -75,7 +74,7 @@ describe('static quantization', () => {
       expect(quantized.precision).toBe('int8-static');
       const types = [...quantized.layers.values()].map(({ weights }) => weights.type);
       expect(new Set(types)).toEqual(new Set([activations === 'qs8' ? 'i8' : 'u8']));
-      expect(report.values).toHaveLength(valueGraph(model.architecture).length);
+      expect(report.values).toHaveLength(networkOf(model.architecture, model.preprocessing.size).nodes.length);
       const input = randomImages(model, 4, 9);
       const expected = await runModel(model, input);
       const logits = await runModel(quantized, input);
@@ -105,7 +104,10 @@ describe('static quantization', () => {
     ['name a value there is not', (ranges) => (ranges['features.99.0'] = { scale: 1, zeroPoint: 0 })],
   ])('refuses trained ranges that %s', async (_, spoil) => {
     const ranges = Object.fromEntries(
-      valueGraph(model.architecture).map(({ name }) => [name, { scale: 0.1, zeroPoint: 0 }]),
+      networkOf(model.architecture, model.preprocessing.size).nodes.map(({ name }) => [
+        name,
+        { scale: 0.1, zeroPoint: 0 },
+      ]),
     );
     spoil(ranges);
     const refused = quantizeStatic(model, { observe, calibration: [], ranges });
@@ -114,7 +116,10 @@ describe('static quantization', () => {
 
   it('refuses to equalize beside trained ranges, which would no longer fit', async () => {
     const ranges = Object.fromEntries(
-      valueGraph(model.architecture).map(({ name }) => [name, { scale: 0.1, zeroPoint: 0 }]),
+      networkOf(model.architecture, model.preprocessing.size).nodes.map(({ name }) => [
+        name,
+        { scale: 0.1, zeroPoint: 0 },
+      ]),
     );
     const refused = quantizeStatic(model, { observe, calibration, ranges, equalize: true });
     await expect(refused).rejects.toThrow(code('ERR_INVALID_ARGUMENT'));
@@ -337,7 +342,7 @@ describe('observers', () => {
 
 describe('scales the engine accepts', () => {
   it('hold for every operator however far ranges lie apart', () => {
-    const nodes = valueGraph(model.architecture);
+    const nodes = networkOf(model.architecture, model.preprocessing.size).nodes;
     const float = foldModel(model);
     const layers = new Map(
       layerSpecs(model.architecture).map(({ name, shape }) => {
@@ -353,7 +358,7 @@ describe('scales the engine accepts', () => {
         );
         const values = fitRanges(nodes, layers, wanted);
         const scaleOf = (name: string) => values.get(name)!.scale;
-        for (const { name, op, inputs } of nodes) {
+        for (const { name, operator: op, inputs } of nodes) {
           const ratio = inputs.reduce((product, input) => product * scaleOf(input), 1) / scaleOf(name);
           if (op === 'hard-swish') expect(ratio >= 2 ** -8 && ratio < 2 ** 7, name).toBe(true);
           if (op === 'global-average-pool') expect(ratio >= 2 ** -8 && ratio < 2 ** 8, name).toBe(true);

@@ -9,18 +9,18 @@ import { pictures, relativeError, runModel } from '../running.js';
 
 const reference = randomModel();
 const calibration = pictures(randomImages(reference, 8, 5), 8);
-const { runToLayer } = COMPRESS_ENGINE;
+const { observe } = COMPRESS_ENGINE;
 
 describe('recalibration', () => {
   it('leaves a network that was not changed as it is', async () => {
-    const same = await recalibrate(reference, { reference, calibration, runToLayer });
+    const same = await recalibrate(reference, { reference, calibration, observe });
     const input = randomImages(reference, 2, 9);
     expect(relativeError(await runModel(same, input), await runModel(reference, input))).toBeLessThan(1e-4);
   });
 
   it('brings a pruned network back towards what it computed, without touching a weight', async () => {
     const { model: pruned } = prune(reference, { amount: 0.3 });
-    const repaired = await recalibrate(pruned, { reference, calibration, runToLayer });
+    const repaired = await recalibrate(pruned, { reference, calibration, observe });
     for (const [name, { weights }] of repaired.layers) expect(weights).toBe(pruned.layers.get(name)!.weights);
     const input = randomImages(reference, 8, 9);
     const expected = await runModel(reference, input);
@@ -33,14 +33,14 @@ describe('recalibration', () => {
     const layer = reference.layers.get(name)!;
     const data = (layer.weights.data as Float32Array).map((w) => 3 * w);
     const layers = new Map(reference.layers).set(name, { ...layer, weights: { type: 'f32', data } });
-    const repaired = await recalibrate({ ...reference, layers }, { reference, calibration, runToLayer });
+    const repaired = await recalibrate({ ...reference, layers }, { reference, calibration, observe });
     const input = randomImages(reference, 2, 9);
     expect(relativeError(await runModel(repaired, input), await runModel(reference, input))).toBeLessThan(1e-3);
   });
 
   it('refuses folded and quantized models, other shapes and empty sets', async () => {
     const unsupported = expect.objectContaining({ code: 'ERR_UNSUPPORTED' });
-    const options = { reference, calibration, runToLayer };
+    const options = { reference, calibration, observe };
     await expect(recalibrate(foldModel(reference), options)).rejects.toThrow(unsupported);
     await expect(recalibrate(quantizeDynamic(reference), options)).rejects.toThrow(unsupported);
     const narrower = prune(reference, { method: 'channels', amount: 0.5 }).model;

@@ -12,7 +12,7 @@ import { pictures, relativeError, runModel } from '../running.js';
 
 const reference = randomModel({ size: 32 });
 const calibration = pictures(randomImages(reference, 16, 5), 16);
-const { observe, runToLayer } = COMPRESS_ENGINE;
+const { observe } = COMPRESS_ENGINE;
 const options = { reference, calibration, observe };
 
 describe('reconstruction', () => {
@@ -29,7 +29,7 @@ describe('reconstruction', () => {
   it('brings a pruned network closer to what it computed than shifting batch norms does, on pictures it has not seen', async () => {
     const { model: pruned } = prune(reference, { amount: 0.3 });
     const repaired = await reconstruct(pruned, options);
-    const shifted = await recalibrate(pruned, { reference, calibration, runToLayer });
+    const shifted = await recalibrate(pruned, options);
     const input = randomImages(reference, 8, 9);
     const expected = await runModel(reference, input);
     const error = relativeError(await runModel(repaired, input), expected);

@@ -1,6 +1,6 @@
 import { zipSync } from 'fflate';
-import { layerSpecs } from '../../../../lib/model/architecture.js';
 import type { Model } from '../../../../lib/model/model.js';
+import { layerSpecs } from '../../../../lib/model/network.js';
 
 /** A piece of a pickle: opcodes that leave one value on the stack. */
 export type Piece = Buffer;
