@@ -16,7 +16,7 @@ type Sources = Readonly<Record<string, string>>;
  * users get; `package` says where the package lies on the disk, which only rooms that touch the disk may ask;
  * `builtins` loads modules of Node late.
  */
-const ground = ['errors', 'builtins', 'numbers', 'text', 'files'];
+const ground = ['errors', 'builtins', 'numbers', 'text', 'files', 'schema'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   package: [],
@@ -24,6 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   numbers: ['errors'],
   text: [],
   files: ['errors', 'builtins'],
+  schema: ['errors'],
   model: ground,
   plan: ['model', ...ground],
   compress: ['model', ...ground],

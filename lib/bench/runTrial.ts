@@ -2,7 +2,8 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { NeonsenseError, throwIfAborted } from '../errors.js';
 import { packageRoot } from '../package.js';
-import type { TrialMessage, TrialResult, TrialSpec } from './trialSpec.js';
+import { checkTrialResult } from './trialSchema.js';
+import type { TrialResult, TrialSpec } from './trialSpec.js';
 
 /** Runs one trial and gives back what it measured. */
 export type RunTrial = (spec: TrialSpec, signal?: AbortSignal) => Promise<TrialResult>;
@@ -26,13 +27,13 @@ export function trialRunner(script: string | URL): RunTrial {
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
-    let message: TrialMessage | undefined;
+    let message: Partial<Record<'result' | 'error', unknown>> | undefined;
     let stderr = '';
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       stderr = (stderr + text).slice(-STDERR_KEPT);
     });
     child.on('message', (received) => {
-      message = received as TrialMessage;
+      message = Object(received);
     });
     const kill = (): void => void child.kill('SIGKILL');
     signal?.addEventListener('abort', kill, { once: true });
@@ -42,7 +43,7 @@ export function trialRunner(script: string | URL): RunTrial {
         child.on('close', (code, killedBy) => resolve(killedBy ?? `exit code ${code}`));
       });
       throwIfAborted(signal);
-      if (message !== undefined && 'result' in message) return message.result;
+      if (message !== undefined && 'result' in message) return checkTrialResult(message.result, spec.engine);
       const reason = message?.error ?? `its process ended with ${ending}. ${stderr.trim()}`;
       throw new NeonsenseError('ERR_NATIVE', `A trial of ${spec.engine} failed: ${reason}`);
     } finally {

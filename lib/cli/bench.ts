@@ -7,6 +7,7 @@ import { describeEnvironment } from '../bench/environment.js';
 import { BENCH_FORMATS, type BenchFormat, formatRows } from '../bench/output.js';
 import { BENCH_PRECISIONS, type BenchPrecision, findPeer, prepareSubjects } from '../bench/subjects.js';
 import { defaultModelPath } from '../classify/classifier.js';
+import { MOST_THREADS } from '../runtime/threads.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
 import { INTERRUPTED } from './program.js';
@@ -26,7 +27,6 @@ interface Options {
   readonly format: BenchFormat;
 }
 
-const MOST_THREADS = 256;
 const MOST_IMAGES = 1024;
 
 /** Adds `neonsense bench [MODEL...]`. */

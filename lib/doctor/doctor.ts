@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { loadSharp } from '../image/decode.js';
 import { packageRoot, packageVersion } from '../package.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
-import { type Manifest, modelsFolder, readManifest } from '../shipped/manifest.js';
+import { type Manifest, manifestDocument, modelsFolder } from '../shipped/manifest.js';
+import { checkManifest } from '../shipped/manifestSchema.js';
 import { cacheFile } from '../shipped/measureVariants.js';
 import { type SelfTestResult, selfTest } from '../shipped/selfTest.js';
 import { percent } from '../text/units.js';
@@ -56,7 +57,10 @@ export async function diagnose(options: DoctorOptions = {}): Promise<DoctorRepor
       return null;
     }
   };
-  const manifest = broken(() => readManifest(folder));
+  const manifest = broken(() => {
+    const { file, document } = manifestDocument(folder);
+    return checkManifest(document, file);
+  });
   const models = manifest === null ? [] : manifest.variants.map((variant) => modelReport(variant, folder));
   for (const { name, file, state } of models) {
     if (state === 'damaged')

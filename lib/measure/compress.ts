@@ -16,7 +16,7 @@ import { compareLogits, type LogitComparison } from '../numbers/compareLogits.js
 import { median } from '../numbers/quantile.js';
 import { createSession, type Session } from '../runtime/session.js';
 import { timeInTurn } from '../runtime/timeInTurn.js';
-import { checkCompressOptions } from './compressOptions.js';
+import { checkCompareOptions, checkCompressOptions } from './compressOptions.js';
 
 /** A model and what it is called in the results. */
 export interface NamedModel {
@@ -195,10 +195,6 @@ async function measureLatency(
   { runs = 200, warmup = 20, threads = 1 }: LatencyOptions,
   { signal, onProgress }: { signal: AbortSignal | undefined; onProgress: CompressOptions['onProgress'] | undefined },
 ): Promise<{ medians: number[]; runs: number; threads: number }> {
-  if (!Number.isInteger(runs) || runs < 1) throw invalidArgument('latency.runs', 'an integer of at least 1', runs);
-  if (!Number.isInteger(warmup) || warmup < 0) {
-    throw invalidArgument('latency.warmup', 'an integer of at least 0', warmup);
-  }
   const sessions: Session[] = [];
   try {
     for (const model of models) sessions.push(await createSession(model, { threads }));
@@ -250,6 +246,7 @@ export async function compareModels(
   second: Model,
   options: CompareOptions = {},
 ): Promise<ModelComparison> {
+  checkCompareOptions(options);
   const { classes } = first.architecture;
   if (second.architecture.classes !== classes) {
     throw invalidArgument('second', `a model with ${classes} classes`, second.architecture.classes);

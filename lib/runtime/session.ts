@@ -5,9 +5,7 @@ import type { Plan } from '../plan/plan.js';
 import type { NativeSession, OperatorTime } from './binding.js';
 import { markConsumed, refuseConsumed } from './consumed.js';
 import { loadBinding } from './load/load.js';
-import { defaultThreads } from './threads.js';
-
-const MOST_THREADS = 256;
+import { checkThreads, defaultThreads } from './threads.js';
 
 /** How `createSession` prepares a model. */
 export interface SessionOptions {
@@ -63,11 +61,10 @@ export interface TensorMetadata {
  */
 export async function createSession(model: Model, options: SessionOptions = {}): Promise<Session> {
   const binding = loadBinding();
-  const threads =
-    options.threads === undefined ? defaultThreads(callNative(() => binding.cpu()).performanceCores) : options.threads;
-  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
-    throw invalidArgument('threads', `an integer from 1 to ${MOST_THREADS}`, threads);
-  }
+  const { threads: wanted } = options;
+  const threads = checkThreads(
+    wanted === undefined ? defaultThreads(callNative(() => binding.cpu()).performanceCores) : wanted,
+  );
   const flag = (name: 'profile' | 'fp16' | 'sparse' | 'consume', otherwise = false): boolean => {
     const value: unknown = options[name] ?? otherwise;
     if (typeof value !== 'boolean') throw invalidArgument(name, 'a boolean', value);

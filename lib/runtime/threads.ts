@@ -1,8 +1,25 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { invalidArgument } from '../errors.js';
+
+/** A session takes no more threads than this, neither here nor in the addon. */
+export const MOST_THREADS = 256;
 
 /** More threads than this rarely help a network this small. */
-const MOST_THREADS = 4;
+const MOST_BY_DEFAULT = 4;
+
+/**
+ * A number of threads that a session takes.
+ *
+ * @param name how messages call it
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
+ */
+export function checkThreads(threads: unknown, name = 'threads'): number {
+  if (!Number.isInteger(threads) || (threads as number) < 1 || (threads as number) > MOST_THREADS) {
+    throw invalidArgument(name, `an integer from 1 to ${MOST_THREADS}`, threads);
+  }
+  return threads as number;
+}
 
 /**
  * Threads a session uses unless told otherwise: the fast cores, within the process's CPU affinity and the container's
@@ -11,7 +28,7 @@ const MOST_THREADS = 4;
  * @param performanceCores cores of the fastest kind, see `Cpu`
  */
 export function defaultThreads(performanceCores: number): number {
-  return Math.max(1, Math.min(performanceCores, availableParallelism(), Math.floor(cgroupCpus()), MOST_THREADS));
+  return Math.max(1, Math.min(performanceCores, availableParallelism(), Math.floor(cgroupCpus()), MOST_BY_DEFAULT));
 }
 
 /**

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
+import * as z from 'zod/mini';
 import { writeFileAtomically } from '../files/writeFile.js';
 import type { Model } from '../model/model.js';
 import { median } from '../numbers/quantile.js';
@@ -9,6 +10,7 @@ import { packageVersion } from '../package.js';
 import { bindingFile, loadBinding } from '../runtime/load/load.js';
 import { createSession, type Session } from '../runtime/session.js';
 import { timeInTurn } from '../runtime/timeInTurn.js';
+import { numberThat } from '../schema/types.js';
 import type { VariantChoice } from './chooseVariant.js';
 
 /** A model that may be chosen. */
@@ -118,29 +120,27 @@ function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-interface Entry {
-  readonly key: string;
-  readonly ms: Measurement;
-}
+/** Milliseconds of each measurement, under what it was made with. */
+const entry = z.object({
+  key: z.string(),
+  ms: z.record(
+    z.string(),
+    numberThat('milliseconds', (time) => time > 0),
+  ),
+});
+type Entry = z.infer<typeof entry>;
 
 /** What the file holds that can be used; nothing where it is missing, unreadable or not what we write. */
 async function readEntries(file: string): Promise<Entry[]> {
   try {
-    const { format, entries } = JSON.parse(await readFile(file, 'utf8')) as { format?: unknown; entries?: unknown };
-    return format === 1 && Array.isArray(entries) ? entries.filter(isEntry) : [];
+    const { entries } = z.parse(
+      z.object({ format: z.literal(1), entries: z.array(z.unknown()) }),
+      JSON.parse(await readFile(file, 'utf8')),
+    );
+    return entries.flatMap((each) => z.safeParse(entry, each).data ?? []);
   } catch {
     return [];
   }
-}
-
-function isEntry(value: unknown): value is Entry {
-  const { key, ms } = (typeof value === 'object' && value !== null ? value : {}) as Partial<Entry>;
-  return (
-    typeof key === 'string' &&
-    typeof ms === 'object' &&
-    ms !== null &&
-    Object.values(ms).every((time) => Number.isFinite(time) && time > 0)
-  );
 }
 
 /** A home that is read-only or full costs only that it is measured again. */

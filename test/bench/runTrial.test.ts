@@ -56,6 +56,22 @@ describe('trialRunner', () => {
     });
   });
 
+  it('refuses a record that is none, and says where it is wrong', async () => {
+    const record = { initMs: 1, firstMs: 1, samplesMs: [1, 'fast'], peakRssBytes: 1, logits: [] };
+    const run = await script('odd.mjs', `process.send({ result: ${JSON.stringify(record)} }, () => process.exit());`);
+    await expect(run(spec)).rejects.toMatchObject({
+      code: 'ERR_NATIVE',
+      message:
+        'A trial of bare failed: Expected milliseconds for `result.samplesMs[1]` but received "fast" of type string',
+    });
+  });
+
+  it('takes logits that are no numbers, which JSON has as null, for NaN', async () => {
+    const record = { initMs: 1, firstMs: 1, samplesMs: [], peakRssBytes: 1, logits: [1, null] };
+    const run = await script('nan.mjs', `process.send({ result: ${JSON.stringify(record)} }, () => process.exit());`);
+    expect((await run(spec)).logits).toEqual([1, Number.NaN]);
+  });
+
   it('tells how a process died that sent nothing, with its last words', async () => {
     const dying = "process.stderr.write('out of luck', () => process.kill(process.pid, 'SIGTERM'));";
     const killed = await script('killed.mjs', dying);

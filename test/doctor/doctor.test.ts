@@ -83,6 +83,17 @@ describe('on a machine where something is broken', () => {
     expect(report.problems.join()).toMatch(/self-test of fp32 failed: .*off by 1\.0 % of their range/);
   });
 
+  it('says which condition of the manifest is misspelt', async () => {
+    cpSync(modelsFolder, folder, { recursive: true });
+    const { rules, ...manifest } = readManifest();
+    const misspelt = [{ ...rules[0], anyFeatures: ['dotprod'] }, ...rules];
+    writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ format: 1, ...manifest, rules: misspelt }));
+    const report = await diagnose({ models: folder, runtime: () => examineRuntime(() => ({ attempts: [attempt] })) });
+    expect(report.problems.join()).toMatch(
+      /manifest\.json: `rules\[0\]\.anyFeatures` is not known: did you mean anyFeature/,
+    );
+  });
+
   it('without sharp is not broken, but says what to do', async () => {
     const report = await diagnose({
       runtime: () => examineRuntime(() => ({ attempts: [attempt] })),

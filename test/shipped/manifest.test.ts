@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkManifest, modelsFolder, readManifest } from '../../lib/shipped/manifest.js';
+import { modelsFolder, readManifest } from '../../lib/shipped/manifest.js';
+import { checkManifest } from '../../lib/shipped/manifestSchema.js';
 
 const sound = (): any => ({
   format: 1,
@@ -36,8 +37,8 @@ describe('checkManifest', () => {
   });
 
   it.each<[string, (manifest: any) => void, RegExp]>([
-    ['another format', (m) => (m.format = 2), /expected 1 for format but found 2/],
-    ['no variants', (m) => (m.variants = []), /list that is not empty for variants/],
+    ['another format', (m) => (m.format = 2), /Expected 1 for `format` but received 2/],
+    ['no variants', (m) => (m.variants = []), /list that is not empty for `variants`/],
     ['a name twice', (m) => (m.variants[1].name = 'a'), /same name/],
     ['a file elsewhere', (m) => (m.variants[0].file = '../../etc/passwd'), /variants\[0\]\.file/],
     ['a file elsewhere, on Windows', (m) => (m.variants[0].file = '..\\a'), /variants\[0\]\.file/],
@@ -45,16 +46,16 @@ describe('checkManifest', () => {
     ['a size of text', (m) => (m.variants[0].bytes = '1'), /variants\[0\]\.bytes/],
     ['a hash that is none', (m) => (m.variants[0].sha256 = 'abc'), /variants\[0\]\.sha256/],
     ['accuracy in percent', (m) => (m.variants[0].top1 = 90), /variants\[0\]\.top1/],
-    ['accuracy of nothing', (m) => delete m.variants[0].top1, /variants\[0\]\.top1.*nothing/],
-    ['a misspelt condition', (m) => (m.rules[0].anyFeatures = ['x']), /rules\[0\] has the unknown key "anyFeatures"/],
-    ['a rule for no variant', (m) => (m.rules[0].variant = 'c'), /one of a, b for rules\[0\]\.variant/],
+    ['accuracy of nothing', (m) => delete m.variants[0].top1, /variants\[0\]\.top1.*undefined/],
+    ['a misspelt condition', (m) => (m.rules[0].anyFeatures = ['x']), /rules\[0\]\.anyFeatures` is not known/],
+    ['a rule for no variant', (m) => (m.rules[0].variant = 'c'), /one of a, b for `rules\[0\]\.variant`/],
     ['a rule without a reason', (m) => delete m.rules[1].because, /rules\[1\]\.because/],
     ['memory below 0', (m) => (m.rules[0].availableMemoryBelow = -1), /availableMemoryBelow/],
     ['a last rule with a condition', (m) => m.rules.pop(), /last rule has a condition/],
     ['a rule for a sparse variant', (m) => (m.variants[1].sparse = true), /a rule names b, but sparse/],
     ['logits that are no numbers', (m) => (m.selfTest[0].logits = [1, 'x']), /selfTest\[0\]\.logits\[1\]/],
-    ['a self-test without references', (m) => (m.selfTest = []), /list that is not empty for selfTest/],
-    ['a self-test against INT8', (m) => (m.selfTest[0].variant = 'b'), /a float variant for selfTest\[0\]/],
+    ['a self-test without references', (m) => (m.selfTest = []), /list that is not empty for `selfTest`/],
+    ['a self-test against INT8', (m) => (m.selfTest[0].variant = 'b'), /a float variant for `selfTest\[0\]/],
   ])('refuses %s', (_, change, message) => {
     const manifest = sound();
     change(manifest);
@@ -79,6 +80,11 @@ describe('readManifest', () => {
 });
 
 describe('the shipped manifest', () => {
+  it('is sound in every part', () => {
+    const file = join(modelsFolder, 'manifest.json');
+    expect(checkManifest(JSON.parse(readFileSync(file, 'utf8')), file)).toEqual(readManifest());
+  });
+
   it('describes exactly the files beside it (else run node scripts/models/manifest.mjs)', () => {
     const { variants } = readManifest();
     const files = readdirSync(modelsFolder).filter((name) => name.endsWith('.safetensors'));

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
 import type { RunTrial } from '../../../lib/bench/runTrial.js';
-import type { TrialResult } from '../../../lib/bench/trialSpec.js';
+import { checkTrialResult } from '../../../lib/bench/trialSchema.js';
 import { NeonsenseError, throwIfAborted } from '../../../lib/errors.js';
 
 /** Characters of a program's standard error that go into a message when it fails. */
@@ -39,5 +39,6 @@ export async function runPython(python: string, args: readonly string[], signal?
 
 /** Trials by a Python program: `args` come before the spec, and it prints a TrialResult. */
 export function pythonTrials(python: string, args: readonly string[]): RunTrial {
-  return async (spec, signal) => (await runPython(python, [...args, JSON.stringify(spec)], signal)) as TrialResult;
+  return async (spec, signal) =>
+    checkTrialResult(await runPython(python, [...args, JSON.stringify(spec)], signal), spec.engine);
 }
