@@ -24,7 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   numbers: ['errors'],
   text: [],
   files: ['errors', 'builtins'],
-  schema: ['errors'],
+  schema: ['errors', 'text'],
   model: ground,
   plan: ['model', ...ground],
   compress: ['model', ...ground],
@@ -139,6 +139,7 @@ function checkLibrary(sources: Sources): string[] {
       if (/^node-gyp-build(\/|$)/.test(specifier) && path !== LOADER && path !== FINDER) {
         problems.push(`${path}: only ${LOADER} loads native code`);
       }
+      if (specifier === 'zod') problems.push(`${path}: zod/mini does the same in a quarter of the bytes`);
       if (!specifier.startsWith('.')) continue;
       const target = posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts');
       if (!target.startsWith('lib/')) {
@@ -242,6 +243,7 @@ describe('the check of lib/', () => {
     ['the classifier by its name', 'lib/runtime/a.ts', `const a = 'classifier.3';`, "a module's name"],
     ['a way out of lib/', 'lib/cli/a.ts', `import '../../scripts/b.mjs';`, 'outside lib/'],
     ['a room nobody knows', 'lib/shared/a.ts', '', 'no known room'],
+    ['the whole of zod', 'lib/measure/a.ts', `import * as z from 'zod';`, 'zod/mini'],
     ['a utils folder', 'lib/model/utils/a.ts', '', 'a helper lives beside its user'],
     ['a utils file', 'lib/utils.ts', '', 'a helper lives beside its user'],
     ['a second loader', 'lib/runtime/a.ts', `require('node-gyp-build')(root);`, 'only lib/runtime/load/load.ts'],
@@ -271,7 +273,7 @@ describe('the check of lib/', () => {
   it.each([
     ['imports downwards', 'lib/cli/a.ts', `import '../bench/b.js';\nimport '../model/torch/c.js';`],
     ['its own room', 'lib/model/torch/a.ts', `import { b } from '../b.js';\nimport './c.js';`],
-    ['packages and Node', 'lib/model/a.ts', `import { z } from 'zod';\nimport fs from 'node:fs';`],
+    ['packages and Node', 'lib/model/a.ts', `import * as z from 'zod/mini';\nimport fs from 'node:fs';`],
     ['what only a comment says', 'lib/model/a.ts', `// import '../runtime/b.js', or load it: 'b.node'`],
     ['the graph', 'lib/model/network.ts', 'const a = `features.${n}.block`;'],
     ['a reader of checkpoints', 'lib/model/import/a.ts', `const a = 'classifier.3';`],

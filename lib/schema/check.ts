@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { describe, type ErrorCode, NeonsenseError } from '../errors.js';
+import { similarTo } from '../text/similar.js';
 
 /** What is checked, as messages name it. */
 export interface Subject {
@@ -69,8 +70,7 @@ function listed(texts: readonly string[]): string {
 
 /** The key that was probably meant, else all there are. */
 function hint(key: string, known: readonly string[]): string {
-  const plain = (text: string): string => text.toLowerCase().replaceAll(/[-_]/g, '');
-  const meant = known.find((name) => plain(name) === plain(key));
+  const meant = similarTo(key, known);
   return meant === undefined ? `known are ${known.join(', ')}` : `did you mean ${meant}?`;
 }
 
