@@ -55,16 +55,45 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   }
 }
 
-/** `received` for a message: the value's type and a short rendering of it. */
+/** No message quotes more of an input than this many characters. */
+const LONGEST_QUOTE = 200;
+
+/** `text` for a message: as it is, or its beginning where it is long. */
+export function shortened(text: string, longest = LONGEST_QUOTE): string {
+  return text.length <= longest ? text : `${text.slice(0, longest - 3)}...`;
+}
+
+/** `text` in quotes, control characters escaped, for a message. */
+export function quoted(text: string, longest?: number): string {
+  return JSON.stringify(shortened(text, longest));
+}
+
+/** `received` for a message: the value's type and a short rendering of it. Never throws. */
 export function describe(received: unknown): string {
+  try {
+    return shortened(rendered(received));
+  } catch {
+    // A revoked proxy, or an object whose properties throw.
+    return `a value of type ${typeof received} that cannot be looked at`;
+  }
+}
+
+function rendered(received: unknown): string {
   if (received === null || received === undefined) return String(received);
+  if (typeof received === 'bigint') return `${String(received)} of type bigint`;
+  if (typeof received === 'symbol') return `${String(received)} of type symbol`;
+  if (typeof received === 'function') return 'a function';
   if (ArrayBuffer.isView(received) && 'length' in received) {
-    return `${received.constructor.name} of length ${String(received.length)}`;
+    return `${nameOfClass(received)} of length ${String(received.length)}`;
   }
   if (Array.isArray(received)) return `an array of length ${received.length}`;
-  if (typeof received === 'object') return `an object of type ${received.constructor?.name ?? 'null prototype'}`;
-  if (typeof received === 'function') return 'a function';
-  return `${JSON.stringify(received) ?? String(received)} of type ${typeof received}`;
+  if (typeof received === 'object') return `an object of type ${nameOfClass(received)}`;
+  return `${typeof received === 'string' ? quoted(received, 160) : String(received)} of type ${typeof received}`;
+}
+
+function nameOfClass(value: object): string {
+  const name: unknown = value.constructor?.name;
+  return typeof name === 'string' && name !== '' ? name : 'null prototype';
 }
 
 /** An `ERR_INVALID_ARGUMENT` in the one form used everywhere: "Expected X for `name` but received Y". */

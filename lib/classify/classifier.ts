@@ -10,7 +10,6 @@ import { chooseByRules, type Device, presentVariants, type VariantChoice } from 
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
 import { checkCount, checkLabels, checkOptions, checkPreprocessing, checkSignal } from './options.js';
-import { judge, rejectIndex } from './rejection.js';
 
 /** A picture file's path, an encoded picture's bytes (JPEG, PNG, WebP, GIF, AVIF, TIFF), or raw pixels. */
 export type ImageInput = string | Uint8Array | Pixels;
@@ -32,20 +31,15 @@ export interface ClassifyOptions {
 
 export interface Prediction {
   readonly label: string;
-  /** Softmax of the logits at the model's temperature, 0..1; over all classes, the model's reject class included, they sum to 1. */
+  /** Softmax of the logits at the model's temperature, 0..1; over all classes they sum to 1. */
   readonly probability: number;
 }
 
 export interface Classification {
-  /** Most probable first; the model's reject class ("none of these") is not among them. */
+  /** Most probable first. */
   readonly predictions: readonly Prediction[];
-  /**
-   * None of these, it seems: the model's reject class is more probable than the first prediction, or the first is less probable than
-   * `confidence.rejectBelow`.
-   */
+  /** Whether even the first is less probable than the model's `confidence.rejectBelow`: none of these, it seems. */
   readonly rejected: boolean;
-  /** Probability of the model's reject class, 0..1; absent where the model has none. */
-  readonly noneProbability?: number;
   /**
    * Milliseconds each stage took, waiting for other work included. `decode` is 0 for raw pixels; `inference` of an
    * image in a batch is its equal share of the batch's run.
@@ -97,7 +91,7 @@ export class Classifier {
     const alone = second === undefined && isOptions(first);
     const source = alone ? undefined : (first as string | Uint8Array | Model | undefined);
     const options = alone ? first : second === undefined ? {} : second;
-    checkOptions(options, ['threads', 'labels', 'preprocessing', 'variant', 'precision', 'measure']);
+    checkOptions(options, ['threads', 'labels', 'preprocessing', 'variant', 'precision', 'measure', 'key', 'limits']);
     checkCount(options.threads, 'options.threads');
     checkPreprocessing(options.preprocessing);
     const { threads, labels, preprocessing } = options;
@@ -105,7 +99,7 @@ export class Classifier {
     checkLabels(labels, picked.labels.length);
     const model = {
       ...picked,
-      ...(labels === undefined ? {} : renamed(picked, labels)),
+      ...(labels === undefined ? {} : { labels: [...labels] }),
       ...(preprocessing === undefined ? {} : { preprocessing }),
     };
     const session = await createSession(model, { consume, ...(threads === undefined ? {} : { threads }) });
@@ -231,18 +225,14 @@ export class Classifier {
     return { logits, ms: performance.now() - started };
   }
 
-  #answer(logits: Float32Array, topK: number): Omit<Classification, 'ms'> {
-    const { confidence } = this.model;
-    const probabilities = softmax(logits, confidence?.temperature);
-    const reject = rejectIndex(confidence, this.labels);
-    const order = largestIndices(probabilities, reject === undefined ? topK : topK + 1);
-    const shown = order.filter((index) => index !== reject).slice(0, topK);
-    const predictions = shown.map((index) => ({
+  #answer(logits: Float32Array, topK: number): Pick<Classification, 'predictions' | 'rejected'> {
+    const { temperature, rejectBelow = 0 } = this.model.confidence ?? { temperature: 1 };
+    const probabilities = softmax(logits, temperature);
+    const predictions = largestIndices(probabilities, topK).map((index) => ({
       label: this.labels[index] as string,
       probability: probabilities[index] as number,
     }));
-    const { rejected, noneProbability } = judge(probabilities, shown[0]!, reject, confidence?.rejectBelow);
-    return { predictions, rejected, ...(noneProbability === undefined ? {} : { noneProbability }) };
+    return { predictions, rejected: predictions[0]!.probability < rejectBelow };
   }
 }
 
@@ -255,13 +245,6 @@ export function defaultModelPath(folder: string = modelsFolder): string {
   const manifest = readManifest(folder);
   const plain: Device = { features: [], availableMemory: Infinity };
   return join(folder, chooseByRules(manifest, presentVariants(manifest, folder), plain).variant.file);
-}
-
-/** Other names for the classes; the reject class goes by its new one. */
-function renamed({ confidence, labels: old }: Model, labels: readonly string[]): Partial<Model> {
-  const reject = rejectIndex(confidence, old);
-  const named = reject === undefined ? {} : { confidence: { ...confidence!, rejectClass: labels[reject]! } };
-  return { labels: [...labels], ...named };
 }
 
 /** A plain object that is no model: options in the place of the source. */

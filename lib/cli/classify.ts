@@ -5,7 +5,7 @@ import { type Classification, Classifier } from '../classify/classifier.js';
 import { NeonsenseError } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
-import { wholeNumber } from './arguments.js';
+import { KEY_OPTION, wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
 import { INTERRUPTED } from './program.js';
 import { progressLine } from './progress.js';
@@ -14,6 +14,7 @@ import { alignColumns, bar, printable } from './text.js';
 
 interface Options {
   readonly model: string;
+  readonly key?: string;
   readonly measure?: boolean;
   readonly topK: number;
   readonly threads?: number;
@@ -31,6 +32,7 @@ export function register(program: Command): void {
     .description('label pictures: JPEG, PNG, WebP, GIF, AVIF, TIFF')
     .argument('<image...>', 'picture files, directories (searched recursively), or - for one picture on standard input')
     .option('-m, --model <file>', 'model file, a model that comes with neonsense by its name, or auto', 'auto')
+    .option(...KEY_OPTION)
     .option('--measure', 'with --model auto: measure which model is the fastest here, and remember it')
     .option('-k, --top-k <n>', 'predictions to print for each picture', wholeNumber, 5)
     .option('-t, --threads <n>', 'threads of the engine (default: the performance cores, at most 4)', wholeNumber)
@@ -84,8 +86,8 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
 }
 
 /** A file there is, or a path, is a file; what remains is `auto` or the name of a model that comes with neonsense. */
-function load({ model, measure, threads }: Options): Promise<Classifier> {
-  const common = { ...(threads === undefined ? {} : { threads }), ...(measure === undefined ? {} : { measure }) };
+function load({ model, key, measure, threads }: Options): Promise<Classifier> {
+  const common = { key, ...(threads === undefined ? {} : { threads }), ...(measure === undefined ? {} : { measure }) };
   const isName = model === 'auto' || (/^[\w-]+$/.test(model) && !existsSync(model));
   return isName ? Classifier.load({ variant: model, ...common }) : Classifier.load(model, common);
 }
@@ -133,23 +135,18 @@ async function print(text: string): Promise<void> {
 }
 
 /** One result as `--json` prints it; milliseconds are rounded to the microsecond. */
-export function jsonLine(file: string, { predictions, rejected, noneProbability, ms }: Classification): string {
+export function jsonLine(file: string, { predictions, rejected, ms }: Classification): string {
   const round = (value: number): number => Math.round(value * 1000) / 1000;
   return JSON.stringify({
     file,
     predictions,
     rejected,
-    noneProbability,
     ms: { decode: round(ms.decode), preprocess: round(ms.preprocess), inference: round(ms.inference) },
   });
 }
 
 /** One result for people. */
-export function resultText(
-  file: string,
-  { predictions, rejected, noneProbability, ms }: Classification,
-  bars: boolean,
-): string {
+export function resultText(file: string, { predictions, rejected, ms }: Classification, bars: boolean): string {
   const rows = predictions.map(({ label, probability }) => [
     `  ${printable(label)}`,
     `${(100 * probability).toFixed(1)} %`,
@@ -157,7 +154,6 @@ export function resultText(
   ]);
   const times = (['decode', 'preprocess', 'inference'] as const).map((stage) => `${stage} ${ms[stage].toFixed(1)} ms`);
   const name = file === '-' ? STANDARD_INPUT : printable(file);
-  const none = noneProbability === undefined ? 'the model is too unsure' : `${(100 * noneProbability).toFixed(1)} %`;
-  const heading = rejected ? `${name}: none of these, ${none}` : name;
+  const heading = rejected ? `${name}: none of these, the model is too unsure` : name;
   return [heading, ...alignColumns(rows, [1]), `  ${times.join(', ')}`].join('\n');
 }

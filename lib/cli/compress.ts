@@ -22,7 +22,7 @@ import { evaluate } from '../evaluate/evaluate.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { type CompressResult, compress, type ModelScore, type NamedModel } from '../measure/compress.js';
 import { readModel, writeModel } from '../model/files.js';
-import { wholeNumber } from './arguments.js';
+import { KEY_OPTION, wholeNumber } from './arguments.js';
 import { readPictures } from './compare.js';
 import { catchInterrupt } from './interrupt.js';
 import { progressLine } from './progress.js';
@@ -30,6 +30,7 @@ import { alignColumns } from './text.js';
 
 interface Options {
   readonly output: string;
+  readonly key?: string;
   readonly prune?: number;
   readonly pruneMethod: 'l1-unstructured' | 'n:m' | 'block' | 'channels';
   readonly pruneScope: 'per-tensor' | 'global';
@@ -65,6 +66,7 @@ export function register(program: Command): void {
     .description('prune and quantize a model, and measure what each stage cost and gained')
     .argument('<model>', 'model file')
     .requiredOption('-o, --output <file>', 'model file to write')
+    .option(...KEY_OPTION)
     .option('--prune <amount>', 'zero this share of the weights, for example 0.3', share)
     .addOption(
       new Option('--prune-method <method>', 'what is removed')
@@ -124,7 +126,7 @@ async function run(source: string, options: Options): Promise<void> {
   if (options.require !== undefined) parseGoals(options.require);
   const render = options.report === undefined ? undefined : rendererFor(options.report);
   const stages = stagesOf(options, options.ranges === undefined ? undefined : await readRanges(options.ranges));
-  const model = await readModel(source);
+  const model = await readModel(source, { key: options.key });
   const dataset =
     options.evaluate === undefined
       ? undefined

@@ -8,7 +8,7 @@ import { fitTemperature } from '../evaluate/temperature.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { readModel, writeModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
-import { wholeNumber } from './arguments.js';
+import { KEY_OPTION, wholeNumber } from './arguments.js';
 import { evaluationText, jsonLine } from './evaluateOutput.js';
 import { catchInterrupt } from './interrupt.js';
 import { progressLine } from './progress.js';
@@ -16,6 +16,7 @@ import { printable } from './text.js';
 
 interface Options {
   readonly data: string;
+  readonly key?: string;
   readonly labels?: string;
   readonly limit?: number;
   readonly batch: number;
@@ -37,6 +38,7 @@ export function register(program: Command): void {
     )
     .option('--labels <file>', 'uint8 labels of raw pixels (default: NAME_labels.bin beside NAME.bin)')
     .option('--limit <images>', 'use this many images at most, spread evenly over the data', wholeNumber)
+    .option(...KEY_OPTION)
     .option('--batch <images>', 'images that go through the network at once', wholeNumber, 1)
     .option('--threads <count>', 'threads of the engine', wholeNumber)
     .option('--json', 'print one JSON object a model, a line each')
@@ -53,12 +55,11 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   if (options.fitTemperature !== undefined && new Set(files).size > 1) {
     throw invalidArgument('--fit-temperature', 'one model beside it', files);
   }
-  for (const name of [...new Set(files)]) models.push({ name, model: await readModel(name) });
+  for (const name of [...new Set(files)]) models.push({ name, model: await readModel(name, { key: options.key }) });
   // A bare checkpoint's classes have no names; those of another model that has the same classes then stand for both.
   const { model } = models.find((candidate) => !hasNumberedLabels(candidate.model.labels)) ?? models[0]!;
   const dataset = await openDataset(options.data, {
     labels: model.labels,
-    rejectClass: model.confidence?.rejectClass,
     labelsFile: options.labels,
     limit: options.limit,
   });
@@ -105,13 +106,8 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   if (dataset.unreadable.length > 0) process.exitCode = 1;
 }
 
-/**
- * The model with a new temperature. A threshold fitted for another temperature would mean something else, so it goes; which class
- * rejects does not depend on it.
- */
+/** The model with a new temperature. A threshold fitted for another temperature would mean something else, so it goes. */
 function withTemperature(model: Model, temperature: number, images: number): Model {
   const step = { step: 'fit-temperature', details: { images } };
-  const { rejectClass } = model.confidence ?? {};
-  const confidence = { temperature, ...(rejectClass === undefined ? {} : { rejectClass }) };
-  return { ...model, confidence, provenance: [...model.provenance, step] };
+  return { ...model, confidence: { temperature }, provenance: [...model.provenance, step] };
 }

@@ -4,6 +4,7 @@ import { NeonsenseError } from '../errors.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { toOnnx } from '../model/export/onnx.js';
 import { readModel } from '../model/files.js';
+import { KEY_OPTION } from './arguments.js';
 
 /** Adds `neonsense export MODEL FILE.onnx`. */
 export function register(program: Command): void {
@@ -12,17 +13,18 @@ export function register(program: Command): void {
     .description('write a model as an ONNX file (opset 13, float32, batch norm folded) for other runtimes')
     .argument('<model>', 'model file')
     .argument('<file>', 'ONNX file to write')
+    .option(...KEY_OPTION)
     .action(run);
 }
 
-async function run(source: string, target: string): Promise<void> {
+async function run(source: string, target: string, { key }: { readonly key?: string }): Promise<void> {
   if (extname(target).toLowerCase() !== '.onnx') {
     throw new NeonsenseError(
       'ERR_INVALID_ARGUMENT',
       `Expected a file name that ends in .onnx to export to but received ${target}`,
     );
   }
-  const model = await readModel(source);
+  const model = await readModel(source, { key });
   const bytes = toOnnx(model);
   await writeFileAtomically(target, bytes);
   const { precision } = model;

@@ -4,6 +4,7 @@ import { readModel } from '../model/files.js';
 import { inspectModel, type ModelSummary } from '../model/inspect.js';
 import type { Confidence, Preprocessing, QuantizationScheme } from '../model/model.js';
 import { grouped, percent } from '../text/units.js';
+import { KEY_OPTION } from './arguments.js';
 import { alignColumns, formatBytes, printable } from './text.js';
 
 /** Adds `neonsense inspect MODEL`. */
@@ -12,6 +13,7 @@ export function register(program: Command): void {
     .command('inspect')
     .description('show what a model file holds: architecture, labels, preprocessing, precision, size and every layer')
     .argument('<model>', 'model file: .safetensors, .pth or .pt')
+    .option(...KEY_OPTION)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -23,8 +25,13 @@ Examples:
     .action(run);
 }
 
-async function run(file: string, { json }: { readonly json?: boolean }): Promise<void> {
-  const model = await readModel(file);
+interface Options {
+  readonly key?: string;
+  readonly json?: boolean;
+}
+
+async function run(file: string, { key, json }: Options): Promise<void> {
+  const model = await readModel(file, { key });
   const summary = inspectModel(model, { bytes: (await stat(file)).size });
   process.stdout.write(`${json === true ? summaryJson(file, summary) : summaryText(file, summary)}\n`);
 }
@@ -84,10 +91,9 @@ function preprocessingText({ reduce, size, mean, std }: Preprocessing): string {
 
 function confidenceText(confidence: Confidence | undefined): string {
   if (confidence === undefined) return 'softmax of the logits, not fitted to data';
-  const { temperature, rejectBelow, rejectClass } = confidence;
+  const { temperature, rejectBelow } = confidence;
   const rejects = rejectBelow === undefined ? '' : `; below ${percent(rejectBelow)} none of the classes`;
-  const learnt = rejectClass === undefined ? '' : `; ${printable(rejectClass)} means none of the others`;
-  return `softmax of the logits at temperature ${temperature}${rejects}${learnt}`;
+  return `softmax of the logits at temperature ${temperature}${rejects}`;
 }
 
 function quantizationText(scheme: QuantizationScheme | undefined): string {

@@ -32,7 +32,7 @@ export async function evaluate(
         precision: model.precision,
         labels: model.labels,
         preprocessing: model.preprocessing,
-        confidence: model.confidence,
+        temperature: model.confidence?.temperature,
         run: (input) => session.run(input),
       });
     }

@@ -1,5 +1,9 @@
+import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
+import type { Limits } from '../files/limits.js';
+import { Budget, resolveLimits } from '../files/limits.js';
+import { foreignFile, HEAD_BYTES } from './fileKind.js';
 import { decodeModel, isModelFile } from './format/decode.js';
 import { encodeModel } from './format/encode.js';
 import { decodePreprocessing } from './format/metadata.js';
@@ -14,6 +18,13 @@ export interface ReadModelOptions {
   readonly labels?: readonly string[];
   /** Default for a bare checkpoint: 224 x 224 with ImageNet's mean and standard deviation. */
   readonly preprocessing?: Preprocessing;
+  /**
+   * Which network of a checkpoint that holds several, by the keys that lead to it: `ema`, `state_dict.teacher`. Whatever
+   * stands beside a network named so is left out.
+   */
+  readonly key?: string | undefined;
+  /** What reading the file may cost at most. The defaults fit every checkpoint many times over. */
+  readonly limits?: Limits | undefined;
 }
 
 /**
@@ -29,11 +40,12 @@ export async function readModel(file: string | Uint8Array, options: ReadModelOpt
     throw invalidArgument('file', 'a path or a Uint8Array', file);
   }
   checkOptions(options);
-  // A model never changes: the caller's bytes are copied, because the caller may go on using them.
-  const bytes = typeof file === 'string' ? await readFile(file) : new Uint8Array(file);
+  const budget = new Budget(resolveLimits(options.limits));
   let model: Model;
   try {
-    model = await decode(bytes);
+    // A model never changes: the caller's bytes are copied, because the caller may go on using them.
+    const bytes = typeof file === 'string' ? await readFile(file, budget) : copied(file, budget);
+    model = await decode(bytes, budget, options.key);
   } catch (error) {
     if (typeof file !== 'string' || !(error instanceof NeonsenseError)) throw error;
     throw new NeonsenseError(error.code, `${file}: ${error.message}`, { cause: error });
@@ -54,26 +66,36 @@ export async function writeModel(model: Model, file: string): Promise<{ bytes: n
   return { bytes: encoded.length };
 }
 
-async function decode(bytes: Uint8Array): Promise<Model> {
+async function decode(bytes: Uint8Array, budget: Budget, key: string | undefined): Promise<Model> {
   if (looksLikeZip(bytes)) {
     // Most models are not checkpoints; only these pay for loading what reads checkpoints.
     const { readTorchModel } = await import('./import/torch/readTorchModel.js');
-    return readTorchModel(bytes);
+    return readTorchModel(bytes, budget, key);
   }
-  if (looksLikeLegacyTorch(bytes)) {
+  checkKind(bytes, bytes.length);
+  const container = parseSafetensors(bytes, budget);
+  if (isModelFile(container)) {
+    if (key !== undefined) throw invalidArgument('options.key', 'nothing for a file that holds one model', key);
+    return decodeModel(container, budget);
+  }
+  const { modelFromStateDict, stateDictFromTensors } = await import('./import/stateDict.js');
+  const { findNetwork } = await import('./import/findNetwork.js');
+  const tensors = findNetwork([{ path: '', tensors: stateDictFromTensors(container.tensors) }], key);
+  const details = { from: 'safetensors state_dict', ...(key === undefined ? {} : { key }) };
+  return modelFromStateDict(tensors, [{ step: 'convert', details }], budget);
+}
+
+/** Refuses by its first bytes a file that is no model; `size` is that of the whole file. */
+function checkKind(head: Uint8Array, size: number): void {
+  if (looksLikeZip(head)) return;
+  if (looksLikeLegacyTorch(head)) {
     throw new NeonsenseError(
       'ERR_UNSUPPORTED',
       'This is a checkpoint in the format PyTorch wrote before version 1.6. Load it with torch.load and save it ' +
         'again with torch.save(model.state_dict(), path)',
     );
   }
-  if (!looksLikeSafetensors(bytes)) throw unknownKind(bytes);
-  const container = parseSafetensors(bytes);
-  if (isModelFile(container)) return decodeModel(container);
-  const { modelFromStateDict, stateDictFromTensors } = await import('./import/stateDict.js');
-  return modelFromStateDict(stateDictFromTensors(container.tensors), [
-    { step: 'convert', details: { from: 'safetensors state_dict' } },
-  ]);
+  if (!looksLikeSafetensors(head)) throw foreignFile(head, size);
 }
 
 function looksLikeZip(bytes: Uint8Array): boolean {
@@ -86,16 +108,8 @@ function looksLikeLegacyTorch(bytes: Uint8Array): boolean {
   return start.every((byte, index) => bytes[index] === byte);
 }
 
-function unknownKind(bytes: Uint8Array): NeonsenseError {
-  const start = Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
-  return new NeonsenseError(
-    'ERR_MODEL_FORMAT',
-    'Expected a model: a .safetensors file, or a .pth or .pt file of PyTorch 1.6 or later. This one has ' +
-      (bytes.length === 0 ? 'no bytes' : `${bytes.length} bytes and begins with ${start}`),
-  );
-}
-
-function checkOptions({ labels, preprocessing }: ReadModelOptions): void {
+function checkOptions({ labels, preprocessing, key }: ReadModelOptions): void {
+  if (key !== undefined && typeof key !== 'string') throw invalidArgument('options.key', 'a string', key);
   if (labels !== undefined && !(Array.isArray(labels) && labels.every((label) => typeof label === 'string'))) {
     throw invalidArgument('options.labels', 'an array of strings', labels);
   }
@@ -122,25 +136,41 @@ function withOptions(model: Model, { labels, preprocessing }: ReadModelOptions):
   };
 }
 
-/** The whole file in memory of its own, so that its tensors can be viewed in place. */
-async function readFile(path: string): Promise<Uint8Array> {
+function copied(bytes: Uint8Array, budget: Budget): Uint8Array {
+  budget.check('fileBytes', bytes.length);
+  checkKind(bytes.subarray(0, HEAD_BYTES), bytes.length);
+  return new Uint8Array(bytes);
+}
+
+/** The whole file in memory of its own, so that its tensors can be viewed in place; of another kind only its beginning. */
+async function readFile(path: string, budget: Budget): Promise<Uint8Array> {
   try {
     const handle = await open(path, 'r');
     try {
       const stats = await handle.stat();
       if (!stats.isFile()) throw new Error('it is not a regular file');
+      const head = new Uint8Array(Math.min(HEAD_BYTES, stats.size));
+      await fill(handle, head);
+      checkKind(head, stats.size);
+      budget.check('fileBytes', stats.size);
       const bytes = new Uint8Array(stats.size);
-      let filled = 0;
-      while (filled < bytes.length) {
-        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled);
-        if (bytesRead === 0) throw new Error('it became shorter while it was read');
-        filled += bytesRead;
-      }
+      await fill(handle, bytes);
       return bytes;
     } finally {
       await handle.close();
     }
   } catch (error) {
+    if (error instanceof NeonsenseError) throw error;
     throw fileError(error, `There is no model file ${path}`, `Cannot read the model file ${path}`);
+  }
+}
+
+/** Fills `bytes` from the beginning of the file. */
+async function fill(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled);
+    if (bytesRead === 0) throw new Error('it became shorter while it was read');
+    filled += bytesRead;
   }
 }

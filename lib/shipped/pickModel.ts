@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { invalidArgument, NeonsenseError } from '../errors.js';
-import { encodeModel, readModel } from '../model/files.js';
+import { encodeModel, type ReadModelOptions, readModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
 import { loadBinding } from '../runtime/load/load.js';
 import {
@@ -17,7 +17,7 @@ import { type Manifest, modelsFolder, readManifest, type Variant } from './manif
 import type { MeasuredCandidate } from './measureVariants.js';
 
 /** The part of a classifier's options that says which model runs. */
-export interface PickOptions {
+export interface PickOptions extends Pick<ReadModelOptions, 'key' | 'limits'> {
   /** Which shipped model: a name of models/manifest.json, or `auto`, the default. Only without a model of one's own. */
   readonly variant?: string;
   /** `auto`: quantize a float model of one's own to INT8 while loading if that is faster on this CPU. */
@@ -52,7 +52,8 @@ export async function pickModel(
   checkPickOptions(source, options);
   if (source === undefined) return pickShipped(options, folder);
   const given = isModel(source);
-  const reading = given ? source : readModel(checkSource(source));
+  const { key, limits } = options;
+  const reading = given ? source : readModel(checkSource(source), { key, limits });
   // The addon is loaded while the file is read.
   const [model, binding] = await Promise.all([reading, Promise.resolve().then(loadBinding)]);
   if (options.precision === undefined) return { model, consume: !given };
@@ -145,7 +146,10 @@ async function quantized(model: Model): Promise<Model> {
   return quantizeDynamic(model, { scope: 'all' });
 }
 
-function checkPickOptions(source: unknown, { variant, precision, measure }: PickOptions): void {
+function checkPickOptions(source: unknown, { variant, precision, measure, key }: PickOptions): void {
+  if (key !== undefined && typeof source !== 'string' && !(source instanceof Uint8Array)) {
+    throw invalidArgument('options.key', 'nothing without a checkpoint to choose a network of', key);
+  }
   if (variant !== undefined && source !== undefined) {
     throw new NeonsenseError(
       'ERR_INVALID_ARGUMENT',

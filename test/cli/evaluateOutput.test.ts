@@ -26,7 +26,6 @@ describe('jsonLine', () => {
       'top1',
       'top5',
       'ece',
-      'classMean',
       'perClass',
       'confusion',
       'imagesPerSecond',

@@ -1,6 +1,9 @@
-import { statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { archive, pickle, stateOf } from '../model/import/torch/checkpoint.js';
+import { randomModel } from '../model/randomModel.js';
 import { neonsense, projectRoot } from './run.js';
 
 const model = join(projectRoot, 'models', 'household-fp32.safetensors');
@@ -46,5 +49,26 @@ describe('inspect', () => {
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('--key chooses among the networks of a checkpoint, which are listed without it', async () => {
+    const four = stateOf(randomModel());
+    const folder = mkdtempSync(join(tmpdir(), 'neonsense-inspect-'));
+    try {
+      const file = join(folder, 'two.pth');
+      const networks = ['student', 'ema'].map(
+        (key) => [key, pickle.dict(stateOf(randomModel(), '', key).entries)] as const,
+      );
+      const storages = new Map(
+        ['student', 'ema'].flatMap((key) => [...four.storages].map(([name, bytes]) => [key + name, bytes] as const)),
+      );
+      writeFileSync(file, archive({ root: pickle.dict(networks), storages }));
+      const without = await neonsense(['inspect', file]);
+      expect([without.code, without.stderr]).toEqual([1, expect.stringMatching(/"student", "ema".*--key/)]);
+      const chosen = await neonsense(['inspect', '--json', '--key', 'ema', file]);
+      expect(JSON.parse(chosen.stdout)).toMatchObject({ classes: 4, provenance: [{ details: { key: 'ema' } }] });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -1,5 +1,6 @@
-import { zlib } from '../../builtins.js';
-import { NeonsenseError } from '../../errors.js';
+import { NeonsenseError, shortened } from '../../errors.js';
+import { inflate } from '../../files/inflate.js';
+import type { Budget } from '../../files/limits.js';
 import { checkModel } from '../checkModel.js';
 import { inferArchitecture } from '../import/inferArchitecture.js';
 import type { Layer, Model, Weights } from '../model.js';
@@ -7,6 +8,7 @@ import type { LayerSpec } from '../network.js';
 import { layerSpecs } from '../network.js';
 import { elementCount } from '../weights.js';
 import { contentHash, HASH_KEY } from './contentHash.js';
+import { parseJson } from './json.js';
 import { decodeMetadata, FORMAT, VERSION } from './metadata.js';
 import type { Container, DType, Tensor } from './safetensors.js';
 import { decodeSparse } from './sparseCoding.js';
@@ -25,20 +27,22 @@ export function isModelFile({ metadata }: Container): boolean {
  * @throws {NeonsenseError} `ERR_MODEL_FORMAT` when the file is damaged or its parts do not fit together;
  * `ERR_MODEL_ARCHITECTURE` when it is whole but holds another network or unusable numbers.
  */
-export function decodeModel(container: Container): Model {
+export function decodeModel(container: Container, budget: Budget): Model {
   const { metadata } = container;
   const version = metadata.get('version');
   if (version !== VERSION) {
-    throw broken(`expected format version ${VERSION} but it has ${version ?? 'none'}; a newer release may read it`);
+    throw broken(
+      `expected format version ${VERSION} but it has ${shortened(version ?? 'none', 80)}; a newer release may read it`,
+    );
   }
   const hash = metadata.get(HASH_KEY);
   if (hash === undefined) throw broken(`the metadata key ${HASH_KEY} is missing`);
   if (hash !== contentHash(container)) {
     throw broken('its content does not have the hash that was stored with it; copy or download the file again');
   }
-  const reader = new TensorReader(container);
+  const reader = new TensorReader(container, budget);
   const architecture = inferArchitecture(reader.shapes());
-  const described = decodeMetadata(metadata, architecture);
+  const described = decodeMetadata(metadata, architecture, budget);
   const layers = new Map<string, Layer>();
   for (const spec of layerSpecs(architecture)) layers.set(spec.name, reader.layer(spec));
   reader.checkAllRead();
@@ -56,10 +60,12 @@ class TensorReader {
   readonly #tensors: ReadonlyMap<string, Tensor>;
   readonly #encodings: ReadonlyMap<string, Encoding>;
   readonly #unread: Set<string>;
+  readonly #budget: Budget;
 
-  constructor({ tensors, metadata }: Container) {
+  constructor({ tensors, metadata }: Container, budget: Budget) {
+    this.#budget = budget;
     this.#tensors = tensors;
-    this.#encodings = decodeEncodings(metadata.get(ENCODINGS_KEY));
+    this.#encodings = decodeEncodings(metadata.get(ENCODINGS_KEY), budget);
     this.#unread = new Set(tensors.keys());
   }
 
@@ -78,6 +84,8 @@ class TensorReader {
   }
 
   layer(spec: LayerSpec): Layer {
+    // Coded weights may be many times larger than their tensors.
+    this.#budget.spend('tensorBytes', 4 * elementCount(spec.shape));
     const weights = this.#weights(`${spec.name}.weight`);
     if (this.#tensors.has(`${spec.name}.bias`)) return { weights, bias: this.#array(`${spec.name}.bias`, 'F32') };
     const part = (name: string): Float32Array => this.#array(`${spec.batchNorm}.${name}`, 'F32');
@@ -93,7 +101,7 @@ class TensorReader {
   }
 
   checkAllRead(): void {
-    for (const name of this.#unread) throw broken(`tensor ${name} belongs to no layer`);
+    for (const name of this.#unread) throw broken(`tensor ${shortened(name, 80)} belongs to no layer`);
   }
 
   #weights(name: string): Weights {
@@ -140,21 +148,13 @@ class TensorReader {
   #inflated<T extends StoredType>(name: string, dtype: T, { shape }: Encoding): ArrayOf<T> {
     const deflated = this.#array(name + SUFFIX.deflate, 'U8');
     const length = elementCount(shape);
-    // Deflate cannot expand by more than 1032, so a longer tensor is a lie, found before memory is taken for it.
-    if (length > deflated.length * 1032) throw broken(`tensor ${name}${SUFFIX.deflate} is too short`);
-    // One byte more than expected, so that a stream of another length shows.
-    const limits = { chunkSize: Math.max(64, length + 1), maxOutputLength: length + 1 };
-    let inflated: Uint8Array;
+    let own: Uint8Array;
     try {
-      inflated = zlib().inflateRawSync(deflated, limits);
+      own = inflate(deflated, length, this.#budget);
     } catch (error) {
+      if (error instanceof NeonsenseError) throw error;
       throw broken(`tensor ${name}${SUFFIX.deflate} cannot be inflated (${(error as Error).message})`, error);
     }
-    if (inflated.length !== length) {
-      throw broken(`tensor ${name}${SUFFIX.deflate} inflates to ${inflated.length} bytes instead of ${length}`);
-    }
-    // Node cuts short buffers out of one that all share, which must not go when a session takes the model's memory.
-    const own = inflated.buffer.byteLength === limits.chunkSize ? inflated : new Uint8Array(inflated);
     return new ARRAY_OF[dtype](own.buffer as ArrayBuffer, own.byteOffset, length) as ArrayOf<T>;
   }
 
@@ -176,18 +176,20 @@ class TensorReader {
   }
 }
 
-function decodeEncodings(text: string | undefined): Map<string, Encoding> {
+function decodeEncodings(text: string | undefined, budget: Budget): Map<string, Encoding> {
   const encodings = new Map<string, Encoding>();
   if (text === undefined) return encodings;
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = parseJson(text, budget);
   } catch (error) {
+    if (error instanceof NeonsenseError) throw error;
     throw broken(`the metadata key ${ENCODINGS_KEY} is not JSON (${(error as Error).message})`, error);
   }
   if (typeof parsed !== 'object' || parsed === null) throw broken(`the metadata key ${ENCODINGS_KEY} is not an object`);
   for (const [name, entry] of Object.entries(parsed)) {
-    if (!isEncoding(entry)) throw broken(`the metadata key ${ENCODINGS_KEY} does not describe tensor ${name}`);
+    if (!isEncoding(entry))
+      throw broken(`the metadata key ${ENCODINGS_KEY} does not describe tensor ${shortened(name, 80)}`);
     encodings.set(name, entry);
   }
   return encodings;

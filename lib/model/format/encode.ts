@@ -1,4 +1,5 @@
 import { zlib } from '../../builtins.js';
+import { Budget, DEFAULT_LIMITS } from '../../files/limits.js';
 import { checkModel } from '../checkModel.js';
 import { BATCH_NORM_TENSORS } from '../import/inferArchitecture.js';
 import type { Layer, Model, Weights } from '../model.js';
@@ -24,7 +25,8 @@ const CODING_OVERHEAD_BYTES = 256;
 export function encodeModel(model: Model): Uint8Array {
   checkModel(model);
   const metadata = encodeMetadata(model);
-  decodeMetadata(metadata, model.architecture);
+  // Whoever writes a model with a large input knows how to read it.
+  decodeMetadata(metadata, model.architecture, new Budget({ ...DEFAULT_LIMITS, inputSide: Infinity }));
   const tensors = new Map<string, Tensor>();
   const encodings: Record<string, Encoding> = {};
   for (const spec of layerSpecs(model.architecture)) {

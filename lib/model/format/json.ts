@@ -1,3 +1,60 @@
+import { describe, NeonsenseError } from '../../errors.js';
+import type { Budget } from '../../files/limits.js';
+import { DEFAULT_LIMITS } from '../../files/limits.js';
+
+/**
+ * `text` as JSON, after a look at how much it would make: `JSON.parse` takes many times its bytes for small values, and
+ * what is nested deeply could not be written again.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` beyond the budget; a SyntaxError where it is not JSON.
+ */
+export function parseJson(text: string, budget: Budget): unknown {
+  let depth = 0;
+  let values = 1;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0x22) {
+      index = endOfString(text, index) - 1;
+      if (index < 0) break;
+    } else if (code === 0x5b || code === 0x7b) {
+      values++;
+      budget.check('depth', ++depth);
+    } else if (code === 0x5d || code === 0x7d) {
+      depth--;
+    } else if (code === 0x2c) {
+      values++;
+    }
+  }
+  budget.spend('objects', values);
+  return JSON.parse(text);
+}
+
+/**
+ * Checks that `value` consists of JSON's values alone, no more of them and nested no deeper than is read by default.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming `what`.
+ */
+export function checkSize(value: unknown, what: string): void {
+  let values = 0;
+  const visit = (item: unknown, depth: number): void => {
+    if (typeof item === 'bigint') throw new NeonsenseError('ERR_MODEL_FORMAT', `\`${what}\` holds a BigInt`);
+    if (typeof item !== 'object' || item === null) return;
+    if (ArrayBuffer.isView(item)) {
+      throw new NeonsenseError('ERR_MODEL_FORMAT', `\`${what}\` holds ${describe(item)}, which is no JSON`);
+    }
+    if (depth > DEFAULT_LIMITS.depth) {
+      throw new NeonsenseError('ERR_MODEL_FORMAT', `\`${what}\` is nested too deeply to be read back`);
+    }
+    for (const inner of Object.values(item)) {
+      if (++values > DEFAULT_LIMITS.objects) {
+        throw new NeonsenseError('ERR_MODEL_FORMAT', `\`${what}\` holds too many values to be read back`);
+      }
+      visit(inner, depth + 1);
+    }
+  };
+  visit(value, 1);
+}
+
 /**
  * The first key that occurs twice in one object of `text`, which must be valid JSON: `JSON.parse` would silently keep
  * the last one, another reader the first.
@@ -41,11 +98,12 @@ export function countKeys(text: string): number {
   return count;
 }
 
-/** Index behind the closing quote of the string that opens at `start`. */
+/** Index behind the closing quote of the string that opens at `start`, 0 where there is none. */
 function endOfString(text: string, start: number): number {
   let index = start + 1;
   for (;;) {
     const quote = text.indexOf('"', index);
+    if (quote < 0) return 0;
     let backslashes = 0;
     while (text.charCodeAt(quote - 1 - backslashes) === 0x5c) backslashes++;
     if (backslashes % 2 === 0) return quote + 1;

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, NeonsenseError } from '../../errors.js';
+import type { Budget } from '../../files/limits.js';
 import type { Architecture } from '../architecture.js';
 import type {
   Confidence,
@@ -10,6 +11,7 @@ import type {
   Quantization,
   QuantizationScheme,
 } from '../model.js';
+import { checkSize, parseJson } from './json.js';
 
 /** Value of the metadata key `format` that tells this package's files from other safetensors files. */
 export const FORMAT = 'neonsense';
@@ -32,15 +34,24 @@ export function encodeMetadata(model: Model): Map<string, string> {
   const metadata = new Map([
     ['format', FORMAT],
     ['version', VERSION],
-    ['architecture', JSON.stringify(model.architecture)],
-    ['labels', JSON.stringify(model.labels)],
-    ['preprocessing', JSON.stringify(model.preprocessing)],
+    ['architecture', toJson(model.architecture, 'architecture')],
+    ['labels', toJson(model.labels, 'labels')],
+    ['preprocessing', toJson(model.preprocessing, 'preprocessing')],
     ['precision', model.precision],
-    ['provenance', JSON.stringify(model.provenance)],
+    ['provenance', toJson(model.provenance, 'provenance')],
   ]);
-  if (confidence !== undefined) metadata.set('confidence', JSON.stringify(confidence));
-  if (quantization !== undefined) metadata.set('quantization', JSON.stringify(quantizationToJson(quantization)));
+  if (confidence !== undefined) metadata.set('confidence', toJson(confidence, 'confidence'));
+  if (quantization !== undefined)
+    metadata.set('quantization', toJson(quantizationToJson(quantization), 'quantization'));
   return metadata;
+}
+
+/** `value` as JSON that can be read back: of JSON's values only, no larger and no deeper than is read. */
+function toJson(value: unknown, key: string): string {
+  checkSize(value, `model.${key}`);
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) throw new NeonsenseError('ERR_MODEL_FORMAT', `\`model.${key}\` is missing`);
+  return text;
 }
 
 function quantizationToJson(scheme: QuantizationScheme): unknown {
@@ -51,36 +62,43 @@ function quantizationToJson(scheme: QuantizationScheme): unknown {
 /**
  * Reads the metadata of a file for the network `architecture`, which was derived from its tensors.
  *
- * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming the key, what was expected and what came.
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming the key, what was expected and what came, or the limit exceeded.
  */
-export function decodeMetadata(metadata: ReadonlyMap<string, string>, architecture: Architecture): Metadata {
-  const stored = json(metadata, 'architecture');
+export function decodeMetadata(
+  metadata: ReadonlyMap<string, string>,
+  architecture: Architecture,
+  budget: Budget,
+): Metadata {
+  const json = (key: string): unknown => parsed(metadata, key, budget);
+  const stored = json('architecture');
   if (!isDeepStrictEqual(stored, JSON.parse(JSON.stringify(architecture)))) {
     throw wrong('architecture', `the ${architecture.name} that the tensors make up`, stored);
   }
   const precision = decodePrecision(metadata.get('precision'));
-  const quantization = metadata.has('quantization') ? decodeQuantization(json(metadata, 'quantization')) : undefined;
+  const quantization = metadata.has('quantization') ? decodeQuantization(json('quantization')) : undefined;
   const needed = precision === 'int8-dynamic' ? 'dynamic' : precision === 'int8-static' ? 'static' : undefined;
   if (quantization?.mode !== needed) {
     throw wrong('quantization', `${needed ?? 'nothing'} beside precision ${precision}`, quantization?.mode);
   }
-  const labels = decodeLabels(json(metadata, 'labels'), architecture.classes);
+  const preprocessing = decodePreprocessing(json('preprocessing'));
+  budget.check('inputSide', Math.max(...preprocessing.reduce, ...preprocessing.size));
   return {
-    labels,
-    preprocessing: decodePreprocessing(json(metadata, 'preprocessing')),
+    labels: decodeLabels(json('labels'), architecture.classes),
+    preprocessing,
     precision,
     ...(quantization === undefined ? {} : { quantization }),
-    ...(metadata.has('confidence') ? { confidence: decodeConfidence(json(metadata, 'confidence'), labels) } : {}),
-    provenance: decodeProvenance(json(metadata, 'provenance')),
+    ...(metadata.has('confidence') ? { confidence: decodeConfidence(json('confidence')) } : {}),
+    provenance: decodeProvenance(json('provenance')),
   };
 }
 
-function json(metadata: ReadonlyMap<string, string>, key: string): unknown {
+function parsed(metadata: ReadonlyMap<string, string>, key: string, budget: Budget): unknown {
   const text = metadata.get(key);
   if (text === undefined) throw wrong(key, 'JSON', undefined);
   try {
-    return JSON.parse(text);
+    return parseJson(text, budget);
   } catch (error) {
+    if (error instanceof NeonsenseError) throw error;
     throw new NeonsenseError('ERR_MODEL_FORMAT', `The metadata key ${key} is not JSON: ${(error as Error).message}`, {
       cause: error,
     });
@@ -140,29 +158,19 @@ function perColour(
   throw wrong(key, expected, value);
 }
 
-function decodeConfidence(value: unknown, labels: readonly string[]): Confidence {
+function decodeConfidence(value: unknown): Confidence {
   if (!isObject(value)) throw wrong('confidence', 'an object', value);
-  const { temperature, rejectBelow, rejectClass, ...rest } = value;
+  const { temperature, rejectBelow, ...rest } = value;
   const [surplus] = Object.keys(rest);
-  if (surplus !== undefined) throw wrong('confidence', 'only temperature, rejectBelow and rejectClass', surplus);
+  if (surplus !== undefined) throw wrong('confidence', 'only temperature and rejectBelow', surplus);
   if (!isFiniteNumber(temperature) || !(temperature > 0)) {
     throw wrong('confidence.temperature', 'a finite number above 0', temperature);
   }
-  if (rejectBelow !== undefined && !(isFiniteNumber(rejectBelow) && rejectBelow >= 0 && rejectBelow < 1)) {
+  if (rejectBelow === undefined) return { temperature };
+  if (!isFiniteNumber(rejectBelow) || !(rejectBelow >= 0 && rejectBelow < 1)) {
     throw wrong('confidence.rejectBelow', 'a number from 0 up to but not including 1', rejectBelow);
   }
-  if (rejectClass !== undefined) checkRejectClass(rejectClass, labels);
-  return {
-    temperature,
-    ...(rejectBelow === undefined ? {} : { rejectBelow }),
-    ...(rejectClass === undefined ? {} : { rejectClass }),
-  };
-}
-
-function checkRejectClass(value: unknown, labels: readonly string[]): asserts value is string {
-  if (typeof value !== 'string' || labels.filter((label) => label === value).length !== 1 || labels.length < 2) {
-    throw wrong('confidence.rejectClass', 'a label that one of at least two classes has', value);
-  }
+  return { temperature, rejectBelow };
 }
 
 function decodeQuantization(value: unknown): QuantizationScheme {

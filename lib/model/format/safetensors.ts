@@ -1,5 +1,6 @@
-import { NeonsenseError } from '../../errors.js';
-import { countKeys, duplicateKey } from './json.js';
+import { describe, NeonsenseError, quoted, shortened } from '../../errors.js';
+import { Budget } from '../../files/limits.js';
+import { countKeys, duplicateKey, parseJson } from './json.js';
 
 /** Bytes of one element of each type the container knows. */
 const ELEMENT_BYTES = {
@@ -36,8 +37,6 @@ export interface Container {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-// The reference implementation's limit.
-const LONGEST_HEADER = 100_000_000;
 const LENGTH_BYTES = 8;
 // Tensor data begins at a multiple of this in the file, so that every element type can be viewed in place.
 const ALIGNMENT = 8;
@@ -47,11 +46,12 @@ const ALIGNMENT = 8;
  * the tensors must lie within the file, in shapes that match their bytes, without overlap or hole, and the last one
  * must end where the file ends.
  *
- * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming what is wrong and where.
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming what is wrong and where, or the limit of `budget` it exceeds.
  */
-export function parseSafetensors(file: Uint8Array): Container {
+export function parseSafetensors(file: Uint8Array, budget: Budget = new Budget()): Container {
   const headerLength = readHeaderLength(file);
-  const header = readHeader(file.subarray(LENGTH_BYTES, LENGTH_BYTES + headerLength));
+  budget.check('headerBytes', headerLength);
+  const header = readHeader(file.subarray(LENGTH_BYTES, LENGTH_BYTES + headerLength), budget);
   const data = file.subarray(LENGTH_BYTES + headerLength);
   const tensors = new Map<string, Tensor>();
   const ranges: { name: string; begin: number; end: number }[] = [];
@@ -78,24 +78,24 @@ function readHeaderLength(file: Uint8Array): number {
   if (length > file.length - LENGTH_BYTES) {
     throw damaged(`the header is said to have ${length} bytes but only ${file.length - LENGTH_BYTES} follow`);
   }
-  if (length > LONGEST_HEADER) throw damaged(`the header has ${length} bytes, more than the ${LONGEST_HEADER} allowed`);
   return length;
 }
 
-function readHeader(bytes: Uint8Array): Record<string, unknown> {
+function readHeader(bytes: Uint8Array, budget: Budget): Record<string, unknown> {
   if (bytes[0] !== 0x7b) throw damaged('the header does not begin with {');
   let text: string;
   let header: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    header = JSON.parse(text);
+    header = parseJson(text, budget);
   } catch (error) {
+    if (error instanceof NeonsenseError) throw error;
     throw damaged(`the header is not JSON in UTF-8 (${(error as Error).message})`, error);
   }
   const entries = header as Record<string, unknown>;
   if (countKeys(text) !== keysOf(entries)) {
     const twice = duplicateKey(text);
-    if (twice !== undefined) throw damaged(`the header has the key ${quoted(twice)} twice`);
+    if (twice !== undefined) throw damaged(`the header has the key ${quoted(twice, 80)} twice`);
   }
   return entries;
 }
@@ -113,7 +113,8 @@ function readMetadata(entry: unknown): Map<string, string> {
   if (!isObject(entry)) throw damaged('__metadata__ is not an object');
   const metadata = new Map<string, string>();
   for (const [key, value] of Object.entries(entry)) {
-    if (typeof value !== 'string') throw damaged(`__metadata__ has a value that is not a string under ${quoted(key)}`);
+    if (typeof value !== 'string')
+      throw damaged(`__metadata__ has a value that is not a string under ${quoted(key, 80)}`);
     metadata.set(key, value);
   }
   return metadata;
@@ -127,13 +128,13 @@ interface Entry {
 }
 
 function readEntry(name: string, entry: unknown, dataLength: number): Entry {
-  const tensor = `tensor ${quoted(name)}`;
+  const tensor = `tensor ${quoted(name, 80)}`;
   if (!isObject(entry)) throw damaged(`${tensor} is not described by an object`);
   const { dtype, shape, data_offsets: offsets, ...rest } = entry;
   const [surplus] = Object.keys(rest);
-  if (surplus !== undefined) throw damaged(`${tensor} has an unknown property ${quoted(surplus)}`);
+  if (surplus !== undefined) throw damaged(`${tensor} has an unknown property ${quoted(surplus, 80)}`);
   if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BYTES, dtype)) {
-    throw damaged(`${tensor} has the unknown dtype ${quoted(String(dtype))}`);
+    throw damaged(`${tensor} has the unknown dtype ${describe(dtype)}`);
   }
   if (!isCountList(shape)) throw damaged(`${tensor} has a shape that is not a list of sizes`);
   if (!isCountList(offsets) || offsets.length !== 2) throw damaged(`${tensor} has no pair of data_offsets`);
@@ -143,7 +144,9 @@ function readEntry(name: string, entry: unknown, dataLength: number): Entry {
   }
   const expected = byteLength(shape, ELEMENT_BYTES[dtype as DType]);
   if (expected !== end - begin) {
-    throw damaged(`${tensor} of ${dtype} [${shape.join(', ')}] needs ${expected} bytes but has ${end - begin}`);
+    throw damaged(
+      `${tensor} of ${dtype} [${shortened(shape.join(', '))}] needs ${expected} bytes but has ${end - begin}`,
+    );
   }
   return { dtype: dtype as DType, shape, begin, end };
 }
@@ -159,8 +162,9 @@ function checkCoverage(ranges: { name: string; begin: number; end: number }[], d
   ranges.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let covered = 0;
   for (const { name, begin, end } of ranges) {
-    if (begin < covered) throw damaged(`tensor ${quoted(name)} overlaps the tensor before it`);
-    if (begin > covered) throw damaged(`${begin - covered} bytes before tensor ${quoted(name)} belong to no tensor`);
+    if (begin < covered) throw damaged(`tensor ${quoted(name, 80)} overlaps the tensor before it`);
+    if (begin > covered)
+      throw damaged(`${begin - covered} bytes before tensor ${quoted(name, 80)} belong to no tensor`);
     covered = end;
   }
   if (covered !== dataLength) throw damaged(`${dataLength - covered} bytes follow the last tensor`);
@@ -211,10 +215,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isCountList(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-function quoted(name: string): string {
-  return JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name);
 }
 
 function damaged(what: string, cause?: unknown): NeonsenseError {

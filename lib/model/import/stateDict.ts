@@ -1,15 +1,24 @@
-import { NeonsenseError } from '../../errors.js';
+import { NeonsenseError, shortened } from '../../errors.js';
+import type { Budget } from '../../files/limits.js';
 import { halfToFloat } from '../../numbers/half.js';
 import { checkModel } from '../checkModel.js';
 import type { Tensor } from '../format/safetensors.js';
 import type { Layer, Model, Preprocessing, ProvenanceStep } from '../model.js';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../model.js';
 import { layerSpecs } from '../network.js';
+import { elementCount } from '../weights.js';
 import { inferArchitecture } from './inferArchitecture.js';
 
 /** A tensor of a checkpoint, whose numbers are only made when they are needed. */
 export interface StateTensor {
   readonly shape: readonly number[];
+  readonly type: 'float' | 'integer';
+  /** Where its numbers lie in the file, equal for two tensors that share them; absent where none can. */
+  readonly place?: string;
+  /** Whether it is kept as integers with a scale. */
+  readonly isQuantized?: boolean;
+  /** The class or function that would make the tensor, where that is not one read here. */
+  readonly madeBy?: string;
   /** The numbers in single precision, row by row; may be a view into the file. */
   readonly read: () => Float32Array;
 }
@@ -30,21 +39,20 @@ export function numberedLabels(classes: number): readonly string[] {
   return Array.from({ length: classes }, (_, index) => `class ${index}`);
 }
 
-// Wrappers put their name before every tensor: DataParallel, torch.compile, and a module that holds the network.
-const PREFIXES = ['module.', 'model.', '_orig_mod.'];
-
 /**
- * A float32 model from torchvision's tensors. Prefixes that wrappers add are stripped, and `num_batches_tracked`, which
- * only training uses, is left out. Labels and preprocessing get defaults.
+ * A float32 model from the tensors of one network, see `findNetwork`. Labels and preprocessing get defaults.
  *
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when the tensors belong to another network or hold numbers that
- * cannot be used.
+ * cannot be used; `ERR_MODEL_FORMAT` when it is larger than `budget` allows.
  */
-export function modelFromStateDict(stateDict: StateDict, provenance: readonly ProvenanceStep[]): Model {
-  const tensors = strippedOfPrefixes(stateDict);
+export function modelFromStateDict(tensors: StateDict, provenance: readonly ProvenanceStep[], budget: Budget): Model {
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
   const architecture = inferArchitecture(shapes);
-  const read = (name: string): Float32Array => tensors.get(name)!.read();
+  const read = (name: string): Float32Array => {
+    const tensor = tensors.get(name)!;
+    budget.spend('tensorBytes', 4 * elementCount(tensor.shape));
+    return tensor.read();
+  };
   const layers = new Map<string, Layer>();
   for (const { name, batchNorm } of layerSpecs(architecture)) {
     const weights = { type: 'f32', data: read(`${name}.weight`) } as const;
@@ -68,39 +76,23 @@ export function modelFromStateDict(stateDict: StateDict, provenance: readonly Pr
   return model;
 }
 
-function strippedOfPrefixes(stateDict: StateDict): StateDict {
-  const stripped = new Map<string, StateTensor>();
-  for (const [name, tensor] of stateDict) {
-    let short = name;
-    for (let prefix = prefixOf(short); prefix !== undefined; prefix = prefixOf(short))
-      short = short.slice(prefix.length);
-    if (short.endsWith('.num_batches_tracked')) continue;
-    if (stripped.has(short)) {
-      throw new NeonsenseError(
-        'ERR_MODEL_ARCHITECTURE',
-        `The checkpoint holds tensor ${short} twice, with and without a prefix: save only one network`,
-      );
-    }
-    stripped.set(short, tensor);
-  }
-  return stripped;
-}
-
-function prefixOf(name: string): string | undefined {
-  return PREFIXES.find((prefix) => name.startsWith(prefix));
-}
-
 /** Tensors of a safetensors file as a state_dict; floats of any width become float32. */
 export function stateDictFromTensors(tensors: ReadonlyMap<string, Tensor>): StateDict {
   return new Map(
-    [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, read: () => toSingle(name, tensor) }]),
+    [...tensors].map(([name, tensor]) => {
+      const type = /F/.test(tensor.dtype) ? 'float' : 'integer';
+      return [name, { shape: tensor.shape, type, read: () => toSingle(name, tensor) }];
+    }),
   );
 }
 
 function toSingle(name: string, { dtype, bytes }: Tensor): Float32Array {
   const single = floatsToSingle(dtype, bytes);
   if (single === undefined) {
-    throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `Expected floats for tensor ${name} but it has dtype ${dtype}`);
+    throw new NeonsenseError(
+      'ERR_MODEL_ARCHITECTURE',
+      `Expected floats for tensor ${shortened(name)} but it has dtype ${dtype}`,
+    );
   }
   return single;
 }

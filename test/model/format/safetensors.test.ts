@@ -101,10 +101,10 @@ describe('parseSafetensors', () => {
     expect(refusal(file)).toMatch(message);
   });
 
-  it('refuses a header above 100 MB before it reads it', () => {
+  it('refuses a header larger than the limit before it reads it', () => {
     const file = new Uint8Array(100_000_001 + 8);
     new DataView(file.buffer).setUint32(0, 100_000_001, true);
-    expect(refusal(file)).toMatch(/100000000/);
+    expect(refusal(file)).toMatch(/headerBytes/);
   });
 
   it('is not fooled by braces, quotes and colons within names and values', () => {

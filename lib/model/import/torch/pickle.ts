@@ -1,4 +1,5 @@
-import { NeonsenseError } from '../../../errors.js';
+import { NeonsenseError, shortened } from '../../../errors.js';
+import type { Budget } from '../../../files/limits.js';
 
 /** A class or function the pickle names; it is never looked up, imported or called. */
 export class Global {
@@ -29,6 +30,14 @@ export class PersistentId {
   constructor(readonly id: PickleValue) {}
 }
 
+/**
+ * Something Python would have made by running code: an instance of a class, the result of a function. What it is can be
+ * told, what is in it is of no interest: it stands beside the weights.
+ */
+export class Opaque {
+  constructor(readonly path: string) {}
+}
+
 export type PickleValue =
   | null
   | boolean
@@ -37,33 +46,30 @@ export type PickleValue =
   | Uint8Array
   | Global
   | Instance
+  | Opaque
   | Tuple
   | PersistentId
   | PickleValue[]
   | Map<PickleValue, PickleValue>
   | object;
 
-/** What a pickle is allowed to name. Anything else stops the reading. */
+/** What becomes of the classes and functions a pickle names. Nothing is ever looked up, imported or called. */
 export interface PickleRules {
-  /** The result of calling `callee` with `args`, or undefined where that is not allowed. */
-  readonly call: (callee: Global, args: readonly PickleValue[]) => PickleValue | undefined;
-  /** Whether `name` may be named at all. */
-  readonly allows: (name: Global) => boolean;
-  /** Whether instances of `type` may be made. */
-  readonly instantiates: (type: Global) => boolean;
+  /** What calling `callee` with `args` stands for, or undefined where that is opaque. */
+  readonly call: (callee: Global, args: readonly PickleValue[], budget: Budget) => PickleValue | undefined;
+  /** Whether the attributes of an instance of `type` are of interest. */
+  readonly hasAttributes: (type: Global) => boolean;
 }
 
-// Deeper nesting than any module tree; a pickle cannot make it in fewer bytes than it costs.
-const DEEPEST_STACK = 100_000;
-
 /**
- * Runs a pickle's stack machine over `bytes` without executing any Python: only values, containers, and what `rules`
- * allow. Protocols 2 to 4 as torch.save and TorchScript write them.
+ * Runs a pickle's stack machine over `bytes` without executing any Python: values and containers, what `rules` know, and
+ * opaque objects for everything else. The binary opcodes of protocols 2 to 5.
  *
- * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming the global, opcode or place where reading stopped.
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming the opcode or place where reading stopped, or the limit reached.
  */
-export function readPickle(bytes: Uint8Array, rules: PickleRules): PickleValue {
-  return new Machine(bytes, rules).run();
+export function readPickle(bytes: Uint8Array, rules: PickleRules, budget: Budget): PickleValue {
+  budget.check('headerBytes', bytes.length);
+  return new Machine(bytes, rules, budget).run();
 }
 
 /** Opcodes by the names Python's pickle module gives them. */
@@ -77,6 +83,10 @@ const OP = {
   BININT: 0x4a,
   BININT1: 0x4b,
   BININT2: 0x4d,
+  BINSTRING: 0x54,
+  SHORT_BINSTRING: 0x55,
+  BINBYTES: 0x42,
+  SHORT_BINBYTES: 0x43,
   NONE: 0x4e,
   BINPERSID: 0x51,
   REDUCE: 0x52,
@@ -103,10 +113,18 @@ const OP = {
   NEWTRUE: 0x88,
   NEWFALSE: 0x89,
   LONG1: 0x8a,
+  LONG4: 0x8b,
   SHORT_BINUNICODE: 0x8c,
+  BINUNICODE8: 0x8d,
+  BINBYTES8: 0x8e,
+  EMPTY_SET: 0x8f,
+  ADDITEMS: 0x90,
+  FROZENSET: 0x91,
+  NEWOBJ_EX: 0x92,
   STACK_GLOBAL: 0x93,
   MEMOIZE: 0x94,
   FRAME: 0x95,
+  BYTEARRAY8: 0x96,
 } as const;
 
 /** Stands on the stack where a MARK was pushed. */
@@ -116,22 +134,26 @@ class Machine {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #rules: PickleRules;
+  readonly #budget: Budget;
+  readonly #text: Buffer;
   readonly #stack: (PickleValue | typeof MARK)[] = [];
   readonly #memo = new Map<number, PickleValue>();
   #offset = 0;
 
-  constructor(bytes: Uint8Array, rules: PickleRules) {
+  constructor(bytes: Uint8Array, rules: PickleRules, budget: Budget) {
     this.#bytes = bytes;
+    this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#rules = rules;
+    this.#budget = budget;
   }
 
   run(): PickleValue {
     for (;;) {
       const opcode = this.#byte();
       if (opcode === OP.STOP) return this.#pop();
+      this.#budget.spend('work');
       this.#step(opcode);
-      if (this.#stack.length > DEEPEST_STACK) throw this.#broken('its stack grows too high');
     }
   }
 
@@ -189,14 +211,32 @@ class Machine {
       case OP.LONG1:
         this.#stack.push(this.#long(this.#byte()));
         return true;
+      case OP.LONG4:
+        this.#stack.push(this.#long(this.#length(4)));
+        return true;
       case OP.BINFLOAT:
         this.#stack.push(this.#view.getFloat64(this.#take(8)));
         return true;
       case OP.BINUNICODE:
-        this.#stack.push(this.#text(this.#view.getUint32(this.#take(4), true)));
+      case OP.BINSTRING:
+        this.#push(this.#string(this.#length(4)));
         return true;
       case OP.SHORT_BINUNICODE:
-        this.#stack.push(this.#text(this.#byte()));
+      case OP.SHORT_BINSTRING:
+        this.#push(this.#string(this.#byte()));
+        return true;
+      case OP.BINUNICODE8:
+        this.#push(this.#string(this.#length(8)));
+        return true;
+      case OP.BINBYTES:
+        this.#push(this.#bytesOf(this.#length(4)));
+        return true;
+      case OP.SHORT_BINBYTES:
+        this.#push(this.#bytesOf(this.#byte()));
+        return true;
+      case OP.BINBYTES8:
+      case OP.BYTEARRAY8:
+        this.#push(this.#bytesOf(this.#length(8)));
         return true;
       default:
         return false;
@@ -206,46 +246,57 @@ class Machine {
   #container(opcode: number): boolean {
     switch (opcode) {
       case OP.EMPTY_TUPLE:
-        this.#stack.push(new Tuple([]));
+        this.#push(new Tuple([]));
         return true;
       case OP.TUPLE1:
       case OP.TUPLE2:
       case OP.TUPLE3: {
         const items = Array.from({ length: opcode - OP.TUPLE1 + 1 }, () => this.#pop());
-        this.#stack.push(new Tuple(items.reverse()));
+        this.#push(new Tuple(items.reverse()));
         return true;
       }
       case OP.TUPLE:
-        this.#stack.push(new Tuple(this.#popToMark()));
+        this.#push(new Tuple(this.#popToMark()));
         return true;
       case OP.EMPTY_LIST:
-        this.#stack.push([]);
+        this.#push([]);
         return true;
       case OP.APPEND: {
         const item = this.#pop();
-        this.#list().push(item);
+        this.#list()?.push(item);
         return true;
       }
       case OP.APPENDS: {
         const items = this.#popToMark();
         const list = this.#list();
-        for (const item of items) list.push(item);
+        if (list !== undefined) for (const item of items) list.push(item);
         return true;
       }
+      case OP.EMPTY_SET:
+        this.#push(new Opaque('builtins.set'));
+        return true;
+      case OP.ADDITEMS:
+        this.#popToMark();
+        if (!(this.#top() instanceof Opaque)) throw this.#broken('it adds to a value that is no set');
+        return true;
+      case OP.FROZENSET:
+        this.#popToMark();
+        this.#push(new Opaque('builtins.frozenset'));
+        return true;
       case OP.EMPTY_DICT:
-        this.#stack.push(new Map());
+        this.#push(new Map());
         return true;
       case OP.SETITEM: {
         const value = this.#pop();
         const key = this.#pop();
-        this.#dictionary().set(key, value);
+        this.#setItem(this.#dictionary(), key, value);
         return true;
       }
       case OP.SETITEMS: {
         const items = this.#popToMark();
         const dictionary = this.#dictionary();
         if (items.length % 2 !== 0) throw this.#broken('it sets a key without a value');
-        for (let i = 0; i < items.length; i += 2) dictionary.set(items[i]!, items[i + 1]!);
+        for (let i = 0; i < items.length; i += 2) this.#setItem(dictionary, items[i]!, items[i + 1]!);
         return true;
       }
       default:
@@ -289,33 +340,30 @@ class Machine {
         return true;
       }
       case OP.BINPERSID:
-        this.#stack.push(new PersistentId(this.#pop()));
+        this.#push(new PersistentId(this.#pop()));
         return true;
       case OP.REDUCE: {
         const args = this.#arguments();
-        const callee = this.#pop();
-        const result = callee instanceof Global ? this.#rules.call(callee, args) : undefined;
-        if (result === undefined) {
-          throw this.#broken(`it calls ${callee instanceof Global ? callee.path : 'what is no function'}`);
-        }
-        this.#stack.push(result);
+        const callee = this.#callee();
+        const result = callee instanceof Global ? this.#rules.call(callee, args, this.#budget) : undefined;
+        this.#push(result === undefined ? new Opaque(callee.path) : result);
         return true;
       }
-      case OP.NEWOBJ: {
-        const args = this.#arguments();
-        const type = this.#pop();
-        if (!(type instanceof Global) || !this.#rules.instantiates(type) || args.length > 0) {
-          throw this.#broken(`it makes an object of ${type instanceof Global ? type.path : 'no class'}`);
-        }
-        this.#stack.push(new Instance(type));
+      case OP.NEWOBJ_EX:
+        if (!(this.#pop() instanceof Map)) throw this.#broken('it makes an object without named arguments');
+        this.#newObject();
         return true;
-      }
+      case OP.NEWOBJ:
+        this.#newObject();
+        return true;
       case OP.BUILD: {
         const state = this.#pop();
         const target = this.#top();
         // A dict keeps its own attributes this way (state_dict's `_metadata`): nothing that is needed here.
         if (target instanceof Instance) target.state = state;
-        else if (!(target instanceof Map)) throw this.#broken('it sets the state of a value that has none');
+        else if (typeof target !== 'object' || target === null) {
+          throw this.#broken('it sets the state of a value that has none');
+        }
         return true;
       }
       default:
@@ -323,16 +371,34 @@ class Machine {
     }
   }
 
+  #newObject(): void {
+    this.#arguments();
+    const type = this.#callee();
+    const known = type instanceof Global && this.#rules.hasAttributes(type);
+    this.#push(known ? new Instance(type) : new Opaque(type.path));
+  }
+
   #pushGlobal(module: string, name: string): void {
-    const global = new Global(module, name);
-    if (!this.#rules.allows(global)) {
-      throw new NeonsenseError(
-        'ERR_MODEL_FORMAT',
-        `The checkpoint refers to ${JSON.stringify(global.path)}, which is not among the tensor types that can be ` +
-          'read; nothing of it was executed. Save only the weights: torch.save(model.state_dict(), path)',
-      );
-    }
-    this.#stack.push(global);
+    this.#push(new Global(shortened(module), shortened(name)));
+  }
+
+  /** What is called: named, or itself made by an opaque call. */
+  #callee(): Global | Opaque {
+    const callee = this.#pop();
+    if (callee instanceof Global || callee instanceof Opaque) return callee;
+    throw this.#broken('it calls what is no function');
+  }
+
+  /** Pushes a value that takes memory of its own. */
+  #push(value: PickleValue): void {
+    this.#budget.spend('objects');
+    this.#stack.push(value);
+  }
+
+  #setItem(dictionary: Map<PickleValue, PickleValue> | undefined, key: PickleValue, value: PickleValue): void {
+    if (dictionary === undefined) return;
+    this.#budget.spend('objects');
+    dictionary.set(key, value);
   }
 
   #arguments(): readonly PickleValue[] {
@@ -353,22 +419,36 @@ class Machine {
     return start;
   }
 
-  #text(length: number): string {
+  /** A little-endian length of 4 or 8 bytes. */
+  #length(width: 4 | 8): number {
+    const start = this.#take(width);
+    const low = this.#view.getUint32(start, true);
+    return width === 4 ? low : low + this.#view.getUint32(start + 4, true) * 2 ** 32;
+  }
+
+  #string(length: number): string {
     const start = this.#take(length);
-    return new TextDecoder().decode(this.#bytes.subarray(start, start + length));
+    return this.#text.toString('utf8', start, start + length);
+  }
+
+  /** A view of the next `length` bytes. */
+  #bytesOf(length: number): Uint8Array {
+    const start = this.#take(length);
+    return this.#bytes.subarray(start, start + length);
   }
 
   #line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#offset);
     if (end < 0) throw this.#broken('it ends too early');
-    const text = this.#text(end - this.#offset);
+    const text = this.#string(end - this.#offset);
     this.#offset = end + 1;
     return text;
   }
 
-  /** A little-endian integer in two's complement; those too large to be exact are of no use to a tensor. */
-  #long(length: number): number {
+  /** A little-endian integer in two's complement; one too large for any size or offset is of no use to a tensor. */
+  #long(length: number): PickleValue {
     const start = this.#take(length);
+    if (length > 8) return new Opaque('builtins.int');
     let value = 0n;
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[start + i]!);
     return Number(BigInt.asIntN(8 * length, value));
@@ -389,19 +469,22 @@ class Machine {
   #popToMark(): PickleValue[] {
     const mark = this.#stack.lastIndexOf(MARK);
     if (mark < 0) throw this.#broken('it needs a mark that is not on the stack');
-    const items = this.#stack.splice(mark);
-    items.shift();
+    const items = this.#stack.splice(mark + 1);
+    this.#stack.pop();
     return items as PickleValue[];
   }
 
-  #list(): PickleValue[] {
+  /** The list on the stack, undefined for an object that takes items in its own way. */
+  #list(): PickleValue[] | undefined {
     const top = this.#top();
+    if (top instanceof Opaque) return undefined;
     if (!Array.isArray(top)) throw this.#broken('it appends to a value that is no list');
     return top as PickleValue[];
   }
 
-  #dictionary(): Map<PickleValue, PickleValue> {
+  #dictionary(): Map<PickleValue, PickleValue> | undefined {
     const top = this.#top();
+    if (top instanceof Opaque) return undefined;
     if (!(top instanceof Map)) throw this.#broken('it sets an item of a value that is no dict');
     return top as Map<PickleValue, PickleValue>;
   }

@@ -1,56 +1,74 @@
-import { NeonsenseError } from '../../../errors.js';
+import { NeonsenseError, quoted } from '../../../errors.js';
+import type { Budget } from '../../../files/limits.js';
+import { zipKind } from '../../fileKind.js';
 import type { Model } from '../../model.js';
-import { elementCount } from '../../weights.js';
+import type { TensorGroup } from '../findNetwork.js';
+import { findNetwork } from '../findNetwork.js';
 import type { StateTensor } from '../stateDict.js';
 import { modelFromStateDict } from '../stateDict.js';
 import type { PickleValue } from './pickle.js';
-import { Instance, readPickle, Tuple } from './pickle.js';
+import { Global, Instance, Opaque, readPickle, Tuple } from './pickle.js';
 import { torchRules } from './rules.js';
+import type { StorageReader } from './tensor.js';
 import { TorchTensor, toStateTensor } from './tensor.js';
 import type { ZipEntry } from './zip.js';
 import { readZip } from './zip.js';
 
 /**
- * Reads what `torch.save` or `torch.jit.save` wrote: torchvision's state_dict, bare or under `state_dict`,
- * `model_state_dict` or `model`, or a TorchScript module of the network. Quantized tensors are dequantized: the model
- * is a float32 one, and the ranges that static quantization fixed for activations are dropped.
+ * Reads what `torch.save` or `torch.jit.save` wrote: a state_dict wherever it lies among other things (see
+ * `findNetwork`), or a TorchScript module of the network. Quantized tensors are dequantized: the model is a float32 one,
+ * and the ranges that static quantization fixed for activations are dropped.
  *
- * @throws {NeonsenseError} `ERR_MODEL_FORMAT` for a damaged file or one that needs code to be run,
- * `ERR_MODEL_ARCHITECTURE` when it holds another network, `ERR_UNSUPPORTED` for big-endian and frozen files.
+ * @param key Chooses among several networks.
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` for a damaged file, one that needs code to be run or one beyond `budget`,
+ * `ERR_MODEL_ARCHITECTURE` when it holds another network or several, `ERR_UNSUPPORTED` for big-endian and frozen files
+ * and for forms of weights that cannot be read, `ERR_INVALID_ARGUMENT` when `key` names no network.
  */
-export function readTorchModel(archive: Uint8Array): Model {
-  const entries = readZip(archive);
+export function readTorchModel(archive: Uint8Array, budget: Budget, key?: string): Model {
+  const entries = readZip(archive, budget);
   const { root, pickle } = findPickle(entries);
   const byteOrder = entries.get(`${root}byteorder`);
-  if (byteOrder !== undefined && new TextDecoder().decode(byteOrder.read()).trim() !== 'little') {
+  if (byteOrder !== undefined && !isLittleEndian(byteOrder)) {
     throw new NeonsenseError('ERR_UNSUPPORTED', 'The checkpoint was saved on a big-endian machine; save it on another');
   }
-  const state = findState(readPickle(pickle.read(), torchRules), 0);
-  const found = collectTensors(state);
+  budget.check('headerBytes', pickle.size);
+  const value = readPickle(pickle.read(), torchRules, budget);
   const isScript = entries.has(`${root}constants.pkl`);
-  if (found.size === 0) throw withoutTensors(isScript);
-
   const storages = new Map<string, Uint8Array>();
-  const readStorage = (key: string): Uint8Array => {
-    const known = storages.get(key);
+  const readStorage: StorageReader = (storage, bytes) => {
+    const known = storages.get(storage);
     if (known !== undefined) return known;
-    const entry = entries.get(`${root}data/${key}`);
+    const entry = entries.get(`${root}data/${storage}`);
     if (entry === undefined) {
-      throw new NeonsenseError('ERR_MODEL_FORMAT', `Damaged checkpoint: its file data/${key} is missing`);
+      throw new NeonsenseError('ERR_MODEL_FORMAT', `Damaged checkpoint: its file data/${storage} is missing`);
     }
-    const bytes = entry.read();
-    storages.set(key, bytes);
-    return bytes;
+    // Before anything is unpacked: a tensor says how much there is to be.
+    if (entry.size !== bytes) {
+      throw new NeonsenseError(
+        'ERR_MODEL_FORMAT',
+        `Damaged checkpoint: storage ${storage} has ${entry.size} bytes instead of ${bytes}`,
+      );
+    }
+    const content = entry.read();
+    storages.set(storage, content);
+    return content;
   };
-  const quantized = [...found.values()].filter((tensor) => tensor.quantizer !== undefined).length;
-  const tensors = new Map<string, StateTensor>();
-  for (const [name, tensor] of found) {
-    if (quantized > 0 && isActivationRange(name, tensor)) continue;
-    tensors.set(name, toStateTensor(tensor, name, readStorage));
-  }
-  const from = isScript ? 'TorchScript' : 'PyTorch state_dict';
-  const details = quantized > 0 ? { from, dequantizedTensors: quantized } : { from };
-  return modelFromStateDict(tensors, [{ step: 'convert', details }]);
+  const groups =
+    value instanceof Instance ? [moduleTensors(value, readStorage, budget)] : tensorGroups(value, readStorage, budget);
+  const isTensor = ({ madeBy }: StateTensor): boolean => madeBy === undefined;
+  if (!groups.some(({ tensors }) => [...tensors.values()].some(isTensor))) throw withoutTensors(value, isScript);
+  const network = findNetwork(groups, key);
+  const dequantizedTensors = [...network.values()].filter(({ isQuantized }) => isQuantized === true).length;
+  const details = {
+    from: isScript ? 'TorchScript' : 'PyTorch state_dict',
+    ...(key === undefined ? {} : { key }),
+    ...(dequantizedTensors === 0 ? {} : { dequantizedTensors }),
+  };
+  return modelFromStateDict(network, [{ step: 'convert', details }], budget);
+}
+
+function isLittleEndian(byteOrder: ZipEntry): boolean {
+  return byteOrder.size <= 8 && new TextDecoder().decode(byteOrder.read()).trim() === 'little';
 }
 
 /** The archive's one folder, with its slash, and the pickle in it. */
@@ -61,70 +79,121 @@ function findPickle(entries: ReadonlyMap<string, ZipEntry>): { root: string; pic
   }
   throw new NeonsenseError(
     'ERR_MODEL_FORMAT',
-    'Expected a PyTorch checkpoint but this zip archive has no data.pkl in it',
+    `Expected a PyTorch checkpoint, a zip archive with a data.pkl in it, but this is ${zipKind([...entries.keys()])}`,
   );
 }
 
-/** Keys under which training scripts keep the weights beside other things. */
-const STATE_KEYS = ['state_dict', 'model_state_dict', 'model'];
+/** Longer paths lead to no network; joining them could be made to take long. */
+const LONGEST_PATH = 256;
 
-function findState(value: PickleValue, depth: number): Map<PickleValue, PickleValue> {
-  if (value instanceof Instance && value.state instanceof Map) return value.state;
-  if (!(value instanceof Map)) {
-    throw new NeonsenseError('ERR_MODEL_FORMAT', 'Expected a state_dict in the checkpoint but it holds another value');
-  }
-  for (const key of STATE_KEYS) {
-    const inner: unknown = value.get(key);
-    if (depth < STATE_KEYS.length && inner instanceof Map && inner !== value) return findState(inner, depth + 1);
-  }
-  return value as Map<PickleValue, PickleValue>;
+/**
+ * The dicts with tensors in them, wherever they lie in `root`'s dicts, lists and tuples. What is nested deeper than the
+ * budget allows is left out: nobody keeps weights there.
+ */
+function tensorGroups(root: PickleValue, readStorage: StorageReader, budget: Budget): TensorGroup[] {
+  const groups: TensorGroup[] = [];
+  const seen = new Set<PickleValue>();
+  const visit = (value: PickleValue, path: string, depth: number): void => {
+    const items = value instanceof Tuple ? value.items : value;
+    if (!(items instanceof Map || Array.isArray(items)) || seen.has(value)) return;
+    if (depth > budget.limits.depth || path.length > LONGEST_PATH) return;
+    seen.add(value);
+    const tensors = new Map<string, StateTensor>();
+    for (const [key, item] of items.entries() as Iterable<[PickleValue, PickleValue]>) {
+      budget.spend('work');
+      if (typeof key === 'string' && items instanceof Map) addTensor(tensors, key, item, readStorage);
+      if (typeof key === 'string' || typeof key === 'number') {
+        visit(item, path === '' ? String(key) : `${path}.${key}`, depth + 1);
+      }
+    }
+    if (tensors.size > 0) groups.push({ path, tensors });
+  };
+  visit(root, '', 0);
+  return groups;
 }
 
-// More than any network this package reads; stops a module tree that refers to itself.
+/** More than any network read here; the same module may stand in any number of places. */
 const MOST_TENSORS = 10_000;
-const DEEPEST_MODULE = 16;
 
-/** Tensors by dotted name: a state_dict's entries, or the attributes of TorchScript's module tree. */
-function collectTensors(state: Map<PickleValue, PickleValue>): Map<string, TorchTensor> {
-  const tensors = new Map<string, TorchTensor>();
-  let visited = 0;
-  const visit = (values: Map<PickleValue, PickleValue>, prefix: string, depth: number): void => {
-    for (const [key, value] of values) {
+/** The tensors of a TorchScript module by the dotted names of its attributes. */
+function moduleTensors(root: Instance, readStorage: StorageReader, budget: Budget): TensorGroup {
+  const tensors = new Map<string, StateTensor>();
+  const visit = (module: Instance, prefix: string, depth: number): void => {
+    if (!(module.state instanceof Map)) return;
+    budget.check('depth', depth);
+    if (prefix.length > LONGEST_PATH) return;
+    for (const [key, value] of module.state) {
+      budget.spend('work');
       if (typeof key !== 'string') continue;
-      if (++visited > MOST_TENSORS * DEEPEST_MODULE || tensors.size > MOST_TENSORS || depth > DEEPEST_MODULE) {
-        throw new NeonsenseError('ERR_MODEL_FORMAT', 'The checkpoint holds too many or too deeply nested modules');
+      if (value instanceof Instance) visit(value, `${prefix}${key}.`, depth + 1);
+      else addTensor(tensors, prefix + key, value, readStorage);
+      if (tensors.size > MOST_TENSORS) {
+        throw new NeonsenseError('ERR_MODEL_FORMAT', 'The checkpoint holds too many modules: it is no MobileNetV3');
       }
-      const name = prefix + key;
-      if (value instanceof TorchTensor) tensors.set(name, value);
-      else if (value instanceof Tuple && name.endsWith(PACKED)) addPacked(tensors, name, value);
-      else if (value instanceof Instance && value.state instanceof Map) visit(value.state, `${name}.`, depth + 1);
     }
   };
-  visit(state, '', 0);
-  return tensors;
+  visit(root, '', 0);
+  return { path: '', tensors };
 }
 
+/** Adds `value` under `name` where it is a tensor, a quantized layer's packed ones, or what some code would have made. */
+function addTensor(
+  tensors: Map<string, StateTensor>,
+  name: string,
+  value: PickleValue,
+  readStorage: StorageReader,
+): void {
+  if (value instanceof TorchTensor) tensors.set(name, toStateTensor(value, name, readStorage));
+  else if (value instanceof Opaque) tensors.set(name, opaqueTensor(value));
+  else if (value instanceof Tuple && name.endsWith(PACKED)) {
+    const layer = name.slice(0, -PACKED.length);
+    const [weight, bias] = value.items;
+    if (weight !== undefined) addTensor(tensors, `${layer}.weight`, weight, readStorage);
+    if (bias !== undefined) addTensor(tensors, `${layer}.bias`, bias, readStorage);
+  }
+}
+
+function opaqueTensor({ path }: Opaque): StateTensor {
+  return {
+    shape: [],
+    type: 'float',
+    madeBy: path,
+    read: () => {
+      throw new NeonsenseError('ERR_MODEL_FORMAT', `A tensor made by ${quoted(path, 80)} cannot be read`);
+    },
+  };
+}
+
+/** Where a quantized Linear keeps its weight and bias together. */
 const PACKED = '._packed_params._packed_params';
 
-/** A quantized Linear keeps its weight and bias together. */
-function addPacked(tensors: Map<string, TorchTensor>, name: string, { items }: Tuple): void {
-  const layer = name.slice(0, -PACKED.length);
-  const [weight, bias] = items;
-  if (weight instanceof TorchTensor) tensors.set(`${layer}.weight`, weight);
-  if (bias instanceof TorchTensor) tensors.set(`${layer}.bias`, bias);
+function withoutTensors(root: PickleValue, isScript: boolean): NeonsenseError {
+  if (isScript) {
+    return new NeonsenseError(
+      'ERR_UNSUPPORTED',
+      'This TorchScript module was frozen: its weights are constants of its code. Save it before torch.jit.freeze, ' +
+        'or save the state_dict',
+    );
+  }
+  return new NeonsenseError(
+    'ERR_MODEL_FORMAT',
+    `Expected a state_dict in the checkpoint but it holds ${contentOf(root)}. Nothing of it was executed. Save only the ` +
+      'weights: torch.save(model.state_dict(), path)',
+  );
 }
 
-/** Static quantization leaves the scale and zero point of each output beside the weights. */
-function isActivationRange(name: string, tensor: TorchTensor): boolean {
-  return /(^|\.)(scale|zero_point)$/.test(name) && elementCount(tensor.shape) === 1;
-}
-
-function withoutTensors(isScript: boolean): NeonsenseError {
-  return isScript
-    ? new NeonsenseError(
-        'ERR_UNSUPPORTED',
-        'This TorchScript module was frozen: its weights are constants of its code. Save it before torch.jit.freeze, ' +
-          'or save the state_dict',
-      )
-    : new NeonsenseError('ERR_MODEL_FORMAT', 'Expected a state_dict in the checkpoint but it holds no tensors');
+/** What a checkpoint without tensors holds instead. */
+function contentOf(value: PickleValue): string {
+  if (value instanceof Opaque) return `an object of ${quoted(value.path, 80)}`;
+  if (value instanceof Global) return `the name ${quoted(value.path, 80)}`;
+  if (value instanceof Instance) return `an empty module ${quoted(value.type.path, 80)}`;
+  if (value instanceof Map || value instanceof Tuple || Array.isArray(value)) {
+    const items = value instanceof Map ? [...value.values()] : value instanceof Tuple ? value.items : value;
+    const made = (items as PickleValue[]).find((item) => item instanceof Opaque);
+    const kind = value instanceof Map ? 'dict' : value instanceof Tuple ? 'tuple' : 'list';
+    return made === undefined
+      ? `a ${kind} without tensors`
+      : `a ${kind} with an object of ${quoted((made as Opaque).path, 80)}`;
+  }
+  return 'another value';
 }

@@ -1,19 +1,25 @@
-import { NeonsenseError } from '../../../errors.js';
+import { NeonsenseError, shortened } from '../../../errors.js';
+import type { Budget } from '../../../files/limits.js';
 import type { PickleRules, PickleValue } from './pickle.js';
-import { Global, PersistentId, Tuple } from './pickle.js';
+import { Global, Opaque, PersistentId, Tuple } from './pickle.js';
 import type { Quantizer, Storage } from './tensor.js';
 import { isStorageName, TorchTensor } from './tensor.js';
 
-type Call = (args: readonly PickleValue[]) => PickleValue;
+type Call = (args: readonly PickleValue[], budget: Budget) => PickleValue;
 
-/** Functions a checkpoint of tensors calls, done here without Python. */
+const MOST_DIMENSIONS = 16;
+
+/** Functions a checkpoint of tensors calls, done here without Python. The result of any other is opaque. */
 const CALLS = new Map<string, Call>([
   ['collections.OrderedDict', orderedDict],
+  ['collections.defaultdict', () => new Map()],
   ['torch.Size', ([sizes]) => sizes ?? new Tuple([])],
   ['torch._utils._rebuild_tensor', ([storage, offset, shape, strides]) => tensor(storage, offset, shape, strides)],
   ['torch._utils._rebuild_tensor_v2', ([storage, offset, shape, strides]) => tensor(storage, offset, shape, strides)],
   ['torch._utils._rebuild_parameter', ([data]) => data ?? null],
+  ['torch._utils._rebuild_parameter_with_state', ([data]) => data ?? null],
   ['torch._utils._rebuild_qtensor', quantizedTensor],
+  ['torch._tensor._rebuild_from_type_v2', rebuiltFromType],
   // TorchScript tells the element types of its lists and dicts this way.
   ['torch.jit._pickle.build_intlist', ([list]) => list ?? null],
   ['torch.jit._pickle.build_doublelist', ([list]) => list ?? null],
@@ -22,34 +28,29 @@ const CALLS = new Map<string, Call>([
   ['torch.jit._pickle.restore_type_tag', ([value]) => value ?? null],
 ]);
 
-/** Names that are only mentioned: element types and quantization schemes. */
-const NAMES = new Set(
-  [
-    ...['float32', 'float64', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'],
-    ...['qint8', 'quint8', 'qint32', 'per_tensor_affine', 'per_channel_affine'],
-  ].map((name) => `torch.${name}`),
-);
-
-/** What the pickle of a PyTorch checkpoint may name, and what comes of it. */
+/** What comes of the names in the pickle of a PyTorch checkpoint. */
 export const torchRules: PickleRules = {
-  call: (callee, args) => CALLS.get(callee.path)?.(args),
-  allows: (name) => CALLS.has(name.path) || NAMES.has(name.path) || isStorage(name) || isScriptModule(name),
-  instantiates: isScriptModule,
+  call: (callee, args, budget) => CALLS.get(callee.path)?.(args, budget),
+  hasAttributes: isScriptModule,
 };
-
-function isStorage({ module, name }: Global): boolean {
-  return module === 'torch' && isStorageName(name);
-}
 
 /** Modules compiled by TorchScript; `torch.classes` are C++ objects with a state of their own. */
 function isScriptModule({ module }: Global): boolean {
-  return module.startsWith('__torch__.') && !module.startsWith('__torch__.torch.classes.');
+  return /^__torch__(\.|$)/.test(module) && !module.startsWith('__torch__.torch.classes.');
 }
 
-function orderedDict(args: readonly PickleValue[]): PickleValue {
+/** A subclass of Tensor: the function that makes the tensor, the class, and the function's arguments. */
+function rebuiltFromType([callee, , args]: readonly PickleValue[], budget: Budget): PickleValue {
+  if (!(callee instanceof Global && args instanceof Tuple)) throw malformed('a tensor of a class it does not name');
+  // Once, and not for a call inside a call.
+  if (callee.path === 'torch._tensor._rebuild_from_type_v2') return new Opaque(callee.path);
+  return CALLS.get(callee.path)?.(args.items, budget) ?? new Opaque(callee.path);
+}
+
+function orderedDict([pairs]: readonly PickleValue[], budget: Budget): PickleValue {
   const entries = new Map<PickleValue, PickleValue>();
-  const [pairs] = args;
   if (Array.isArray(pairs)) {
+    budget.spend('objects', pairs.length);
     for (const pair of pairs as PickleValue[]) {
       const items = pair instanceof Tuple ? pair.items : Array.isArray(pair) ? (pair as PickleValue[]) : [];
       if (items.length !== 2) throw malformed('an OrderedDict of something other than pairs');
@@ -65,8 +66,10 @@ function tensor(
   shape: PickleValue | undefined,
   strides: PickleValue | undefined,
   quantizer?: Quantizer,
-): TorchTensor {
-  return new TorchTensor(toStorage(storage), count(offset), counts(shape), counts(strides), quantizer);
+): TorchTensor | Opaque {
+  const memory = toStorage(storage);
+  if (memory instanceof Opaque) return memory;
+  return new TorchTensor(memory, count(offset), counts(shape), counts(strides), quantizer);
 }
 
 function quantizedTensor([storage, offset, shape, strides, parameters]: readonly PickleValue[]): PickleValue {
@@ -83,14 +86,16 @@ function quantizedTensor([storage, offset, shape, strides, parameters]: readonly
   throw malformed(`a quantized tensor of scheme ${scheme.path} with unexpected parameters`);
 }
 
-function toStorage(value: PickleValue | undefined): Storage {
+/** The storage a persistent id names; opaque where it holds other than the real numbers read here. */
+function toStorage(value: PickleValue | undefined): Storage | Opaque {
+  if (value instanceof Opaque) return value;
   const id = value instanceof PersistentId ? value.id : null;
   const [tag, type, key, , length] = id instanceof Tuple ? id.items : [];
-  const name = type instanceof Global && type.module === 'torch' ? type.name : '';
-  if (tag !== 'storage' || !isStorageName(name) || typeof key !== 'string') {
+  if (tag !== 'storage' || !(type instanceof Global) || typeof key !== 'string') {
     throw malformed('a tensor whose storage cannot be read');
   }
-  return { type: name, key, length: count(length) };
+  if (type.module !== 'torch' || !isStorageName(type.name)) return new Opaque(type.path);
+  return { type: type.name, key: shortened(key), length: count(length) };
 }
 
 function count(value: PickleValue | undefined): number {
@@ -103,6 +108,8 @@ function count(value: PickleValue | undefined): number {
 function counts(value: PickleValue | undefined): readonly number[] {
   const items = value instanceof Tuple ? value.items : Array.isArray(value) ? (value as PickleValue[]) : undefined;
   if (items === undefined) throw malformed('a tensor without sizes or strides');
+  // One list may be the shape of many tensors.
+  if (items.length > MOST_DIMENSIONS) throw malformed(`a tensor of ${items.length} dimensions`);
   return items.map(count);
 }
 

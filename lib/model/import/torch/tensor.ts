@@ -1,4 +1,4 @@
-import { NeonsenseError } from '../../../errors.js';
+import { NeonsenseError, shortened } from '../../../errors.js';
 import { elementCount } from '../../weights.js';
 import type { StateTensor } from '../stateDict.js';
 import { floatsToSingle } from '../stateDict.js';
@@ -74,12 +74,20 @@ export class TorchTensor {
   }
 }
 
-/** Gives the bytes of the archive's file `data/<key>`. */
-export type StorageReader = (key: string) => Uint8Array;
+/** Gives the content of the archive's file `data/<key>`, which must have `bytes` bytes. */
+export type StorageReader = (key: string, bytes: number) => Uint8Array;
 
 /** `tensor` for a state_dict: its real numbers in single precision, read when they are needed. */
 export function toStateTensor(tensor: TorchTensor, name: string, readStorage: StorageReader): StateTensor {
-  return { shape: tensor.shape, read: () => toSingle(tensor, name, readStorage) };
+  const { storage, offset, strides, quantizer } = tensor;
+  const type = quantizer !== undefined || /F/.test(STORAGE_TYPES[storage.type]) ? 'float' : 'integer';
+  return {
+    shape: tensor.shape,
+    type,
+    isQuantized: quantizer !== undefined,
+    place: `${storage.key}+${offset} ${strides.join()}`,
+    read: () => toSingle(tensor, name, readStorage),
+  };
 }
 
 function toSingle(tensor: TorchTensor, name: string, readStorage: StorageReader): Float32Array {
@@ -89,7 +97,7 @@ function toSingle(tensor: TorchTensor, name: string, readStorage: StorageReader)
   if (numbers instanceof Float64Array && tensor.storage.type === 'DoubleStorage') return Float32Array.from(numbers);
   throw new NeonsenseError(
     'ERR_MODEL_ARCHITECTURE',
-    `Expected floats for tensor ${name} of the checkpoint but it is a torch.${tensor.storage.type}`,
+    `Expected floats for tensor ${shortened(name)} of the checkpoint but it is a torch.${tensor.storage.type}`,
   );
 }
 
@@ -124,13 +132,7 @@ function elements(tensor: TorchTensor, readStorage: StorageReader): Numbers {
   const { storage, offset, shape } = tensor;
   const type = STORAGE_TYPES[storage.type];
   const width = ELEMENT_BYTES[type];
-  const bytes = readStorage(storage.key);
-  if (bytes.length !== storage.length * width) {
-    throw new NeonsenseError(
-      'ERR_MODEL_FORMAT',
-      `Damaged checkpoint: storage ${storage.key} has ${bytes.length} bytes instead of ${storage.length * width}`,
-    );
-  }
+  const bytes = readStorage(storage.key, storage.length * width);
   const count = elementCount(shape);
   if (isContiguous(tensor)) return toNumbers(type, bytes.subarray(offset * width, (offset + count) * width));
   const source = toNumbers(type, bytes);

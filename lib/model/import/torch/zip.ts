@@ -1,10 +1,13 @@
-import { zlib } from '../../../builtins.js';
-import { NeonsenseError } from '../../../errors.js';
+import { NeonsenseError, quoted } from '../../../errors.js';
+import { inflate } from '../../../files/inflate.js';
+import type { Budget } from '../../../files/limits.js';
 
 /** One file of the archive. */
 export interface ZipEntry {
   readonly name: string;
-  /** Unpacks the file and checks it against its CRC-32; a stored file is a view into the archive. */
+  /** Bytes it unpacks to. */
+  readonly size: number;
+  /** Unpacks the file and checks it against its CRC-32, if it has one; a stored file is a view into the archive. */
   readonly read: () => Uint8Array;
 }
 
@@ -24,11 +27,13 @@ const ENCRYPTED = 1;
  * before it is read.
  *
  * @throws {NeonsenseError} `ERR_MODEL_FORMAT` for a damaged archive, `ERR_UNSUPPORTED` for zip64, several disks,
- * encryption, and methods other than stored and deflated. `ZipEntry.read` throws the first when the content is damaged.
+ * encryption, and methods other than stored and deflated. `ZipEntry.read` throws the first when the content is damaged or
+ * unpacks to more than `budget` allows.
  */
-export function readZip(archive: Uint8Array): Map<string, ZipEntry> {
+export function readZip(archive: Uint8Array, budget: Budget): Map<string, ZipEntry> {
   const view = new DataView(archive.buffer, archive.byteOffset, archive.byteLength);
   const end = findEnd(view);
+  const text = new TextDecoder();
   const disk = view.getUint16(end + 4, true);
   const count = view.getUint16(end + 10, true);
   const size = view.getUint32(end + 12, true);
@@ -37,7 +42,7 @@ export function readZip(archive: Uint8Array): Map<string, ZipEntry> {
   if (disk !== 0 || view.getUint16(end + 6, true) !== 0) throw unsupported('several disks');
   if (start + size > end) throw damaged('its central directory lies outside the file; it is probably cut short');
 
-  const entries = new Map<string, ZipEntry>();
+  const records = new Map<string, CentralRecord>();
   let offset = start;
   for (let index = 0; index < count; index++) {
     if (offset + CENTRAL_BYTES > start + size || view.getUint32(offset, true) !== CENTRAL_SIGNATURE) {
@@ -48,9 +53,10 @@ export function readZip(archive: Uint8Array): Map<string, ZipEntry> {
       offset + CENTRAL_BYTES + nameLength + view.getUint16(offset + 30, true) + view.getUint16(offset + 32, true);
     if (next > start + size) throw damaged(`entry ${index} of its central directory is broken`);
     const nameBytes = archive.subarray(offset + CENTRAL_BYTES, offset + CENTRAL_BYTES + nameLength);
-    const name = new TextDecoder().decode(nameBytes);
-    if (entries.has(name)) throw damaged(`it holds ${JSON.stringify(name)} twice`);
-    const record: CentralRecord = {
+    const name = text.decode(nameBytes);
+    if (records.has(name)) throw damaged(`it holds ${quoted(name)} twice`);
+    budget.spend('objects');
+    records.set(name, {
       name,
       flags: view.getUint16(offset + 8, true),
       method: view.getUint16(offset + 10, true),
@@ -58,11 +64,16 @@ export function readZip(archive: Uint8Array): Map<string, ZipEntry> {
       packed: view.getUint32(offset + 20, true),
       unpacked: view.getUint32(offset + 24, true),
       local: view.getUint32(offset + 42, true),
-    };
-    entries.set(name, { name, read: () => unpack(archive, view, record, start) });
+    });
     offset = next;
   }
-  return entries;
+  // torch.serialization.set_crc32_options(False) writes zeros instead.
+  const hasChecksums = [...records.values()].some(({ crc }) => crc !== 0);
+  const open = (record: CentralRecord): ZipEntry => {
+    const { name, unpacked: size } = record;
+    return { name, size, read: () => unpack(archive, view, record, { end: start, hasChecksums, budget }) };
+  };
+  return new Map([...records].map(([name, record]) => [name, open(record)]));
 }
 
 interface CentralRecord {
@@ -86,37 +97,48 @@ function findEnd(view: DataView): number {
   throw damaged('it has no end-of-directory record; it is probably cut short');
 }
 
-function unpack(archive: Uint8Array, view: DataView, record: CentralRecord, limit: number): Uint8Array {
+interface Unpacking {
+  /** Where the entries end. */
+  readonly end: number;
+  readonly hasChecksums: boolean;
+  readonly budget: Budget;
+}
+
+function unpack(
+  archive: Uint8Array,
+  view: DataView,
+  record: CentralRecord,
+  { end, hasChecksums, budget }: Unpacking,
+): Uint8Array {
   const { name, flags, method, crc, packed, unpacked, local } = record;
-  const file = JSON.stringify(name);
+  const file = quoted(name);
   if ([packed, unpacked, local].includes(0xffffffff)) throw unsupported('zip64');
   if ((flags & ENCRYPTED) !== 0) throw unsupported(`the encrypted entry ${file}`);
-  if (local + LOCAL_BYTES > limit || view.getUint32(local, true) !== LOCAL_SIGNATURE) {
+  if (local + LOCAL_BYTES > end || view.getUint32(local, true) !== LOCAL_SIGNATURE) {
     throw damaged(`entry ${file} has no local header`);
   }
   const begin = local + LOCAL_BYTES + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
-  if (begin + packed > limit) throw damaged(`entry ${file} lies outside the file`);
-  const content = decompress(archive.subarray(begin, begin + packed), method, unpacked, file);
-  if (crc32(content) !== crc) throw damaged(`entry ${file} does not match its checksum`);
+  if (begin + packed > end) throw damaged(`entry ${file} lies outside the file`);
+  const content = decompress(archive.subarray(begin, begin + packed), { method, unpacked, file, budget });
+  if (hasChecksums && crc32(content) !== crc) throw damaged(`entry ${file} does not match its checksum`);
   return content;
 }
 
-function decompress(packed: Uint8Array, method: number, unpacked: number, file: string): Uint8Array {
+function decompress(
+  packed: Uint8Array,
+  { method, unpacked, file, budget }: { method: number; unpacked: number; file: string; budget: Budget },
+): Uint8Array {
   if (method === STORED) {
     if (packed.length !== unpacked) throw damaged(`entry ${file} has two different sizes`);
     return packed;
   }
   if (method !== DEFLATED) throw unsupported(`compression method ${method} of entry ${file}`);
-  let content: Uint8Array;
   try {
-    content = zlib().inflateRawSync(packed, { maxOutputLength: unpacked + 1 });
+    return inflate(packed, unpacked, budget);
   } catch (error) {
+    if (error instanceof NeonsenseError) throw error;
     throw damaged(`entry ${file} cannot be inflated (${(error as Error).message})`, error);
   }
-  if (content.length !== unpacked) {
-    throw damaged(`entry ${file} inflates to ${content.length} bytes instead of ${unpacked}`);
-  }
-  return content;
 }
 
 /** Four tables, so that four bytes are looked up at once: CRC-32 of a byte followed by 0 to 3 zero bytes. */

@@ -117,12 +117,16 @@ export function tensorsOf(model: Model): Map<string, { shape: readonly number[];
   return tensors;
 }
 
-/** `model` as a state_dict's entries and their storages, each tensor in a storage of its own. */
-export function stateOf(model: Model, prefix = ''): { entries: Map<string, Piece>; storages: Map<string, Uint8Array> } {
+/** `model` as a state_dict's entries and their storages, each tensor in a storage of its own, named from `first` on. */
+export function stateOf(
+  model: Model,
+  prefix = '',
+  first = '',
+): { entries: Map<string, Piece>; storages: Map<string, Uint8Array> } {
   const entries = new Map<string, Piece>();
   const storages = new Map<string, Uint8Array>();
   for (const [name, { shape, data }] of tensorsOf(model)) {
-    const key = String(storages.size);
+    const key = `${first}${storages.size}`;
     storages.set(key, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     entries.set(prefix + name, tensor({ key, length: data.length, shape }));
   }
