@@ -1,18 +1,37 @@
 #!/usr/bin/env bash
-# What `npm run lint` checks beside TypeScript: C++ with clang-format, Python with ruff, shell with shellcheck.
+# What `npm run lint` checks beside TypeScript and prose: C++ with clang-format, Python with ruff, shell with shellcheck,
+# workflows with actionlint. pip installs clang-format and ruff into build-tools/, once for each pin; shellcheck is the
+# system's. Workflows are checked where Go is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-for tool in clang-format ruff shellcheck; do
-  command -v "$tool" >/dev/null || {
-    printf 'lint: %s is not installed. Debian: apt-get install clang-format shellcheck; pip install ruff\n' "$tool" >&2
+requirements=scripts/proof/lint-requirements.txt
+tools=build-tools/lint-$(node scripts/setup/hash-tree.mjs "$requirements" | cut -c1-16)
+if [ ! -d "$tools" ]; then
+  mkdir -p build-tools
+  temporary=$(mktemp -d build-tools/.lint-XXXXXX)
+  trap 'rm -rf "$temporary"' EXIT
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps \
+    --only-binary :all: --require-hashes --target "$temporary/x" -r "$requirements" || {
+    printf 'lint: pip could not install clang-format and ruff. On Debian: apt-get install python3-pip\n' >&2
     exit 1
   }
-done
-git ls-files '*.cc' '*.h' '*.c' | xargs clang-format --dry-run --Werror
-ruff format --check --quiet scripts
-ruff check --quiet scripts
+  mv "$temporary/x" "$tools"
+fi
+command -v shellcheck >/dev/null || {
+  printf 'lint: shellcheck is not installed. Debian: apt-get install shellcheck; macOS: brew install shellcheck\n' >&2
+  exit 1
+}
+
+git ls-files '*.cc' '*.h' '*.c' | xargs "$tools/clang_format/data/bin/clang-format" --dry-run --Werror
+"$tools/bin/ruff" format --check --quiet scripts
+"$tools/bin/ruff" check --quiet scripts
 {
   git ls-files '*.sh'
   printf '.ci/run\n'
 } | xargs shellcheck --exclude=SC2317
+if command -v go >/dev/null; then
+  GOFLAGS=-mod=mod go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
+else
+  printf 'lint: workflows are not checked, because Go is not installed\n'
+fi

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { calibrate } from '../../../lib/compress/calibrate/calibrate.js';
 import { chooseRange, quantizationOf, ValueObserver } from '../../../lib/compress/calibrate/observers.js';
-import { logitError } from '../../../lib/compress/prune/sensitivity.js';
+import { type KeepFloatTarget, logitError, type RunModel } from '../../../lib/compress/prune/sensitivity.js';
 import { quantizeDynamic } from '../../../lib/compress/quantize/quantizeDynamic.js';
 import { quantizedValues, quantizeStatic } from '../../../lib/compress/quantize/quantizeStatic.js';
 import { quantizePerChannel } from '../../../lib/compress/quantize/quantizeWeights.js';
@@ -14,7 +14,7 @@ import type { Model } from '../../../lib/model/model.js';
 import { layerSpecs, networkOf } from '../../../lib/model/network.js';
 import { lower } from '../../../lib/plan/lower.js';
 import { randomFloats, randomImages, randomModel } from '../../randomModel.js';
-import { observe, pictures, relativeError, run, runModel, throughFile, withUnevenChannels } from '../running.js';
+import { observe, pictures, relativeError, runModel, throughFile, withUnevenChannels } from '../running.js';
 
 const model = randomModel();
 const calibration = pictures(randomImages(model, 12, 5), 12);
@@ -138,34 +138,54 @@ describe('static quantization', () => {
     expect(relativeError(await runModel(everything.model, input), expected)).toBeLessThan(1e-5);
   });
 
-  it('finds the layers to keep in float by itself', async () => {
-    const { report } = await quantizeStatic(model, {
-      calibration,
-      observe,
-      keepFloat: 'auto',
-      search: { run, error: 0.001, agreement: 1, layers: 3, images: 4, share: 1 },
-    });
-    const { search } = report;
-    expect(search!.layers).toHaveLength(layerSpecs(model.architecture).length);
-    const errors = search!.layers.map(({ error }) => error);
-    expect(errors).toEqual([...errors].sort((a, b) => b - a));
-    expect(report.keepFloat).toHaveLength(3);
-    const steps = search!.steps.map(({ error }) => error);
-    expect(steps).toEqual([...steps].sort((a, b) => b - a));
-  });
+  describe('the search for layers to leave in float', () => {
+    const sizes = new Map([...model.layers].map(([name, { weights }]) => [name, weights.data.length]));
+    const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+    const byDamage = ['classifier.0', 'features.0.0', 'features.2.block.1.0', 'features.12.0'];
 
-  it('searches among small layers only, unless allowed larger ones', async () => {
-    const total = [...model.layers.values()].reduce((sum, { weights }) => sum + weights.data.length, 0);
-    const { report } = await quantizeStatic(model, {
-      calibration,
-      observe,
-      keepFloat: 'auto',
-      search: { run, error: 0, agreement: 1, images: 4, share: 0.005 },
+    /** A network whose logits are wrong by a known amount for each of these layers that is quantized. */
+    const damaged =
+      (damage: Record<string, number>): RunModel =>
+      async ({ layers }, inputs) => {
+        const wrong = Object.entries(damage).reduce(
+          (sum, [name, amount]) => sum + (layers.get(name)!.weights.type === 'f32' ? 0 : amount),
+          0,
+        );
+        return inputs.map(() => Float32Array.of(1 + wrong, -1));
+      };
+    const search = async (options: Partial<KeepFloatTarget>, damage: Record<string, number>) => {
+      const { report, model: mixed } = await quantizeStatic(model, {
+        ...{ calibration, observe, equalize: false, keepFloat: 'auto' },
+        search: { run: damaged(damage), error: 0, agreement: 1, images: 4, share: 1, ...options },
+      });
+      return { kept: report.keepFloat, found: report.search!, mixed };
+    };
+    const damage = Object.fromEntries(byDamage.map((name, i) => [name, 4 - i]));
+
+    it('takes those that hurt most, worst first, until the target is reached', async () => {
+      const { kept, found, mixed } = await search({ layers: 3 }, damage);
+      expect(found.layers.map(({ layer }) => layer)).toHaveLength(layerSpecs(model.architecture).length);
+      expect(found.layers.slice(0, 4).map(({ layer }) => layer)).toEqual(byDamage);
+      expect(found.steps.map(({ layer }) => layer)).toEqual([undefined, ...byDamage.slice(0, 3)]);
+      expect(new Set(kept)).toEqual(new Set(byDamage.slice(0, 3)));
+      for (const name of kept) expect(mixed.layers.get(name)!.weights.type).toBe('f32');
+      expect((await search({}, damage)).kept).toHaveLength(4);
+      // The second layer brings the error from 6 / sqrt(2) of the spread to 3 / sqrt(2).
+      expect((await search({ error: 2.5 }, damage)).kept).toHaveLength(2);
     });
-    for (const name of report.keepFloat) {
-      expect(model.layers.get(name)!.weights.data.length).toBeLessThanOrEqual(0.005 * total);
-    }
-    expect(report.keepFloat.length).toBeGreaterThan(0);
+
+    it('leaves a layer quantized when its return does not help', async () => {
+      const { kept } = await search({}, { 'features.0.0': 3, 'features.12.0': -2, 'features.2.block.1.0': 1 });
+      expect(kept).toEqual(['features.0.0']);
+    });
+
+    it('looks among small layers only, unless allowed larger ones', async () => {
+      const small = sizes.get('features.0.0')!;
+      const { kept } = await search({ share: small / total }, damage);
+      const expected = byDamage.filter((name) => sizes.get(name)! <= small);
+      expect(expected).toEqual(['features.0.0', 'features.2.block.1.0']);
+      expect(new Set(kept)).toEqual(new Set(expected));
+    });
   });
 
   it('does not overflow the int32 bias where weights are tiny beside it', async () => {
