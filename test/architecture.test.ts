@@ -34,12 +34,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   classify: ['shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   measure: ['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   evaluate: ['measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
+  stream: ['classify', 'image', 'runtime', 'model', ...ground],
+  serve: ['package', 'stream', 'classify', 'runtime', 'model', ...ground],
   doctor: ['package', 'shipped', 'image', 'runtime', ...ground],
   index: ['classify', 'shipped', 'image', 'runtime', 'model', ...ground],
   entries: ['evaluate', 'measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   bench: ['index', 'package', 'shipped', 'compress', 'image', 'runtime', 'plan', 'model', ...ground],
   cli: [
-    ...['bench', 'doctor', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
+    ...['serve', 'stream', 'bench', 'doctor', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
     ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   ],
 };

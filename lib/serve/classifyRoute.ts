@@ -1,0 +1,64 @@
+import { channel } from 'node:diagnostics_channel';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Classification } from '../classify/classifier.js';
+import { invalidArgument, NeonsenseError } from '../errors.js';
+import type { Admission } from './admission.js';
+import type { Metrics } from './metrics.js';
+import type { ServedModel } from './models.js';
+import { overloaded } from './overloaded.js';
+import type { Shadow } from './shadow.js';
+
+/** Published after every picture that was answered: `{ model, file, classification }`. For OpenTelemetry and the like. */
+export const CLASSIFIED = channel('neonsense:classified');
+
+/** `POST /v1/classify`: a picture in, what `classify --json` prints out. */
+export function registerClassify(
+  app: FastifyInstance,
+  models: readonly ServedModel[],
+  {
+    admission,
+    metrics,
+    shadow,
+  }: { readonly admission: Admission; readonly metrics: Metrics; readonly shadow: Shadow | undefined },
+): void {
+  app.post('/v1/classify', async (request, reply) => {
+    const { model, topK } = queryOf(request, models);
+    const answer = await admission.admit(async () => {
+      const { name, bytes } = await pictureOf(request);
+      const classification = await model.classifier.classify(bytes, { topK });
+      return { name, bytes, classification };
+    });
+    if (answer === undefined) return overloaded(reply);
+    const { name, bytes, classification } = answer.result;
+    metrics.classified(model.name, classification);
+    shadow?.offer(bytes, model.name, classification);
+    CLASSIFIED.publish({ model: model.name, file: name, classification });
+    return answerOf(name, model.name, classification);
+  });
+}
+
+function answerOf(file: string, model: string, { predictions, rejected, ms }: Classification): object {
+  return { file, model, predictions, rejected, ms };
+}
+
+function queryOf(request: FastifyRequest, models: readonly ServedModel[]): { model: ServedModel; topK: number } {
+  const { model: wanted, topK = '5' } = request.query as { model?: string; topK?: string };
+  const model = wanted === undefined ? models[0] : models.find(({ name }) => name === wanted);
+  if (model === undefined) {
+    throw new NeonsenseError('ERR_NOT_FOUND', `There is no such model: ${models.map(({ name }) => name).join(', ')}`);
+  }
+  const count = Number(topK);
+  if (!Number.isInteger(count) || count < 1) throw invalidArgument('topK', 'a whole number of at least 1', topK);
+  return { model, topK: count };
+}
+
+/** The first file of a form, or the body itself. */
+async function pictureOf(request: FastifyRequest): Promise<{ name: string; bytes: Buffer }> {
+  if (request.isMultipart()) {
+    const part = await request.file();
+    if (part === undefined) throw invalidArgument('image', 'a form with a picture in it', undefined);
+    return { name: part.filename, bytes: await part.toBuffer() };
+  }
+  if (Buffer.isBuffer(request.body) && request.body.length > 0) return { name: 'request', bytes: request.body };
+  throw invalidArgument('body', 'the bytes of a picture with content-type image/*, or a form', request.body);
+}

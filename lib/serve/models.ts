@@ -1,0 +1,62 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { Classifier } from '../classify/classifier.js';
+import { invalidArgument, NeonsenseError } from '../errors.js';
+import { readModel } from '../model/files.js';
+import type { Model } from '../model/model.js';
+import { createSession, type Session } from '../runtime/session.js';
+
+/** A model that is ready to answer: one session, which takes pictures through the classifier and tensors directly. */
+export interface ServedModel {
+  /** What requests call it: the file's name without its ending. */
+  readonly name: string;
+  readonly file: string;
+  readonly model: Omit<Model, 'layers'>;
+  readonly classifier: Classifier;
+  readonly session: Pick<Session, 'run'>;
+}
+
+/** Ends of files that are taken for models in a folder. */
+const MODEL_FILE = /\.(safetensors|pth|pt|ckpt)$/;
+
+/**
+ * Loads the models at `paths`, each a file or a folder of files, in order; of a folder those it lists by name.
+ *
+ * @param threads threads of each session; undefined leaves it to the session
+ * @throws {NeonsenseError} `ERR_NOT_FOUND` for a path or a folder without models, `ERR_INVALID_ARGUMENT` when two models
+ * would have one name, what `readModel` and `createSession` throw
+ */
+export async function loadServedModels(paths: readonly string[], threads?: number): Promise<ServedModel[]> {
+  const models: ServedModel[] = [];
+  try {
+    for (const file of (await Promise.all(paths.map(modelFiles))).flat()) {
+      const name = basename(file, extname(file));
+      const twin = models.find((loaded) => loaded.name === name);
+      if (twin !== undefined) {
+        throw invalidArgument('models', `files with different names (${twin.file} is there already)`, file);
+      }
+      models.push(await loadServedModel(file, name, threads));
+    }
+    return models;
+  } catch (error) {
+    await Promise.allSettled(models.map(({ classifier }) => classifier.dispose()));
+    throw error;
+  }
+}
+
+async function loadServedModel(file: string, name: string, threads: number | undefined): Promise<ServedModel> {
+  const model = await readModel(file);
+  const session = await createSession(model, { consume: true, ...(threads === undefined ? {} : { threads }) });
+  const classifier = new Classifier(model, session);
+  return { name, file, model: classifier.model, classifier, session };
+}
+
+async function modelFiles(path: string): Promise<string[]> {
+  const entry = await stat(path).catch((cause: unknown) => {
+    throw new NeonsenseError('ERR_NOT_FOUND', `There is no model or folder of models at ${path}`, { cause });
+  });
+  if (!entry.isDirectory()) return [path];
+  const names = (await readdir(path)).filter((name) => MODEL_FILE.test(name)).sort();
+  if (names.length === 0) throw new NeonsenseError('ERR_NOT_FOUND', `The folder ${path} holds no model files`);
+  return names.map((name) => join(path, name));
+}

@@ -1,0 +1,125 @@
+import multipart from '@fastify/multipart';
+import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance } from 'fastify';
+import { NeonsenseError } from '../errors.js';
+import { Admission } from './admission.js';
+import { registerClassify } from './classifyRoute.js';
+import { httpStatus } from './httpStatus.js';
+import { Metrics } from './metrics.js';
+import { loadServedModels, type ServedModel } from './models.js';
+import { openApi } from './openApi.js';
+import { registerOpenInference } from './openInference.js';
+import { BinaryRequest, JSON_LENGTH_HEADER } from './openInferenceTensors.js';
+import { Shadow, type ShadowOptions } from './shadow.js';
+
+export interface ServerOptions {
+  /** Model files and folders of them; the first model answers when a request names none. */
+  readonly models: readonly string[];
+  /** Version that the server calls its own. */
+  readonly version: string;
+  /** Threads of each model's session. Default: the session's own. */
+  readonly threads?: number | undefined;
+  /** Pictures and tensors under way at a time; more are answered with 503. Default 8. */
+  readonly maxInFlight?: number | undefined;
+  /** Bytes that a request may have. Default 32 MiB. */
+  readonly maxBytes?: number | undefined;
+  /** Milliseconds in which a request must have come in. Default 30,000. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** A model file that sees a share of the pictures too. */
+  readonly shadow?: (ShadowOptions & { readonly model: string }) | undefined;
+  /** Share of each label that drift is measured against; default: of the first 1,000 answers. */
+  readonly reference?: Readonly<Record<string, number>> | undefined;
+  /** Structured logs on standard error, as pino writes them. Default false. */
+  readonly log?: boolean | undefined;
+}
+
+/** A server that can be listened with; closing it waits for what is under way, then frees the models. */
+export interface Server extends AsyncDisposable {
+  readonly app: FastifyInstance;
+  readonly models: readonly ServedModel[];
+  /** @returns the address, `http://127.0.0.1:8080` */
+  listen(options: { readonly host: string; readonly port: number }): Promise<string>;
+  close(): Promise<void>;
+}
+
+/**
+ * Loads the models and makes a server of them: the Open Inference Protocol v2 under `/v2`, pictures under
+ * `/v1/classify`, `/metrics`, `/openapi.json`.
+ *
+ * @throws {NeonsenseError} what `loadServedModels` throws
+ */
+export async function createServer(options: ServerOptions): Promise<Server> {
+  const { maxInFlight = 8, maxBytes = 32 << 20, requestTimeoutMs = 30_000, version } = options;
+  const models = await loadServedModels(options.models, options.threads);
+  const shadowed = options.shadow === undefined ? [] : await loadServedModels([options.shadow.model], 1);
+  const admission = new Admission(maxInFlight);
+  const metrics = new Metrics(models, () => admission.inFlight, options.reference);
+  const app = fastify({
+    logger: options.log === true ? { stream: process.stderr } : false,
+    bodyLimit: maxBytes,
+    requestTimeout: requestTimeoutMs,
+    connectionTimeout: 2 * requestTimeoutMs,
+    forceCloseConnections: 'idle',
+  });
+  const shadow = shadowOf(shadowed[0], options.shadow, metrics, app.log);
+
+  app.addContentTypeParser(/^image\//, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (request, body, done) => {
+    const header = request.headers[JSON_LENGTH_HEADER];
+    if (typeof header !== 'string') return done(null, body);
+    try {
+      done(null, new BinaryRequest(body as Buffer, header));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  await app.register(multipart, { limits: { files: 1, fileSize: maxBytes, fields: 16, parts: 17 } });
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const status = error instanceof NeonsenseError ? httpStatus(error) : (error.statusCode ?? 500);
+    if (status >= 500) request.log.error(error);
+    // What was not foreseen may name paths or memory; who sent the request gets none of it.
+    const said = status >= 500 && !(error instanceof NeonsenseError) ? 'The server failed' : error.message;
+    return reply.code(status).send({ error: said, code: error.code });
+  });
+  app.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({ error: `There is nothing at ${request.method} ${request.url.slice(0, 100)}` }),
+  );
+  app.addHook('onResponse', async (request, reply) => {
+    metrics.request(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime / 1000);
+  });
+  registerOpenInference(app, models, { admission, version });
+  registerClassify(app, models, { admission, metrics, shadow });
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  app.get('/openapi.json', () =>
+    openApi(
+      version,
+      models.map(({ name }) => name),
+    ),
+  );
+
+  const close = async (): Promise<void> => {
+    await app.close();
+    await admission.drained();
+    await shadow?.drained();
+    await Promise.all([...models, ...shadowed].map(({ classifier }) => classifier.dispose()));
+  };
+  return {
+    app,
+    models,
+    listen: ({ host, port }) => app.listen({ host, port }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function shadowOf(
+  model: ServedModel | undefined,
+  options: ShadowOptions | undefined,
+  metrics: Metrics,
+  log: FastifyBaseLogger,
+): Shadow | undefined {
+  if (model === undefined || options === undefined) return undefined;
+  return new Shadow(model, options, {
+    record: (record) => metrics.shadowed(record.model, record.shadow, record.agrees),
+    error: (error) => log.warn(error, 'the second model could not answer'),
+  });
+}
