@@ -9,6 +9,7 @@ await runProgram(
     compare: () => import('./compare.js'),
     evaluate: () => import('./evaluate.js'),
     bench: () => import('./bench.js'),
+    serve: () => import('./serve.js'),
     export: () => import('./export.js'),
     doctor: () => import('./doctor.js'),
     build: () => import('./build.js'),

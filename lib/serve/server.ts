@@ -9,6 +9,7 @@ import { loadServedModels, type ServedModel } from './models.js';
 import { openApi } from './openApi.js';
 import { registerOpenInference } from './openInference.js';
 import { BinaryRequest, JSON_LENGTH_HEADER } from './openInferenceTensors.js';
+import { registerPage } from './page.js';
 import { Shadow, type ShadowOptions } from './shadow.js';
 
 export interface ServerOptions {
@@ -43,7 +44,7 @@ export interface Server extends AsyncDisposable {
 
 /**
  * Loads the models and makes a server of them: the Open Inference Protocol v2 under `/v2`, pictures under
- * `/v1/classify`, `/metrics`, `/openapi.json`.
+ * `/v1/classify`, the live page at `/`, `/metrics`, `/openapi.json`.
  *
  * @throws {NeonsenseError} what `loadServedModels` throws
  */
@@ -88,6 +89,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   });
   registerOpenInference(app, models, { admission, version });
   registerClassify(app, models, { admission, metrics, shadow });
+  registerPage(app);
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
   app.get('/openapi.json', () =>
     openApi(

@@ -1,0 +1,132 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { fileError, invalidArgument } from '../errors.js';
+import { packageVersion } from '../package.js';
+import type { Server } from '../serve/server.js';
+import { modelsFolder } from '../shipped/manifest.js';
+import { chooseShipped } from '../shipped/pickModel.js';
+import { wholeNumber } from './arguments.js';
+import { INTERRUPTED } from './program.js';
+
+interface Options {
+  readonly model?: string[];
+  readonly models?: string[];
+  readonly host: string;
+  readonly port: string;
+  readonly threads?: number;
+  readonly maxInFlight: number;
+  readonly maxBytes: number;
+  readonly shadow?: string;
+  readonly share: string;
+  readonly shadowLog?: string;
+  readonly keep?: string;
+  readonly reference?: string;
+  readonly log?: boolean;
+}
+
+const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
+
+/** Adds `neonsense serve`. */
+export function register(program: Command): void {
+  program
+    .command('serve')
+    .description('answer over HTTP: pictures, tensors (Open Inference Protocol v2), a live page, metrics')
+    .option('-m, --model <file>', 'model file; may be repeated, the first answers when a request names none', collect)
+    .option('--models <folder>', 'folder of model files; may be repeated', collect)
+    .option('--host <address>', 'address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1')
+    .option('-p, --port <number>', 'port; 0 takes a free one', '8080')
+    .option('-t, --threads <n>', 'threads of each model (default: the performance cores, at most 4)', wholeNumber)
+    .option('--max-in-flight <n>', 'pictures under way at a time; more are answered with 503', wholeNumber, 8)
+    .option('--max-bytes <n>', 'bytes a request may have', wholeNumber, 32 << 20)
+    .option('--shadow <file>', 'a second model that sees a share of the pictures too, after they were answered')
+    .option('--share <part>', 'that share, above 0 to 1', '0.1')
+    .option('--shadow-log <file>', 'append what both answered, a JSON line a picture, for `neonsense ab report`')
+    .option('--keep <folder>', 'keep the pictures on which the two disagree')
+    .option('--reference <file>', 'JSON with the share of each label, which drift is measured against')
+    .option('--log', 'structured logs of every request on standard error')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  neonsense serve
+  neonsense serve --models models/ --port 9000
+  neonsense serve -m mine.safetensors --shadow next.safetensors --share 0.1 --shadow-log ab.jsonl
+  curl -s --data-binary @photo.jpg -H 'content-type: image/jpeg' http://127.0.0.1:8080/v1/classify
+
+The page is at /, metrics for Prometheus at /metrics, the description of the interface at /openapi.json.
+Ctrl-C finishes what is under way, then ends.`,
+    )
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const stop = stopRequest();
+  const share = Number(options.share);
+  if (!(share > 0 && share <= 1)) throw invalidArgument('--share', 'a number above 0, at most 1', options.share);
+  const port = Number(options.port);
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw invalidArgument('--port', 'a port from 0 to 65535', options.port);
+  }
+  const given = [...(options.model ?? []), ...(options.models ?? [])];
+  const { createServer } = await import('../serve/server.js');
+  await using server = await createServer({
+    models: given.length > 0 ? given : [join(modelsFolder, (await chooseShipped()).variant.file)],
+    version: packageVersion(),
+    threads: options.threads,
+    maxInFlight: options.maxInFlight,
+    maxBytes: options.maxBytes,
+    reference: options.reference === undefined ? undefined : await readReference(options.reference),
+    shadow:
+      options.shadow === undefined
+        ? undefined
+        : { model: options.shadow, share, log: options.shadowLog, keep: options.keep },
+    log: options.log,
+  });
+  const address = await listen(server, options.host, port);
+  const names = server.models.map(({ name }) => name).join(', ');
+  process.stderr.write(`neonsense: ${names} at ${address}\n`);
+  if ((await stop) === 'SIGINT') process.exitCode = INTERRUPTED;
+}
+
+async function listen(server: Server, host: string, port: number): Promise<string> {
+  try {
+    return await server.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw invalidArgument('--port', `a free port of ${host}`, port);
+    if (code === 'EACCES') throw invalidArgument('--port', 'a port that this user may open, 1024 or above', port);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw invalidArgument('--host', 'an address of this machine', host);
+    }
+    throw error;
+  }
+}
+
+async function readReference(file: string): Promise<Record<string, number>> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw fileError(cause, `There is no ${file}`, `${file} can't be read`);
+  });
+  const shares: unknown = parsed(text);
+  const sound =
+    typeof shares === 'object' &&
+    shares !== null &&
+    Object.values(shares).every((share) => typeof share === 'number' && share >= 0 && share <= 1);
+  if (!sound) throw invalidArgument('--reference', 'a JSON object of labels with their shares, 0 to 1', file);
+  return shares as Record<string, number>;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resolves with the first signal that asks to stop; a second one ends the process as usual. */
+function stopRequest(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+  });
+}
