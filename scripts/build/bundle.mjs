@@ -86,6 +86,9 @@ for (const entry of ['cli/main', 'bench/trial']) {
   for (const { path, text } of outputFiles) write(relative('.', path), withRequire(text));
 }
 
+// The live page of `serve` is what it is; browsers read it.
+for (const file of readdirSync('lib/serve/page')) write(`dist/page/${file}`, readFileSync(`lib/serve/page/${file}`));
+
 write('dist/bundled.txt', bundledPackages([...bundled].sort()));
 
 // Names of chunks carry a hash of their content, so an earlier build's would stay beside the new ones. They go last:
