@@ -35,7 +35,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   measure: ['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   evaluate: ['measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   stream: ['classify', 'image', 'runtime', 'model', ...ground],
-  serve: ['package', 'stream', 'classify', 'runtime', 'model', ...ground],
+  serve: ['package', 'stream', 'classify', 'image', 'runtime', 'model', ...ground],
   doctor: ['package', 'shipped', 'image', 'runtime', ...ground],
   index: ['classify', 'shipped', 'image', 'runtime', 'model', ...ground],
   entries: ['evaluate', 'measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],

@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Classification } from '../classify/classifier.js';
 import { invalidArgument, NeonsenseError } from '../errors.js';
+import { decodeImage } from '../image/decode.js';
 import type { Admission } from './admission.js';
 import type { Metrics } from './metrics.js';
 import type { ServedModel } from './models.js';
@@ -22,18 +23,18 @@ export function registerClassify(
   }: { readonly admission: Admission; readonly metrics: Metrics; readonly shadow: Shadow | undefined },
 ): void {
   app.post('/v1/classify', async (request, reply) => {
-    const { model, topK } = queryOf(request, models);
+    const { model, topK, why } = queryOf(request, models);
     const answer = await admission.admit(async () => {
       const { name, bytes } = await pictureOf(request);
       const classification = await model.classifier.classify(bytes, { topK });
-      return { name, bytes, classification };
+      return { name, bytes, classification, activation: why ? await activationOf(model, bytes) : undefined };
     });
     if (answer === undefined) return overloaded(reply);
-    const { name, bytes, classification } = answer.result;
+    const { name, bytes, classification, activation } = answer.result;
     metrics.classified(model.name, classification);
     shadow?.offer(bytes, model.name, classification);
     CLASSIFIED.publish({ model: model.name, file: name, classification });
-    return answerOf(name, model.name, classification);
+    return { ...answerOf(name, model.name, classification), activation };
   });
 }
 
@@ -41,15 +42,25 @@ function answerOf(file: string, model: string, { predictions, rejected, ms }: Cl
   return { file, model, predictions, rejected, ms };
 }
 
-function queryOf(request: FastifyRequest, models: readonly ServedModel[]): { model: ServedModel; topK: number } {
-  const { model: wanted, topK = '5' } = request.query as { model?: string; topK?: string };
+/** Where in the picture the evidence for its label lies, with values a page can draw. */
+async function activationOf(model: ServedModel, bytes: Uint8Array): Promise<object> {
+  const explainer = await model.explainer();
+  const { values, ...map } = await explainer.explain(await decodeImage(bytes, { name: 'the picture' }));
+  return { ...map, values: Array.from(values, (value) => Math.round(value * 1e4) / 1e4) };
+}
+
+function queryOf(
+  request: FastifyRequest,
+  models: readonly ServedModel[],
+): { model: ServedModel; topK: number; why: boolean } {
+  const { model: wanted, topK = '5', why } = request.query as { model?: string; topK?: string; why?: string };
   const model = wanted === undefined ? models[0] : models.find(({ name }) => name === wanted);
   if (model === undefined) {
     throw new NeonsenseError('ERR_NOT_FOUND', `There is no such model: ${models.map(({ name }) => name).join(', ')}`);
   }
   const count = Number(topK);
   if (!Number.isInteger(count) || count < 1) throw invalidArgument('topK', 'a whole number of at least 1', topK);
-  return { model, topK: count };
+  return { model, topK: count, why: why !== undefined && why !== '0' };
 }
 
 /** The first file of a form, or the body itself. */

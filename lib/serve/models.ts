@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { Classifier } from '../classify/classifier.js';
+import { Explainer } from '../classify/explain.js';
 import { invalidArgument, NeonsenseError } from '../errors.js';
 import { readModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
@@ -14,6 +15,10 @@ export interface ServedModel {
   readonly model: Omit<Model, 'layers'>;
   readonly classifier: Classifier;
   readonly session: Pick<Session, 'run'>;
+  /** Says where in a picture the evidence lies; made when it is first asked for, since it holds the weights again. */
+  explainer(): Promise<Explainer>;
+  /** Waits for what is under way, then frees the memory. */
+  dispose(): Promise<void>;
 }
 
 /** Ends of files that are taken for models in a folder. */
@@ -39,7 +44,7 @@ export async function loadServedModels(paths: readonly string[], threads?: numbe
     }
     return models;
   } catch (error) {
-    await Promise.allSettled(models.map(({ classifier }) => classifier.dispose()));
+    await Promise.allSettled(models.map((model) => model.dispose()));
     throw error;
   }
 }
@@ -48,7 +53,25 @@ async function loadServedModel(file: string, name: string, threads: number | und
   const model = await readModel(file);
   const session = await createSession(model, { consume: true, ...(threads === undefined ? {} : { threads }) });
   const classifier = new Classifier(model, session);
-  return { name, file, model: classifier.model, classifier, session };
+  let explainer: Promise<Explainer> | undefined;
+  return {
+    name,
+    file,
+    model: classifier.model,
+    classifier,
+    session,
+    explainer: () => {
+      explainer ??= readModel(file).then((again) => Explainer.create(again, { threads: 1 }));
+      // A file that was away for a moment may be back at the next request.
+      explainer.catch(() => {
+        explainer = undefined;
+      });
+      return explainer;
+    },
+    dispose: async () => {
+      await Promise.all([classifier.dispose(), explainer?.then((made) => made.dispose())]);
+    },
+  };
 }
 
 async function modelFiles(path: string): Promise<string[]> {

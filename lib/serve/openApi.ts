@@ -16,6 +16,7 @@ export function openApi(version: string, models: readonly string[]): object {
           parameters: [
             { name: 'model', in: 'query', schema: { type: 'string', enum: models, default: models[0] } },
             { name: 'topK', in: 'query', schema: { type: 'integer', minimum: 1, default: 5 } },
+            { name: 'why', in: 'query', description: 'Also say where the evidence lies', schema: { type: 'integer' } },
           ],
           requestBody: {
             required: true,

@@ -102,7 +102,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     await app.close();
     await admission.drained();
     await shadow?.drained();
-    await Promise.all([...models, ...shadowed].map(({ classifier }) => classifier.dispose()));
+    await Promise.all([...models, ...shadowed].map((model) => model.dispose()));
   };
   return {
     app,

@@ -2,7 +2,7 @@
 // Bundles lib/ into dist/: one file for the library, one for the command line, one for the benchmark's child processes,
 // and chunks for what each loads only when it is needed. Loading forty small modules took longer than loading and
 // running a model. `tsc` writes the types to dist/types before or after.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build, transform } from 'esbuild';
 
@@ -102,9 +102,20 @@ for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true }
 function bundledPackages(names) {
   const lines = names.map((name) => {
     const { version, license } = JSON.parse(readFileSync(join('node_modules', name, 'package.json'), 'utf8'));
-    return `${name} ${version}, ${license}: third_party/licenses/${name}`;
+    return `${name} ${version}, ${license}: ${licenceOf(name, license)}`;
   });
   return ['The JavaScript in this folder contains code of', ...lines, ''].join('\n');
+}
+
+/** Where the package carries the licence of a bundled package: with the others, or copied as it came. */
+function licenceOf(name, license) {
+  const own = `third_party/licenses/${name}`;
+  if (existsSync(own)) return own;
+  const folder = join('node_modules', name);
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.\w+)?$/i.test(entry));
+  const copy = `dist/licenses/${name}.txt`;
+  write(copy, file === undefined ? `${name}: ${license}\n` : readFileSync(join(folder, file)));
+  return copy;
 }
 
 /** One of esbuild's ES modules as CommonJS, with its place on the disk where it asks for it. */

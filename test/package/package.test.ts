@@ -102,7 +102,7 @@ describe.skipIf(!canPack)('the package (skipped without dist/ and the addon)', {
   });
 
   it('bundles only packages whose licences it carries', () => {
-    const bundled = [...text('dist/bundled.txt').matchAll(/^(\S+) \S+, \S+: (third_party\/licenses\/\S+)$/gm)];
+    const bundled = [...text('dist/bundled.txt').matchAll(/^(\S+) \S+, \S+: ((?:third_party|dist)\/licenses\/\S+)$/gm)];
     expect(bundled.map(([, name]) => name)).toEqual(expect.arrayContaining(['zod', 'commander', 'node-gyp-build']));
     expect(bundled.map(([, , licence]) => licence).filter((licence) => !paths().includes(licence!))).toEqual([]);
   });

@@ -63,6 +63,14 @@ describe('POST /v1/classify', () => {
     });
   });
 
+  it('says where the evidence lies when asked', async () => {
+    const { activation } = (await (await postImage('?why=1')).json()) as { activation: { values: number[] } };
+    expect(activation).toMatchObject({ label: 'chair', width: 7, height: 7 });
+    expect(activation.values).toHaveLength(49);
+    expect(Math.max(...activation.values)).toBeGreaterThan(0);
+    expect(await (await postImage()).json()).not.toHaveProperty('activation');
+  });
+
   it.each([
     ['bytes that are no picture', () => post('/v1/classify', 'abc', { 'content-type': 'image/png' }), 422, 'ERR_IMAGE'],
     ['no body', () => post('/v1/classify', '', { 'content-type': 'image/png' }), 400, 'ERR_INVALID_ARGUMENT'],

@@ -1,0 +1,120 @@
+// The live page in a real browser: Chromium from the system, with its fake camera.
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createServer, type Server } from '../../lib/serve/server.js';
+import { projectRoot } from '../cli/run.js';
+
+const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+const screenshots = join(projectRoot, 'build-screenshots');
+const example = (name: string): string => join(projectRoot, `examples/${name}.png`);
+
+describe.skipIf(!existsSync(executablePath))('the live page (skipped without /usr/bin/chromium)', () => {
+  let server: Server;
+  let address: string;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    const models = ['fp16', 'int8-dynamic'].map((kind) => join(projectRoot, `models/household-${kind}.safetensors`));
+    server = await createServer({ models, version: '0', threads: 1 });
+    address = await server.listen({ host: '127.0.0.1', port: 0 });
+    browser = await chromium.launch({
+      executablePath,
+      args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+    });
+    mkdirSync(screenshots, { recursive: true });
+  }, 120_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  /** A page, what it logged and where it asked, in the order it happened. */
+  async function opened(
+    options: { readonly width?: number; readonly colorScheme?: 'light' | 'dark' } = {},
+  ): Promise<{ page: Page; problems: string[]; asked: string[] }> {
+    const { width = 1280, colorScheme = 'light' } = options;
+    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+    const page = await context.newPage();
+    const problems: string[] = [];
+    const asked: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
+    });
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('request', (request) => asked.push(request.url()));
+    await page.goto(address);
+    await page.waitForFunction("document.querySelectorAll('#first option').length > 0");
+    return { page, problems, asked };
+  }
+
+  const firstLabel = async (page: Page, list = '#first-labels'): Promise<string> => {
+    await page.waitForSelector(`${list} li`);
+    return (await page.textContent(`${list} li span`)) ?? '';
+  };
+
+  it('labels a picture that was opened, asks nobody else, and logs no error', async () => {
+    const { page, problems, asked } = await opened();
+    await page.setInputFiles('#file', example('clock'));
+    expect(await firstLabel(page)).toBe('clock');
+    await page.screenshot({ path: join(screenshots, 'page-wide.png'), fullPage: true });
+    expect(problems).toEqual([]);
+    expect(asked.filter((url) => !url.startsWith(address) && !/^(blob|data):/.test(url))).toEqual([]);
+  });
+
+  it('compares two models side by side', async () => {
+    const { page } = await opened();
+    await page.setInputFiles('#file', example('chair'));
+    await page.selectOption('#second', 'household-int8-dynamic');
+    expect(await firstLabel(page, '#second-labels')).toBe('chair');
+  });
+
+  it('shows where the evidence lies', async () => {
+    const { page, problems } = await opened();
+    await page.setInputFiles('#file', example('clock'));
+    await firstLabel(page);
+    await page.check('#show-why');
+    await page.waitForSelector('#why:not([hidden])');
+    expect(await page.evaluate("document.querySelector('canvas').width")).toBe(7);
+    await page.screenshot({ path: join(screenshots, 'page-why.png'), fullPage: true });
+    expect(problems).toEqual([]);
+  });
+
+  it('classifies what the camera sees until it is stopped', async () => {
+    const { page, problems } = await opened();
+    await page.click('#start');
+    await firstLabel(page);
+    await page.waitForFunction("document.getElementById('fps').textContent.includes('a second')");
+    await page.click('#stop');
+    expect(await page.textContent('#status')).toContain('off');
+    expect(problems).toEqual([]);
+  });
+
+  it('can be used with the keyboard alone', async () => {
+    const { page } = await opened();
+    const reached: string[] = [];
+    for (let presses = 0; presses < 8; presses++) {
+      await page.keyboard.press('Tab');
+      reached.push(await page.evaluate('document.activeElement.id'));
+    }
+    expect(reached).toEqual(expect.arrayContaining(['file', 'start', 'show-why', 'first', 'second']));
+  });
+
+  it.each([
+    ['wide and light', { width: 1280, colorScheme: 'light' }],
+    ['on a phone and dark', { width: 390, colorScheme: 'dark' }],
+  ] as const)('has no serious fault for people who see or hear it otherwise, %s', async (name, options) => {
+    const { page } = await opened(options);
+    await page.setInputFiles('#file', example('lamp'));
+    await firstLabel(page);
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+    expect(overflow).toBeLessThanOrEqual(0);
+    await page.screenshot({ path: join(screenshots, `page-${name.replaceAll(' ', '-')}.png`), fullPage: true });
+  });
+});
