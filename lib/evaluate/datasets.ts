@@ -1,6 +1,6 @@
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { describe, invalidArgument, NeonsenseError } from '../errors.js';
+import { describe, invalidArgument, NeonsenseError, shortened } from '../errors.js';
 import { type DecodedImage, decodeImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
 import { spreadEvenly } from '../numbers/spread.js';
@@ -49,8 +49,20 @@ export interface DatasetOptions {
 /** Pictures of a folder that are decoded ahead of their use. */
 const DECODE_AHEAD = 4;
 
+/** Characters of names from files in one message. */
+const LONGEST_LIST = 200;
+
 /** Bytes of a flat file that are in memory at a time, rounded to whole records. */
 const WINDOW_BYTES = 1 << 20;
+
+/** Pixels a side of a raw data set's pictures, 48 MiB each; larger ones come of a file that is something else. */
+const LARGEST_SIDE = 4096;
+
+/** Labels of a raw data set, which are in memory together. */
+const MOST_LABELS = 100_000_000;
+
+/** Records of a CIFAR-100 file, which has 50,000 and is read through when it is opened. */
+const MOST_CIFAR_RECORDS = 1_000_000;
 
 /**
  * Opens a data set: a folder with one folder of pictures per class, a raw uint8 `[N, H, W, 3]` file of square pictures
@@ -66,7 +78,9 @@ export async function openDataset(path: string, options: DatasetOptions): Promis
   }
   const entry = await statOf(path, 'data set');
   if (entry.isDirectory()) {
-    const names = await readdir(path, { withFileTypes: true });
+    const names = await readdir(path, { withFileTypes: true }).catch((cause) => {
+      throw unreadable('data set', path, cause);
+    });
     const classFolders = names.filter((name) => name.isDirectory() && !name.name.startsWith('.'));
     if (classFolders.length > 0)
       return openFolders(
@@ -103,12 +117,14 @@ async function statOf(path: string, what: string) {
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     const missing = code === 'ENOENT' || code === 'ENOTDIR';
-    throw new NeonsenseError(
-      missing ? 'ERR_NOT_FOUND' : 'ERR_IO',
-      missing ? `There is no ${what} at ${path}` : `Could not read the ${what} ${path}: ${(cause as Error).message}`,
-      { cause },
-    );
+    if (!missing) throw unreadable(what, path, cause);
+    throw new NeonsenseError('ERR_NOT_FOUND', `There is no ${what} at ${shortened(path)}`, { cause });
   }
+}
+
+function unreadable(what: string, path: string, cause: unknown): NeonsenseError {
+  const reason = shortened((cause as Error).message);
+  return new NeonsenseError('ERR_IO', `Could not read the ${what} ${shortened(path)}: ${reason}`, { cause });
 }
 
 function labelsFileFor(path: string): string {
@@ -123,7 +139,8 @@ async function defaultLabelsFile(path: string): Promise<string | undefined> {
 
 function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 100).join(', ');
-  return names.length > 100 ? `${shown}, ... (${names.length} in all)` : shown;
+  const isWhole = names.length <= 100 && shown.length <= LONGEST_LIST;
+  return isWhole ? shown : `${shortened(shown, LONGEST_LIST)} (${names.length} in all)`;
 }
 
 async function openFolders(path: string, folders: string[], options: DatasetOptions): Promise<Dataset> {
@@ -201,9 +218,9 @@ async function openRaw(
   labels: readonly string[],
   limit: number | undefined,
 ): Promise<Dataset> {
-  await statOf(labelsFile, 'labels file');
-  const imageLabels = new Uint8Array(await readFile(labelsFile));
-  const count = imageLabels.length;
+  const entry = await statOf(labelsFile, 'labels file');
+  if (!entry.isFile()) throw new NeonsenseError('ERR_DATASET', `The labels file ${labelsFile} is not a regular file`);
+  const count = entry.size;
   if (count === 0) throw new NeonsenseError('ERR_DATASET', `The labels file ${labelsFile} is empty`);
   const side = Math.sqrt(bytes / (3 * count));
   if (!Number.isInteger(side) || side === 0) {
@@ -213,6 +230,14 @@ async function openRaw(
         `${bytes} bytes make ${(bytes / count).toFixed(2)} bytes a picture (32 x 32 pictures take 3072)`,
     );
   }
+  if (side > LARGEST_SIDE || count > MOST_LABELS) {
+    throw new NeonsenseError(
+      'ERR_DATASET',
+      `${path} with ${labelsFile} would make ${count} pictures of ${side} x ${side} pixels; at most ${MOST_LABELS} of ` +
+        `${LARGEST_SIDE} x ${LARGEST_SIDE} are read`,
+    );
+  }
+  const imageLabels = await readLabels(labelsFile, count);
   const outside = imageLabels.findIndex((label) => label >= labels.length);
   if (outside >= 0) {
     const found = [...new Set(imageLabels)].sort((a, b) => a - b);
@@ -242,6 +267,15 @@ async function openRaw(
   };
 }
 
+/** The labels, without the pool of memory that `readFile` may cut short files out of. */
+async function readLabels(path: string, count: number): Promise<Uint8Array> {
+  const content = await readFile(path).catch((cause) => {
+    throw unreadable('labels file', path, cause);
+  });
+  if (content.length !== count) throw new NeonsenseError('ERR_DATASET', `${path} changed its size while it was read`);
+  return new Uint8Array(content);
+}
+
 async function openCifar(
   path: string,
   bytes: number,
@@ -258,6 +292,13 @@ async function openCifar(
     );
   }
   const total = bytes / CIFAR100_RECORD_BYTES;
+  if (total > MOST_CIFAR_RECORDS) {
+    throw new NeonsenseError(
+      'ERR_DATASET',
+      `${path} would hold ${total} CIFAR-100 records, of which there are 50,000: it is another file, or lacks its labels ` +
+        `file ${labelsFileFor(path)}`,
+    );
+  }
   const positions: number[] = [];
   for await (const { index, record } of records(path, CIFAR100_RECORD_BYTES, spreadEvenly(total))) {
     const fine = record[1]!;
@@ -301,11 +342,15 @@ async function* records(
   const window = new Uint8Array(perWindow * recordBytes);
   let first = 0;
   let held = 0;
-  const file = await open(path, 'r');
+  const file = await open(path, 'r').catch((cause) => {
+    throw unreadable('data set', path, cause);
+  });
   try {
     for (const index of positions) {
       if (index < first || index >= first + held) {
-        const bytes = await readFully(file, window, index * recordBytes);
+        const bytes = await readFully(file, window, index * recordBytes).catch((cause) => {
+          throw unreadable('data set', path, cause);
+        });
         first = index;
         held = Math.floor(bytes / recordBytes);
         if (held === 0) {

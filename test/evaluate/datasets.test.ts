@@ -103,6 +103,36 @@ describe('raw data sets', () => {
     ).rejects.toMatchObject({ code: 'ERR_DATASET' });
   });
 
+  it.each([
+    ['one picture of a million pixels a side', 1, 3 * 2 ** 40],
+    ['pictures just too large', 3, 3 * 3 * 4097 ** 2],
+  ])('refuses a file that would be %s, without reading it', async (_, count, bytes) => {
+    const path = await raw(1, 2, new Array<number>(count).fill(0));
+    // Sparse: it takes no room on the disk.
+    await truncate(path, bytes);
+    await expect(openDataset(path, { labels: ['a'] })).rejects.toMatchObject({
+      code: 'ERR_DATASET',
+      message: expect.stringMatching(/at most 100000000 of 4096 x 4096/),
+    });
+  });
+
+  it.each([3_000_000_000, 2 ** 40])('refuses a labels file of %i bytes without reading it', async (bytes) => {
+    const path = await raw(2, 4, [0, 0]);
+    await truncate(join(folder, 'some_labels.bin'), bytes);
+    await expect(openDataset(path, { labels: ['a'] })).rejects.toMatchObject({ code: 'ERR_DATASET' });
+    // As many pixels as would fit, too.
+    await truncate(path, 3 * bytes);
+    await expect(openDataset(path, { labels: ['a'] })).rejects.toMatchObject({ code: 'ERR_DATASET' });
+  });
+
+  it('refuses a labels file that is a folder', async () => {
+    const path = await raw(2, 4, [0, 0]);
+    await expect(openDataset(path, { labels: ['a'], labelsFile: folder })).rejects.toMatchObject({
+      code: 'ERR_DATASET',
+      message: expect.stringMatching(/not a regular file/),
+    });
+  });
+
   it('reports a missing path and a bad limit', async () => {
     await expect(openDataset(join(folder, 'none'), { labels: ['a'] })).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
     const none = openDataset(folder, { labels: ['a'], limit: 0 });
@@ -134,6 +164,15 @@ describe("CIFAR-100's own files", () => {
       [2, 0],
     ]);
     expect([...images[1]!.pixels.data.subarray(0, 6)]).toEqual([2, 100, 200, 2, 100, 200]);
+  });
+
+  it('of more records than there can be is refused without reading it', async () => {
+    const path = await cifar([22]);
+    await truncate(path, 3074 * 2 ** 30);
+    await expect(openDataset(path, { labels: ['clock'] })).rejects.toMatchObject({
+      code: 'ERR_DATASET',
+      message: expect.stringMatching(/1073741824 CIFAR-100 records/),
+    });
   });
 
   it('is found in its folder', async () => {
