@@ -1,7 +1,9 @@
 import { open } from 'node:fs/promises';
 import { describe, NeonsenseError, throwIfAborted } from '../errors.js';
 import { checkImageFormat, HEAD_BYTES } from './format.js';
+import { withEndMarker } from './jpegEnd.js';
 import type { Pixels } from './pixels.js';
+import { checkTiff } from './tiff.js';
 
 /** An sRGB picture, `[height, width, 3]`. */
 export interface DecodedImage extends Pixels {
@@ -63,20 +65,17 @@ export async function decodeImage(
   const name = options.name ?? (typeof source === 'string' ? source : 'the picture given');
   const encoded = typeof source === 'string' ? await readPictureFile(source) : source;
   checkImageFormat(encoded.subarray(0, HEAD_BYTES), name);
+  checkTiff(encoded, name);
   const sharp = await loadSharp();
   throwIfAborted(signal);
   try {
-    const { data, info } = await sharp(encoded, {
-      // Cut-short files and serious errors are refused; the harmless warnings many cameras' files cause are not.
-      failOn: 'error',
-      limitInputPixels: MAX_PIXELS,
-      pages: 1,
-    })
-      .autoOrient()
-      .flatten({ background: '#ffffff' })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
+    // Cut-short files and serious errors are refused; the harmless warnings many cameras' files cause are not.
+    const { data, info } = await toPixels(sharp, encoded, 'error').catch((cause) => {
+      const whole = /premature end/i.test(firstLine(cause)) ? withEndMarker(encoded) : undefined;
+      if (whole === undefined) throw cause;
+      // Only a warning would tell that the last scan is not whole.
+      return toPixels(sharp, whole, 'warning');
+    });
     throwIfAborted(signal);
     if ((info.channels as number) !== 3 || data.length !== info.width * info.height * 3) {
       throw new NeonsenseError('ERR_IMAGE', `${name} decodes to ${info.channels} channels instead of 3`);
@@ -87,6 +86,19 @@ export async function decodeImage(
     const why = await reason(sharp, encoded, cause);
     throw new NeonsenseError('ERR_IMAGE', `${name} can't be decoded: ${why}`, { cause });
   }
+}
+
+function toPixels(
+  sharp: Sharp,
+  encoded: Uint8Array,
+  failOn: 'error' | 'warning',
+): Promise<{ data: Buffer; info: import('sharp').OutputInfo }> {
+  return sharp(encoded, { failOn, limitInputPixels: MAX_PIXELS, pages: 1 })
+    .autoOrient()
+    .flatten({ background: '#ffffff' })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
 }
 
 /** sharp's message in plain words, with the size where that is what was wrong. */

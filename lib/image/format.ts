@@ -1,7 +1,7 @@
-import { NeonsenseError } from '../errors.js';
+import { NeonsenseError, quoted } from '../errors.js';
 
 /** As many leading bytes as {@link checkImageFormat} wants to see. */
-export const HEAD_BYTES = 64;
+export const HEAD_BYTES = 512;
 
 /** Extensions of the picture formats read, lower case, without the dot. */
 export const IMAGE_EXTENSIONS: readonly string[] = [
@@ -21,15 +21,24 @@ const FORMATS = 'JPEG, PNG, WebP, GIF, AVIF or TIFF';
 
 /** What the first bytes of well-known formats that are not read say, so that the message can name them. */
 const FOREIGN: readonly (readonly [RegExp, string])[] = [
-  [/^.{4}ftyp(heic|heix|hevc|hevx|heim|heis)/s, 'a HEIC picture'],
-  [/^%PDF/, 'a PDF document'],
-  [/^BM/, 'a BMP picture'],
-  [/^(\xef\xbb\xbf)?\s*<svg/, 'an SVG drawing'],
-  [/^(\xff\x0a|\0\0\0\x0cJXL )/, 'a JPEG XL picture'],
-  [/^\0\0\0\x0cjP/, 'a JPEG 2000 picture'],
-  [/^PK\x03\x04/, 'a zip archive'],
-  [/^\x1f\x8b/, 'a gzip archive'],
+  [/^%PDF/, 'it is a PDF document'],
+  [/^BM/, 'it is a BMP picture'],
+  [/^\0\0[\x01\x02]\0/, 'it is an icon or cursor'],
+  [/^<svg[\s>]/i, 'it is an SVG drawing'],
+  [/^<html[\s>]/i, 'it is a web page'],
+  [/^<[\w?!]/, 'it is an XML document or a web page'],
+  [/^(\xff\x0a|\0\0\0\x0cJXL )/, 'it is a JPEG XL picture'],
+  [/^(\0\0\0\x0cjP|\xff\x4f\xff\x51)/, 'it is a JPEG 2000 picture'],
+  [/^8BPS/, 'it is a Photoshop document'],
+  [/^(IIRO|IIRS|MMOR|IIU\0|FUJIFILMCCD-RAW)/, 'it is the raw picture of a camera'],
+  [/^\x1a\x45\xdf\xa3/, 'it is a Matroska or WebM video'],
+  [/^version https:\/\/git-lfs/, 'it is a Git LFS pointer, not the file itself: run `git lfs pull`'],
+  [/^PK\x03\x04/, 'it is a zip archive'],
+  [/^\x1f\x8b/, 'it is a gzip archive'],
 ];
+
+/** Brands of ISO media files (ISO/IEC 14496-12), major or compatible. */
+const HEIF_BRANDS = /^(hei[cmsx]|hev[cmsx]|mif[12]|msf1|miaf|MiHE)$/;
 
 /**
  * Checks by its first bytes (never by its name) that a file is of a format we read. Other formats a picture library
@@ -42,22 +51,51 @@ const FOREIGN: readonly (readonly [RegExp, string])[] = [
 export function checkImageFormat(head: Uint8Array, name: string): void {
   if (head.length === 0) throw new NeonsenseError('ERR_IMAGE', `${name} is empty (0 bytes)`);
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, HEAD_BYTES)).toString('latin1');
-  if (/^(\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|II[*+]\0|MM\0[*+])/.test(text)) return;
-  if (/^RIFF.{4}WEBP/s.test(text) || isAvif(text)) return;
-  const foreign = FOREIGN.find(([pattern]) => pattern.test(text));
-  const found = foreign === undefined ? `it starts with ${JSON.stringify(printable(text))}` : `it is ${foreign[1]}`;
-  throw new NeonsenseError('ERR_IMAGE', `${name} is not a ${FORMATS} picture: ${found}`);
+  const brands = brandsOf(text);
+  const isRead =
+    /^(\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|(II[*+]\0|MM\0[*+])(?!.{4}CR)|RIFF.{4}WEBP)/s.test(text) ||
+    brands.some((brand) => brand === 'avif' || brand === 'avis');
+  if (!isRead) throw new NeonsenseError('ERR_IMAGE', `${name} is not a ${FORMATS} picture: ${whatItIs(text, brands)}`);
 }
 
-/** An ISO media file whose major or compatible brands name AVIF (ISO/IEC 23008-12, av1-avif). */
-function isAvif(text: string): boolean {
-  if (text.slice(4, 8) !== 'ftyp') return false;
-  const boxEnd = Math.min(text.length, Buffer.from(text, 'latin1').readUInt32BE(0));
-  for (let at = 8; at + 4 <= boxEnd; at += 4) {
-    const brand = text.slice(at, at + 4);
-    if (at !== 12 && (brand === 'avif' || brand === 'avis')) return true;
+function whatItIs(text: string, brands: readonly string[]): string {
+  if (brands.some((brand) => HEIF_BRANDS.test(brand))) return 'it is a HEIC picture: save it as JPEG';
+  if (brands.includes('crx ') || /^II[*]\0.{4}CR/s.test(text)) return 'it is the raw picture of a Canon camera';
+  if (brands.length > 0) return 'it is a video (ISO media file)';
+  const content = withoutProlog(text);
+  const foreign = FOREIGN.find(([pattern]) => pattern.test(content));
+  if (foreign !== undefined) return foreign[1];
+  const start = text.search(/\xff\xd8\xff/);
+  if (start > 0) return `${start} bytes of something else stand before its JPEG: cut them off`;
+  return `it starts with ${quoted(printable(text))}`;
+}
+
+/** What follows the declaration, comments and document type that XML and HTML may begin with. */
+function withoutProlog(text: string): string {
+  let rest = text.replace(/^\xef\xbb\xbf/, '');
+  for (;;) {
+    const trimmed = rest.trimStart();
+    const end = /^<\?xml/i.test(trimmed)
+      ? '?>'
+      : trimmed.startsWith('<!--')
+        ? '-->'
+        : /^<!doctype/i.test(trimmed)
+          ? '>'
+          : undefined;
+    if (end === undefined) return trimmed.startsWith('<') ? trimmed : rest;
+    const at = trimmed.indexOf(end);
+    if (at < 0) return trimmed;
+    rest = trimmed.slice(at + end.length);
   }
-  return false;
+}
+
+/** The brands in an ISO media file's first box, major and compatible, without the version between them. */
+function brandsOf(text: string): string[] {
+  if (text.slice(4, 8) !== 'ftyp') return [];
+  const boxEnd = Math.min(text.length, Buffer.from(text.slice(0, 4), 'latin1').readUInt32BE(0));
+  const brands: string[] = [text.slice(8, 12)];
+  for (let at = 16; at + 4 <= boxEnd; at += 4) brands.push(text.slice(at, at + 4));
+  return brands;
 }
 
 function printable(text: string): string {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { decodeImage } from '../../lib/image/decode.js';
 import { readModel } from '../../lib/model/files.js';
 import { describeShared } from '../shared.js';
 
@@ -44,5 +45,23 @@ describeShared('files that are no model', (shared) => {
   ])('%s is refused by what it is', async (file, message) => {
     const reading = readModel(join(shared, 'cases/other', file));
     await expect(reading).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT', message: expect.stringMatching(message) });
+  });
+});
+
+describeShared('pictures from the field', (shared) => {
+  const path = (name: string): string => join(shared, 'cases/pictures', name);
+
+  it.each<[string, RegExp]>([
+    ['15-leading-newline.jpg', /2 bytes of something else stand before its JPEG/],
+    ['54-float.tiff', /floating-point numbers/],
+    ['56.svg', /an SVG drawing/],
+    ['61-heic-named.jpg', /a HEIC picture/],
+  ])('%s is refused by what it is', async (file, message) => {
+    const decoding = decodeImage(path(file));
+    await expect(decoding).rejects.toMatchObject({ code: 'ERR_IMAGE', message: expect.stringMatching(message) });
+  });
+
+  it('a JPEG that lacks only its last two bytes is decoded', async () => {
+    expect(await decodeImage(path('13-no-eoi.jpg'))).toMatchObject({ width: 640, height: 480 });
   });
 });

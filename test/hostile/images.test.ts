@@ -111,7 +111,20 @@ describe('files that are no picture', () => {
     ['SVG, which could read other files', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', /SVG/],
     ['PDF', '%PDF-1.7\n', /PDF/],
     ['BMP', 'BM' + '\0'.repeat(60), /BMP/],
+    ['SVG with a prolog', '<?xml version="1.0"?>\n<!-- a > b -->\n<!DOCTYPE svg>\n<svg width="9"/>', /an SVG drawing/],
+    ['SVG behind many comments', `${'<!---->'.repeat(60)}<svg>`, /SVG drawing/],
+    ['XML', `<?xml version="1.0"?>${'<!---->'.repeat(60)}<a>`, /an XML document/],
+    ['a web page', '<!doctype html>\n<html><body>', /a web page/],
     ['HEIC', '\0\0\0\x18ftypheic\0\0\0\0mif1heic', /HEIC/],
+    ['HEIC of another brand', '\0\0\0\x1cftypmsf1\0\0\0\0msf1hevciso8', /HEIC/],
+    ['HEIC that only a compatible brand names', '\0\0\0\x20ftypmp42\0\0\0\0isommp41mif1heix', /HEIC/],
+    ['the raw picture of a Canon camera', '\0\0\0\x18ftypcrx \0\0\0\x01crx isom', /raw picture of a Canon camera/],
+    ['an older one', 'II*\0\x10\0\0\0CR\x02\0', /raw picture of a Canon camera/],
+    ['a video', '\0\0\0\x18ftypisom\0\0\0\0mp41avc1', /a video/],
+    ['JPEG XL', '\xff\x0a\xfa\x7f', /JPEG XL/],
+    ['JPEG XL in a container', '\0\0\0\x0cJXL \r\n\x87\n', /JPEG XL/],
+    ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0', /git lfs pull/],
+    ['JPEG behind a line break', '\r\n\xff\xd8\xff\xe0\0\x10JFIF', /2 bytes of something else stand before its JPEG/],
     ['zip', 'PK\x03\x04', /zip/],
   ])('%s is refused by what it is', async (_, content, message) => {
     const error = await failure(Buffer.from(content, 'latin1'));
@@ -121,6 +134,112 @@ describe('files that are no picture', () => {
 
   it('an endless file is not read to its end', async () => {
     expect(await failure('/dev/zero')).toMatchObject({ code: 'ERR_IMAGE' });
+  });
+});
+
+describe('a TIFF picture', () => {
+  /** A TIFF of one pixel whose directory has these entries: tag, value (a 16-bit one). */
+  function tiff(entries: [tag: number, value: number][], { big = false, motorola = false } = {}): Buffer {
+    const file = Buffer.alloc(200);
+    const short = (value: number, at: number): number =>
+      motorola ? file.writeUInt16BE(value, at) : file.writeUInt16LE(value, at);
+    const long = (value: number, at: number): number =>
+      motorola ? file.writeUInt32BE(value, at) : file.writeUInt32LE(value, at);
+    // In BigTIFF the low half of eight bytes comes last for Motorola.
+    const offset = (value: number, at: number): number => long(value, big && motorola ? at + 4 : at);
+    file.write(motorola ? 'MM' : 'II', 0);
+    short(big ? 43 : 42, 2);
+    const directory = big ? 16 : 8;
+    offset(directory, big ? 8 : 4);
+    if (big) offset(entries.length, directory);
+    else short(entries.length, directory);
+    entries.forEach(([tag, value], index) => {
+      const at = directory + (big ? 8 + 20 * index : 2 + 12 * index);
+      short(tag, at);
+      short(3, at + 2);
+      offset(1, at + 4);
+      short(value, at + (big ? 12 : 8));
+    });
+    return file;
+  }
+
+  it.each<[string, [number, number][], RegExp]>([
+    [
+      'floats',
+      [
+        [258, 32],
+        [339, 3],
+      ],
+      /floating-point numbers: save it with 8 or 16 bits/,
+    ],
+    [
+      'signed numbers',
+      [
+        [258, 16],
+        [339, 2],
+      ],
+      /signed/,
+    ],
+    [
+      'more than 16 bits',
+      [
+        [258, 32],
+        [262, 1],
+      ],
+      /32 bits a channel/,
+    ],
+    [
+      'L*a*b* colours',
+      [
+        [258, 8],
+        [262, 8],
+      ],
+      /L\*a\*b\*/,
+    ],
+  ])('of %s is refused, in any byte order', async (_, entries, message) => {
+    for (const form of [{}, { big: true }, { motorola: true }, { big: true, motorola: true }]) {
+      const error = await failure(tiff(entries, form));
+      expect(error).toMatchObject({ code: 'ERR_IMAGE' });
+      expect(error.message).toMatch(message);
+    }
+  });
+
+  it('with a directory that lies outside is left to the decoder', async () => {
+    for (const at of [0, 7, 199, 0xfffffff0]) {
+      const file = tiff([[258, 8]]);
+      file.writeUInt32LE(at, 4);
+      expect(await failure(file)).toMatchObject({
+        code: 'ERR_IMAGE',
+        message: expect.stringMatching(/can't be decoded/),
+      });
+    }
+  });
+
+  it('of 16 bits is decoded', async () => {
+    const picture = await noise(8).toColourspace('rgb16').tiff().toBuffer();
+    expect((await decodeImage(picture)).data).toHaveLength(192);
+  });
+});
+
+describe('a JPEG without its end marker', () => {
+  it.each([
+    ['baseline', () => noise(64).jpeg()],
+    ['progressive', () => noise(64).jpeg({ progressive: true })],
+    ['grey', () => noise(64).greyscale().jpeg()],
+  ])('(%s) is decoded as with it, but not without a byte of its pixels', async (_, encode) => {
+    const whole = await encode().toBuffer();
+    const expected = (await decodeImage(whole)).data;
+    for (const missing of [1, 2]) expect((await decodeImage(whole.subarray(0, -missing))).data).toEqual(expected);
+    expect(await failure(whole.subarray(0, -12))).toMatchObject({ code: 'ERR_IMAGE' });
+  });
+
+  it('(progressive) is refused without its last scan, which a browser would show blurred', async () => {
+    const whole = await noise(64).jpeg({ progressive: true }).toBuffer();
+    const lastScan = whole.lastIndexOf(Buffer.from([0xff, 0xda]));
+    const tables = whole.lastIndexOf(Buffer.from([0xff, 0xc4]), lastScan);
+    expect(await failure(whole.subarray(0, Math.min(lastScan, tables)))).toMatchObject({ code: 'ERR_IMAGE' });
+    const cut = Buffer.concat([whole.subarray(0, lastScan), Buffer.from([0xff])]);
+    expect(await failure(cut)).toMatchObject({ code: 'ERR_IMAGE' });
   });
 });
 
