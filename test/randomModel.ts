@@ -1,4 +1,4 @@
-import type { Architecture } from '../lib/model/architecture.js';
+import type { Architecture, Conventions } from '../lib/model/architecture.js';
 import { BLOCK_TEMPLATES } from '../lib/model/architecture.js';
 import type { Layer, Model } from '../lib/model/model.js';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../lib/model/model.js';
@@ -12,11 +12,17 @@ export function randomFloats(seed: number): () => number {
 }
 
 /** A narrow MobileNetV3-Small with unremarkable random weights, batch norms unfolded: quick to pack and run. */
-export function randomModel({ seed = 1, classes = 10, size = 64 } = {}): Model {
+export function randomModel({
+  seed = 1,
+  classes = 10,
+  size = 64,
+  hidden = 64,
+  conventions = {} as Conventions,
+} = {}): Model {
   const random = randomFloats(seed);
   const numbers = (count: number, scale: number, offset = 0): Float32Array =>
     Float32Array.from({ length: count }, () => random() * scale + offset);
-  const architecture = narrowArchitecture(classes);
+  const architecture = { ...narrowArchitecture(classes), hidden, ...conventions };
   const layers = new Map<string, Layer>();
   for (const spec of layerSpecs(architecture)) {
     const [outputs = 1, ...rest] = spec.shape;

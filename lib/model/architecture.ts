@@ -14,16 +14,38 @@ export interface Block {
   readonly hasExpansion: boolean;
 }
 
-/** A MobileNetV3 (Howard et al. 2019, arXiv:1905.02244) as torchvision builds it; channel counts are free. */
-export interface Architecture {
+/**
+ * What no tensor's shape shows. Each is absent where the network does as torchvision's; a model file keeps only those
+ * that are there.
+ */
+export interface Conventions {
+  /**
+   * `same`: TensorFlow's padding, in Keras' networks and timm's of names with `tf_`. A window of stride 2 gets as few
+   * zeros as it needs, the odd one at the bottom and on the right. Torchvision's is `(kernel - 1) / 2` on each side.
+   */
+  readonly padding?: 'same';
+  /** Added to the variance by every batch norm, above 0. Torchvision's 0.001 is the default; timm's is 0.00001. */
+  readonly batchNormEpsilon?: number;
+}
+
+/** What torchvision's MobileNetV3 adds to the variance (`BatchNorm2d(eps=0.001)`). */
+export const TORCHVISION_EPSILON = 1e-3;
+
+/**
+ * A MobileNetV3 (Howard et al. 2019, arXiv:1905.02244) as torchvision, Keras and timm build it; channel counts are free.
+ * Its classifier reads the mean of the last features. It is a hidden layer, hard-swish and a linear layer; or a linear
+ * layer alone; or nothing, in a network that only gives features.
+ */
+export interface Architecture extends Conventions {
   readonly name: 'mobilenet_v3_small' | 'mobilenet_v3_large';
   /** Output channels of the stem convolution. */
   readonly stem: number;
   readonly blocks: readonly Block[];
   /** Output channels of the last 1x1 convolution. */
   readonly last: number;
-  /** Width of the classifier's hidden layer. */
+  /** Width of the classifier's hidden layer, 0 for a classifier without one. */
   readonly hidden: number;
+  /** 0 for a network without a classifier. */
   readonly classes: number;
 }
 

@@ -4,9 +4,6 @@ import type { LayerSpec } from './network.js';
 import { layerSpecs } from './network.js';
 import { firstNotFinite, toFloat32 } from './weights.js';
 
-/** What torchvision's MobileNetV3 adds to the variance (`BatchNorm2d(eps=0.001)`). */
-export const BATCH_NORM_EPSILON = 1e-3;
-
 /** A batch norm as the linear map it is after training: a factor per channel for the weights, and what becomes the bias. */
 export interface LinearBatchNorm {
   readonly factors: Float64Array;
@@ -25,7 +22,7 @@ export function linearBatchNorm({ weight, bias, mean, variance }: BatchNorm, spe
   for (let channel = 0; channel < weight.length; channel++) {
     const spread = variance[channel]!;
     if (!(spread >= 0)) throw unusable(`variance ${spread}`, channel, spec);
-    factors[channel] = weight[channel]! / Math.sqrt(spread + BATCH_NORM_EPSILON);
+    factors[channel] = weight[channel]! / Math.sqrt(spread + spec.epsilon);
     foldedBias[channel] = bias[channel]! - mean[channel]! * factors[channel]!;
     if (!Number.isFinite(foldedBias[channel])) throw unusable(`folded bias ${foldedBias[channel]}`, channel, spec);
   }

@@ -1,4 +1,4 @@
-import type { Architecture, Block } from './architecture.js';
+import { type Architecture, type Block, type Conventions, TORCHVISION_EPSILON } from './architecture.js';
 import { elementCount } from './weights.js';
 
 /** What a layer is to the network. What changes channel counts finds layers by this, not by their names. */
@@ -21,7 +21,7 @@ export type LayerRole =
 
 /** What one Conv2d or Linear module is: everything but its numbers. */
 export interface LayerSpec {
-  /** torchvision's module name, for example `features.1.block.0.0` or `classifier.3`. */
+  /** torchvision's module name, for example `features.1.block.0.0` or `classifier.3`; a lone Linear is `classifier`. */
   readonly name: string;
   readonly role: LayerRole;
   /** Index into `architecture.blocks`, absent for layers outside of blocks. */
@@ -33,6 +33,8 @@ export interface LayerSpec {
   readonly groups: number;
   /** Name of the batch norm module that follows in torchvision, absent for layers with a bias of their own. */
   readonly batchNorm?: string;
+  /** What that adds to the variance. */
+  readonly epsilon: number;
   /** What is applied to the layer's output. */
   readonly activation: 'none' | 'relu' | 'hard-swish' | 'hard-sigmoid';
 }
@@ -74,7 +76,10 @@ export type NetworkNode =
 export interface Network {
   /** In the order they are computed. */
   readonly nodes: readonly NetworkNode[];
-  /** Names of nodes by what users call their values: `logits`, one number for each class, and `pool`, the features. */
+  /**
+   * Names of nodes by what users call their values: `logits`, one number for each class, if the network has a
+   * classifier, and `pool`, the features.
+   */
   readonly outputs: ReadonlyMap<string, string>;
 }
 
@@ -97,17 +102,26 @@ export function layerSpecs(architecture: Architecture): readonly LayerSpec[] {
 export function networkOf(architecture: Architecture, size: readonly [height: number, width: number]): Network {
   const shapes = new Map<string, Shape>();
   const nodes = operatorsOf(architecture).map((operator): NetworkNode => {
-    const node = shaped(operator, shapes.get(operator.inputs[0] ?? ''), size);
+    const input = shapes.get(operator.inputs[0] ?? '') ?? [...size, 3];
+    const node = shaped(operator, input, architecture.padding);
     shapes.set(node.name, node.shape);
     return node;
   });
-  return { nodes, outputs: new Map([...OUTPUTS].map(([name, of]) => [name, nodes.filter(of).at(-1)!.name])) };
+  const logits = nodes.filter((node) => node.operator === 'layer' && node.spec.role === 'logits');
+  const pools = nodes.filter(({ operator }) => operator === 'global-average-pool');
+  return {
+    nodes,
+    outputs: new Map([
+      ...logits.map(({ name }) => ['logits', name] as const),
+      ...pools.slice(-1).map(({ name }) => ['pool', name] as const),
+    ]),
+  };
 }
 
-const OUTPUTS = new Map<string, (node: NetworkNode) => boolean>([
-  ['logits', (node) => node.operator === 'layer' && node.spec.role === 'logits'],
-  ['pool', (node) => node.operator === 'global-average-pool'],
-]);
+/** What a network gives unless it is asked for something else: logits, or features where it has no classifier. */
+export function mainOutput({ classes }: Architecture): 'logits' | 'pool' {
+  return classes > 0 ? 'logits' : 'pool';
+}
 
 /** What the output of layer `name` is called as it is before clamp and activation. */
 export function rawOutput(name: string): string {
@@ -129,17 +143,14 @@ export function macsOf(network: Network): Map<string, number> {
   );
 }
 
-function shaped(operator: Operator, input: Shape | undefined, [height, width]: readonly [number, number]): NetworkNode {
-  if (operator.operator === 'input' || input === undefined) {
-    return { name: operator.name, operator: 'input', inputs: [], shape: [height, width, 3] };
-  }
+function shaped(operator: Operator, input: Shape, padding: Conventions['padding']): NetworkNode {
   if (operator.operator !== 'layer') {
     return { ...operator, shape: operator.operator === 'global-average-pool' ? [1, 1, input[2]] : input };
   }
   const { shape, stride } = operator.spec;
   const [channels = 1, , kernelHeight = 1, kernelWidth = 1] = shape;
-  const rows = window(input[0], kernelHeight, stride);
-  const columns = window(input[1], kernelWidth, stride);
+  const rows = window(input[0], kernelHeight, stride, padding);
+  const columns = window(input[1], kernelWidth, stride, padding);
   return {
     ...operator,
     shape: [rows.output, columns.output, channels],
@@ -148,13 +159,25 @@ function shaped(operator: Operator, input: Shape | undefined, [height, width]: r
 }
 
 /** How a kernel moves along one axis: zeros before and after it, and the number of its positions. */
-function window(length: number, kernel: number, stride: number): { before: number; after: number; output: number } {
+function window(
+  length: number,
+  kernel: number,
+  stride: number,
+  padding: Conventions['padding'],
+): { before: number; after: number; output: number } {
+  if (padding === 'same') {
+    const output = Math.ceil(length / stride);
+    const zeros = Math.max(0, (output - 1) * stride + kernel - length);
+    const before = Math.floor(zeros / 2);
+    return { before, after: zeros - before, output };
+  }
   const side = (kernel - 1) / 2;
   return { before: side, after: side, output: Math.floor((length + 2 * side - kernel) / stride) + 1 };
 }
 
-function operatorsOf({ stem, blocks, last, hidden, classes }: Architecture): readonly Operator[] {
-  const graph = new GraphBuilder();
+function operatorsOf(architecture: Architecture): readonly Operator[] {
+  const { stem, blocks, last, batchNormEpsilon } = architecture;
+  const graph = new GraphBuilder(batchNormEpsilon ?? TORCHVISION_EPSILON);
   const image = graph.input('input');
   let x = graph.layer(convolution('features.0', 'stem', [stem, 3, 3, 3], 'hard-swish', { stride: 2 }), image);
   blocks.forEach((block, index) => {
@@ -163,9 +186,18 @@ function operatorsOf({ stem, blocks, last, hidden, classes }: Architecture): rea
   const lastName = featureName(blocks.length);
   x = graph.layer(convolution(lastName, 'last', [last, blocks.at(-1)?.output ?? stem, 1, 1], 'hard-swish'), x);
   x = graph.plain('global-average-pool', 'pool', [x]);
-  x = graph.layer(linear('classifier.0', 'hidden', [hidden, last], 'hard-swish'), x);
-  graph.layer(linear('classifier.3', 'logits', [classes, hidden], 'none'), x);
+  addHead(graph, architecture, x);
   return graph.operators;
+}
+
+function addHead(graph: GraphBuilder, { last, hidden, classes }: Architecture, features: string): void {
+  if (classes === 0) return;
+  if (hidden === 0) {
+    graph.layer(linear('classifier', 'logits', [classes, last], 'none'), features);
+    return;
+  }
+  const x = graph.layer(linear('classifier.0', 'hidden', [hidden, last], 'hard-swish'), features);
+  graph.layer(linear('classifier.3', 'logits', [classes, hidden], 'none'), x);
 }
 
 function addBlock(graph: GraphBuilder, block: Block, index: number, input: string): string {
@@ -200,14 +232,16 @@ function hasResidual(block: Block): boolean {
 class GraphBuilder {
   readonly operators: Operator[] = [];
 
+  constructor(private readonly epsilon: number) {}
+
   input(name: string): string {
     this.operators.push({ name, operator: 'input', inputs: [] });
     return name;
   }
 
-  layer(spec: LayerSpec, input: string): string {
+  layer(spec: Omit<LayerSpec, 'epsilon'>, input: string): string {
     const { name } = spec;
-    this.operators.push({ name, operator: 'layer', inputs: [input], spec });
+    this.operators.push({ name, operator: 'layer', inputs: [input], spec: { ...spec, epsilon: this.epsilon } });
     return spec.activation === 'hard-swish' ? this.plain('hard-swish', `${name}.hard-swish`, [name]) : name;
   }
 
@@ -224,7 +258,7 @@ function convolution(
   shape: LayerSpec['shape'],
   activation: LayerSpec['activation'],
   place: { readonly stride?: number; readonly groups?: number; readonly block?: number } = {},
-): LayerSpec {
+): Omit<LayerSpec, 'epsilon'> {
   const defaults = { stride: 1, groups: 1 };
   return { name: `${name}.0`, role, kind: 'conv2d', shape, ...defaults, ...place, batchNorm: `${name}.1`, activation };
 }
@@ -236,7 +270,7 @@ function biasedConvolution(
   shape: LayerSpec['shape'],
   activation: LayerSpec['activation'],
   block: number,
-): LayerSpec {
+): Omit<LayerSpec, 'epsilon'> {
   return { name, role, block, kind: 'conv2d', shape, stride: 1, groups: 1, activation };
 }
 
@@ -245,6 +279,6 @@ function linear(
   role: LayerRole,
   shape: LayerSpec['shape'],
   activation: LayerSpec['activation'],
-): LayerSpec {
+): Omit<LayerSpec, 'epsilon'> {
   return { name, role, kind: 'linear', shape, stride: 1, groups: 1, activation };
 }

@@ -2,7 +2,7 @@ import { invalidArgument, NeonsenseError } from '../errors.js';
 import { linearBatchNorm } from '../model/foldBatchNorm.js';
 import type { Model, Quantization } from '../model/model.js';
 import type { LayerNode, LayerSpec, Network, NetworkNode, PlainOperator } from '../model/network.js';
-import { networkOf, rawOutput } from '../model/network.js';
+import { mainOutput, networkOf, rawOutput } from '../model/network.js';
 import { lowerBias, lowerWeights } from './lowerWeights.js';
 import type { Plan, PlanLayer, PlanValue, ValueType } from './plan.js';
 
@@ -10,7 +10,8 @@ import type { Plan, PlanLayer, PlanValue, ValueType } from './plan.js';
 export interface LowerOptions {
   /**
    * What a run gives back, in this order: `logits`, `pool`, any other node of the network by its name, or `NAME:raw` for
-   * what a Conv2d or Linear module of a float model gives before clamp and activation. Default `['logits']`. The plan
+   * what a Conv2d or Linear module of a float model gives before clamp and activation. Default `['logits']`, or `['pool']` where
+   * the network has no classifier. The plan
    * holds no layer that none of them needs.
    */
   readonly outputs?: readonly string[] | undefined;
@@ -57,7 +58,7 @@ class Lowering {
 
   constructor(
     private readonly model: Model,
-    { outputs = ['logits'], consume = false }: LowerOptions,
+    { outputs = [mainOutput(model.architecture)], consume = false }: LowerOptions,
   ) {
     this.network = networkOf(model.architecture, model.preprocessing.size);
     this.outputs = outputs;

@@ -1,5 +1,6 @@
 import { describe, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import type { Model } from '../model/model.js';
+import { mainOutput } from '../model/network.js';
 import { lower } from '../plan/lower.js';
 import type { Plan } from '../plan/plan.js';
 import type { NativeSession, OperatorTime } from './binding.js';
@@ -24,7 +25,7 @@ export interface SessionOptions {
    * What a run gives back, in this order: `logits` `[N, classes]`, `pool` `[N, C]` (the features the classifier reads),
    * or any other value of the network by its name. A Conv2d or Linear module's name stands for its output, clamped by
    * ReLU or hard-sigmoid; `NAME.hard-swish` for that after a hard-swish; `NAME:raw` for that before any of them. Nothing
-   * is computed that none of them needs. Default `['logits']`.
+   * is computed that none of them needs. Default `['logits']`, or `['pool']` where the network has no classifier.
    */
   readonly outputs?: readonly string[];
   /**
@@ -72,13 +73,13 @@ export async function createSession(model: Model, options: SessionOptions = {}):
   const sparse = flag('sparse', !fp16);
   if (fp16 && sparse) throw invalidArgument('sparse', 'false or nothing beside `fp16: true`', sparse);
   const nativeOptions = { threads, profile: flag('profile'), fp16, sparse };
-  const outputs = outputNames(options.outputs);
+  const outputs = outputNames(options.outputs === undefined ? [mainOutput(model.architecture)] : options.outputs);
   const plan = lower(model, { outputs, consume: flag('consume') });
   const native = await awaitNative(() => binding.createSession(plan, nativeOptions));
   return new Session(native, plan, outputs, threads);
 }
 
-function outputNames(outputs: unknown = ['logits']): readonly string[] {
+function outputNames(outputs: unknown): readonly string[] {
   if (!Array.isArray(outputs) || outputs.length === 0 || !outputs.every((name) => typeof name === 'string')) {
     throw invalidArgument('outputs', 'an array of at least one name', outputs);
   }

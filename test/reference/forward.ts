@@ -1,6 +1,7 @@
 /**
  * A MobileNetV3 forward pass in plain double-precision loops, straight from a torchvision state dict: slow, simple, and
- * sharing nothing with the library it is compared with. Written from torchvision 0.14's mobilenetv3.py.
+ * sharing nothing with the library it is compared with. Written from torchvision 0.14's mobilenetv3.py; TensorFlow's
+ * padding from its documentation of tf.nn.
  */
 
 /** A tensor of a state dict. */
@@ -23,6 +24,12 @@ export interface FeatureMap {
  */
 export type Observer = (name: string, value: FeatureMap) => void;
 
+/** What a state dict does not say; torchvision's where absent. */
+export interface ReferenceConventions {
+  readonly padding?: 'same';
+  readonly epsilon?: number;
+}
+
 type StateDict = ReadonlyMap<string, ReferenceTensor>;
 type Activation = 'none' | 'relu' | 'hard-swish';
 
@@ -32,22 +39,26 @@ const LARGE_STRIDES = [1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1];
 const SMALL_RELU_BLOCKS = 3;
 const LARGE_RELU_BLOCKS = 6;
 
-const BATCH_NORM_EPSILON = 1e-3;
+const TORCHVISION_EPSILON = 1e-3;
 
 /**
  * Logits `[N, classes]` of pictures `[N, H, W, 3]`. `state` holds a MobileNetV3-Small or -Large of any width; which of
- * them is told by the number of blocks. A convolution without a batch norm is taken as one it was folded into. Throws
- * when a tensor is missing.
+ * them is told by the number of blocks. A convolution without a batch norm is taken as one it was folded into. The
+ * classifier is torchvision's, a single Linear `classifier`, or none: then the pooled features come back. Throws when a
+ * tensor is missing.
  */
 export function referenceForward(
   state: StateDict,
   input: ArrayLike<number>,
   shape: readonly [n: number, height: number, width: number, channels: 3],
   observe: Observer = () => {},
+  conventions: ReferenceConventions = {},
 ): Float64Array {
   const [n, height, width] = shape;
   const size = height * width * 3;
-  const rows = Array.from({ length: n }, (_, i) => forwardOne(state, picture(input, i * size, height, width), observe));
+  const rows = Array.from({ length: n }, (_, i) =>
+    forwardOne({ state, conventions, observe }, picture(input, i * size, height, width)),
+  );
   const classes = rows[0]?.length ?? 0;
   const logits = new Float64Array(n * classes);
   rows.forEach((row, i) => logits.set(row, i * classes));
@@ -61,7 +72,15 @@ function picture(input: ArrayLike<number>, start: number, height: number, width:
   return { channels: 3, height, width, data };
 }
 
-function forwardOne(state: StateDict, image: FeatureMap, observe: Observer): Float64Array {
+/** A network at work. */
+interface Run {
+  readonly state: StateDict;
+  readonly conventions: ReferenceConventions;
+  readonly observe: Observer;
+}
+
+function forwardOne(run: Run, image: FeatureMap): Float64Array {
+  const { state, observe } = run;
   let blocks = 0;
   while (state.has(`features.${blocks + 1}.block.0.0.weight`)) blocks++;
   const large = blocks === LARGE_STRIDES.length;
@@ -69,41 +88,43 @@ function forwardOne(state: StateDict, image: FeatureMap, observe: Observer): Flo
   const strides = large ? LARGE_STRIDES : SMALL_STRIDES;
   const reluBlocks = large ? LARGE_RELU_BLOCKS : SMALL_RELU_BLOCKS;
 
-  let x = convNorm(state, 'features.0', image, 2, 'hard-swish', observe);
+  let x = convNorm(run, 'features.0', image, 2, 'hard-swish');
   strides.forEach((stride, i) => {
-    x = invertedResidual(state, `features.${i + 1}`, x, stride, i < reluBlocks ? 'relu' : 'hard-swish', observe);
+    x = invertedResidual(run, `features.${i + 1}`, x, stride, i < reluBlocks ? 'relu' : 'hard-swish');
   });
-  x = convNorm(state, `features.${blocks + 1}`, x, 1, 'hard-swish', observe);
+  x = convNorm(run, `features.${blocks + 1}`, x, 1, 'hard-swish');
 
   const pooled = averagePool(x);
   observe('avgpool', pooled);
-  const hidden = convolve(state, 'classifier.0', pooled, 1);
+  if (state.has('classifier.weight')) return convolve(run, 'classifier', pooled, 1).data;
+  if (!state.has('classifier.0.weight')) return pooled.data;
+  const hidden = convolve(run, 'classifier.0', pooled, 1);
   observe('classifier.0', hidden);
-  const logits = convolve(state, 'classifier.3', activate(hidden, 'hard-swish'), 1);
+  const logits = convolve(run, 'classifier.3', activate(hidden, 'hard-swish'), 1);
   observe('classifier.3', logits);
   return logits.data;
 }
 
 function invertedResidual(
-  state: StateDict,
+  run: Run,
   name: string,
   input: FeatureMap,
   stride: number,
   activation: Activation,
-  observe: Observer,
 ): FeatureMap {
+  const { state, observe } = run;
   let x = input;
   for (let i = 0; ; i++) {
     const part = `${name}.block.${i}`;
     if (state.has(`${part}.fc1.weight`)) {
-      x = squeezeAndExcite(state, part, x, observe);
+      x = squeezeAndExcite(run, part, x);
       continue;
     }
     const weight = state.get(`${part}.0.weight`);
     if (weight === undefined) break;
     const isDepthwise = weight.shape[1] === 1 && weight.shape[2]! > 1;
     const isLast = !state.has(`${name}.block.${i + 1}.0.weight`) && !state.has(`${name}.block.${i + 1}.fc1.weight`);
-    x = convNorm(state, part, x, isDepthwise ? stride : 1, isLast ? 'none' : activation, observe);
+    x = convNorm(run, part, x, isDepthwise ? stride : 1, isLast ? 'none' : activation);
   }
   if (stride === 1 && x.channels === input.channels) {
     x = { ...x, data: x.data.map((value, i) => value + input.data[i]!) };
@@ -112,10 +133,11 @@ function invertedResidual(
   return x;
 }
 
-function squeezeAndExcite(state: StateDict, name: string, input: FeatureMap, observe: Observer): FeatureMap {
-  const squeezed = convolve(state, `${name}.fc1`, averagePool(input), 1);
+function squeezeAndExcite(run: Run, name: string, input: FeatureMap): FeatureMap {
+  const { observe } = run;
+  const squeezed = convolve(run, `${name}.fc1`, averagePool(input), 1);
   observe(`${name}.fc1`, squeezed);
-  const excitation = convolve(state, `${name}.fc2`, activate(squeezed, 'relu'), 1);
+  const excitation = convolve(run, `${name}.fc2`, activate(squeezed, 'relu'), 1);
   observe(`${name}.fc2`, excitation);
   const area = input.height * input.width;
   const data = input.data.map((value, i) => value * hardSigmoid(excitation.data[Math.floor(i / area)]!));
@@ -125,34 +147,26 @@ function squeezeAndExcite(state: StateDict, name: string, input: FeatureMap, obs
 }
 
 /** Convolution `<name>.0`, batch norm `<name>.1` unless it was folded, activation. */
-function convNorm(
-  state: StateDict,
-  name: string,
-  input: FeatureMap,
-  stride: number,
-  activation: Activation,
-  observe: Observer,
-): FeatureMap {
-  const convolved = convolve(state, `${name}.0`, input, stride);
+function convNorm(run: Run, name: string, input: FeatureMap, stride: number, activation: Activation): FeatureMap {
+  const { state, observe } = run;
+  const convolved = convolve(run, `${name}.0`, input, stride);
   observe(`${name}.0`, convolved);
-  const normalized = state.has(`${name}.1.weight`) ? batchNorm(state, `${name}.1`, convolved) : convolved;
+  const normalized = state.has(`${name}.1.weight`) ? batchNorm(run, `${name}.1`, convolved) : convolved;
   observe(`${name}.1`, normalized);
   return activate(normalized, activation);
 }
 
 /**
- * A convolution padded with (k - 1) / 2 zeros on each side, or a linear layer when the weight has two dimensions. A
- * weight with fewer input channels than the picture is a grouped one.
+ * A convolution, or a linear layer when the weight has two dimensions. A weight with fewer input channels than the
+ * picture is a grouped one.
  */
-function convolve(state: StateDict, name: string, input: FeatureMap, stride: number): FeatureMap {
+function convolve({ state, conventions }: Run, name: string, input: FeatureMap, stride: number): FeatureMap {
   const weight = tensor(state, `${name}.weight`);
   const bias = state.get(`${name}.bias`);
   const [outputs, perGroup, kernelHeight = 1, kernelWidth = 1] = weight.shape as [number, number, number?, number?];
   const outputsPerGroup = outputs / (input.channels / perGroup);
-  const top = (kernelHeight - 1) / 2;
-  const left = (kernelWidth - 1) / 2;
-  const height = Math.floor((input.height + 2 * top - kernelHeight) / stride) + 1;
-  const width = Math.floor((input.width + 2 * left - kernelWidth) / stride) + 1;
+  const [top, height] = along(input.height, kernelHeight, stride, conventions);
+  const [left, width] = along(input.width, kernelWidth, stride, conventions);
   const data = new Float64Array(outputs * height * width);
   for (let o = 0; o < outputs; o++) {
     const plane = data.subarray(o * height * width, (o + 1) * height * width);
@@ -176,19 +190,27 @@ function convolve(state: StateDict, name: string, input: FeatureMap, stride: num
   return { channels: outputs, height, width, data };
 }
 
+/** Zeros before the first input along an axis, and outputs along it: (k - 1) / 2 zeros on both sides, or TensorFlow's. */
+function along(inputs: number, kernel: number, stride: number, { padding }: ReferenceConventions): [number, number] {
+  if (padding === undefined) return [(kernel - 1) / 2, Math.floor((inputs - 1) / stride) + 1];
+  const rest = inputs % stride === 0 ? stride : inputs % stride;
+  return [Math.floor(Math.max(kernel - rest, 0) / 2), Math.ceil(inputs / stride)];
+}
+
 /** Output positions `[first, end)` whose source `position * stride + offset` is not padding. */
 function inside(outputs: number, inputs: number, stride: number, offset: number): readonly [number, number] {
   return [Math.max(Math.ceil(-offset / stride), 0), Math.min(Math.floor((inputs - 1 - offset) / stride) + 1, outputs)];
 }
 
-function batchNorm(state: StateDict, name: string, input: FeatureMap): FeatureMap {
+function batchNorm({ state, conventions }: Run, name: string, input: FeatureMap): FeatureMap {
+  const epsilon = conventions.epsilon ?? TORCHVISION_EPSILON;
   const [weight, bias, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map(
     (part) => tensor(state, `${name}.${part}`).data,
   ) as [ArrayLike<number>, ArrayLike<number>, ArrayLike<number>, ArrayLike<number>];
   const area = input.height * input.width;
   const data = input.data.map((value, i) => {
     const c = Math.floor(i / area);
-    return ((value - mean[c]!) / Math.sqrt(variance[c]! + BATCH_NORM_EPSILON)) * weight[c]! + bias[c]!;
+    return ((value - mean[c]!) / Math.sqrt(variance[c]! + epsilon)) * weight[c]! + bias[c]!;
   });
   return { ...input, data };
 }

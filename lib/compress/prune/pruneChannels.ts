@@ -1,6 +1,5 @@
 import { NeonsenseError } from '../../errors.js';
 import type { Architecture, Block } from '../../model/architecture.js';
-import { BATCH_NORM_EPSILON } from '../../model/foldBatchNorm.js';
 import type { BatchNorm, Layer, Model, Weights } from '../../model/model.js';
 import { featureName, type LayerRole, type LayerSpec, layerSpecs } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
@@ -63,19 +62,27 @@ export function pruneChannels(model: Model, options: ChannelOptions): { model: M
   let { last, hidden } = architecture;
   const top = byRole(specs);
   if (options.widths.includes('last')) {
-    const [maker, reader] = [top('last'), top('hidden')];
-    const statistics = activationStatistics(layerOf(layers, maker), maker.activation, last);
-    const kept = choose(options, statistics.size, columnNorms(layerOf(layers, reader), hidden, last));
-    compensate(layers, reader, hidden, last, statistics.mean, kept);
-    keepOutputs(layers, maker, last, kept);
-    keepInputs(layers, reader, hidden, kept);
-    report.push({ name: maker.name, before: last, after: kept.length, kept, ...unchanged(last, kept.length) });
-    last = kept.length;
+    const maker = top('last');
+    // What reads the features: the hidden layer, the logits where there is none, or nobody.
+    const reader = specs.find(({ role }) => role === 'hidden' || role === 'logits');
+    if (reader === undefined) {
+      const reason = 'the network has no classifier: these channels are what it gives';
+      report.push({ name: maker.name, before: last, after: last, kept: range(last), reason });
+    } else {
+      const outputs = reader.shape[0]!;
+      const statistics = activationStatistics(layerOf(layers, maker), maker, last);
+      const kept = choose(options, statistics.size, columnNorms(layerOf(layers, reader), reader, last));
+      compensate(layers, reader, outputs, last, statistics.mean, kept);
+      keepOutputs(layers, maker, last, kept);
+      keepInputs(layers, reader, outputs, kept);
+      report.push({ name: maker.name, before: last, after: kept.length, kept, ...unchanged(last, kept.length) });
+      last = kept.length;
+    }
   }
-  if (options.widths.includes('hidden')) {
+  if (options.widths.includes('hidden') && hidden > 0) {
     const [maker, reader] = [top('hidden'), top('logits')];
-    const readBy = columnNorms(layerOf(layers, reader), architecture.classes, hidden);
-    const kept = choose(options, rowNorms(layerOf(layers, maker), hidden), readBy);
+    const readBy = columnNorms(layerOf(layers, reader), reader, hidden);
+    const kept = choose(options, rowNorms(layerOf(layers, maker), maker), readBy);
     keepOutputs(layers, maker, hidden, kept);
     keepInputs(layers, reader, architecture.classes, kept);
     report.push({ name: maker.name, before: hidden, after: kept.length, kept, ...unchanged(hidden, kept.length) });
@@ -104,8 +111,8 @@ function shrinkBlock(
 ): number[] {
   const { expanded, output, squeeze } = block;
   const [depthwise, project] = [parts('depthwise'), parts('project')];
-  const { size, mean } = activationStatistics(layerOf(layers, depthwise), depthwise.activation, expanded);
-  const kept = choose(options, size, columnNorms(layerOf(layers, project), output, expanded));
+  const { size, mean } = activationStatistics(layerOf(layers, depthwise), depthwise, expanded);
+  const kept = choose(options, size, columnNorms(layerOf(layers, project), project, expanded));
   if (squeeze === 0) {
     compensate(layers, project, output, expanded, mean, kept);
   } else {
@@ -149,14 +156,14 @@ function expectedGates(fc1: Layer, fc2: Layer, block: Block, mean: Float64Array 
  */
 function activationStatistics(
   layer: Layer,
-  activation: LayerSpec['activation'],
+  spec: LayerSpec,
   channels: number,
 ): { size: Float64Array; mean: Float64Array | undefined } {
   const { batchNorm } = layer;
-  if (batchNorm === undefined) return { size: rowNorms(layer, channels), mean: undefined };
+  if (batchNorm === undefined) return { size: rowNorms(layer, spec), mean: undefined };
   const size = new Float64Array(channels);
   const mean = new Float64Array(channels);
-  const act = (x: number) => (activation === 'relu' ? Math.max(0, x) : (x * Math.min(6, Math.max(0, x + 3))) / 6);
+  const act = (x: number) => (spec.activation === 'relu' ? Math.max(0, x) : (x * Math.min(6, Math.max(0, x + 3))) / 6);
   for (let c = 0; c < channels; c += 1) {
     let weights = 0;
     let sum = 0;
@@ -195,26 +202,26 @@ function layerOf(layers: ReadonlyMap<string, Layer>, { name }: LayerSpec): Layer
 }
 
 /** Factor batch norm puts on output channel `o`. */
-function normFactor(layer: Layer, o: number): number {
-  const { batchNorm } = layer;
-  return batchNorm === undefined ? 1 : batchNorm.weight[o]! / Math.sqrt(batchNorm.variance[o]! + BATCH_NORM_EPSILON);
+function normFactor({ batchNorm }: Layer, { epsilon }: LayerSpec, o: number): number {
+  return batchNorm === undefined ? 1 : batchNorm.weight[o]! / Math.sqrt(batchNorm.variance[o]! + epsilon);
 }
 
 /** L1 norm of each output channel's filter, batch norm's factor included. */
-function rowNorms(layer: Layer, outputs: number): Float64Array {
+function rowNorms(layer: Layer, spec: LayerSpec): Float64Array {
   const real = toFloat32(layer.weights);
+  const outputs = spec.shape[0]!;
   const row = real.length / outputs;
   const norms = new Float64Array(outputs);
   for (let i = 0; i < real.length; i += 1) norms[Math.floor(i / row)]! += Math.abs(real[i]!);
-  return norms.map((norm, o) => norm * Math.abs(normFactor(layer, o)));
+  return norms.map((norm, o) => norm * Math.abs(normFactor(layer, spec, o)));
 }
 
 /** L1 norm over outputs of the weights that read each input of a 1x1 or linear layer, batch norm's factor included. */
-function columnNorms(layer: Layer, outputs: number, inputs: number): Float64Array {
+function columnNorms(layer: Layer, spec: LayerSpec, inputs: number): Float64Array {
   const real = toFloat32(layer.weights);
   const norms = new Float64Array(inputs);
-  for (let o = 0; o < outputs; o += 1) {
-    const factor = Math.abs(normFactor(layer, o));
+  for (let o = 0; o < spec.shape[0]!; o += 1) {
+    const factor = Math.abs(normFactor(layer, spec, o));
     for (let i = 0; i < inputs; i += 1) norms[i]! += factor * Math.abs(real[o * inputs + i]!);
   }
   return norms;

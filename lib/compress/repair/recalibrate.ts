@@ -1,5 +1,4 @@
 import { NeonsenseError, throwIfAborted } from '../../errors.js';
-import { BATCH_NORM_EPSILON } from '../../model/foldBatchNorm.js';
 import type { BatchNorm, Layer, Model } from '../../model/model.js';
 import { type LayerSpec, layerSpecs, rawOutput } from '../../model/network.js';
 import { type ObserveModel, requireCalibration } from '../calibrate/calibrate.js';
@@ -41,7 +40,7 @@ export async function recalibrate(model: Model, options: RecalibrateOptions): Pr
     const wanted = await outputMoments(reference, spec, calibration, observe, signal);
     const found = await outputMoments(result, spec, calibration, observe, signal);
     const layer = layers.get(spec.name)!;
-    layers.set(spec.name, { ...layer, batchNorm: shifted(layer.batchNorm!, found, wanted) });
+    layers.set(spec.name, { ...layer, batchNorm: shifted(layer.batchNorm!, spec.epsilon, found, wanted) });
     result = { ...model, layers: new Map(layers) };
   }
   onProgress?.(specs.length, specs.length);
@@ -86,16 +85,16 @@ async function outputMoments(
 }
 
 /** `norm` with statistics under which `found` becomes what `wanted` became under the old ones. */
-function shifted(norm: BatchNorm, found: Moments, wanted: Moments): BatchNorm {
+function shifted(norm: BatchNorm, epsilon: number, found: Moments, wanted: Moments): BatchNorm {
   const mean = new Float32Array(norm.mean.length);
   const variance = new Float32Array(norm.mean.length);
   for (let c = 0; c < mean.length; c += 1) {
-    const old = norm.variance[c]! + BATCH_NORM_EPSILON;
+    const old = norm.variance[c]! + epsilon;
     // A channel that is constant in either network has no scale to match: only its mean is moved.
     const ratio = found.variance[c]! > 0 && wanted.variance[c]! > 0 ? found.variance[c]! / wanted.variance[c]! : 1;
     // Statistics can't have a variance below zero; one that would need it is as good as constant.
-    variance[c] = Math.max(0, old * ratio - BATCH_NORM_EPSILON);
-    const scale = Math.sqrt((variance[c]! + BATCH_NORM_EPSILON) / old);
+    variance[c] = Math.max(0, old * ratio - epsilon);
+    const scale = Math.sqrt((variance[c]! + epsilon) / old);
     mean[c] = found.mean[c]! - (wanted.mean[c]! - norm.mean[c]!) * scale;
   }
   return { ...norm, mean, variance };

@@ -1,6 +1,6 @@
 import { foldModel } from '../foldBatchNorm.js';
 import type { Layer, Model } from '../model.js';
-import { type LayerNode, type NetworkNode, networkOf } from '../network.js';
+import { type LayerNode, mainOutput, type NetworkNode, networkOf } from '../network.js';
 import { toFloat32 } from '../weights.js';
 import { ProtobufWriter } from './protobuf.js';
 
@@ -20,7 +20,7 @@ type Attribute = { readonly float: number } | { readonly integer: number } | { r
  * Writes a model as an ONNX file (opset 13) with the graph that PyTorch's exporter makes of the same network: float32,
  * batch norm folded into the convolutions, quantized or half-precision weights as the real numbers they stand for.
  * Input `input` is `[N, 3, H, W]`, prepared as the model's preprocessing says (which is kept, with the labels, in the
- * file's metadata); output `logits` is `[N, classes]`.
+ * file's metadata); output `logits` is `[N, classes]`, or `pool` `[N, C]` of a network without a classifier.
  * @returns the file's bytes
  */
 export function toOnnx(model: Model): Uint8Array {
@@ -157,7 +157,8 @@ function fileOf(model: Model, graph: GraphWriter): Uint8Array {
   graphProto.string(2, architecture.name);
   for (const initializer of graph.initializers) graphProto.message(5, initializer);
   graphProto.message(11, floatTensor('input', ['N', 3, ...preprocessing.size]));
-  graphProto.message(12, floatTensor('logits', ['N', architecture.classes]));
+  const classes = architecture.classes === 0 ? architecture.last : architecture.classes;
+  graphProto.message(12, floatTensor(mainOutput(architecture), ['N', classes]));
 
   const file = new ProtobufWriter()
     .integer(1, IR_VERSION)

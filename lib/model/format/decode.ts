@@ -9,7 +9,7 @@ import { layerSpecs } from '../network.js';
 import { elementCount } from '../weights.js';
 import { contentHash, HASH_KEY } from './contentHash.js';
 import { parseJson } from './json.js';
-import { decodeMetadata, FORMAT, VERSION } from './metadata.js';
+import { decodeConventions, decodeMetadata, FORMAT, VERSION } from './metadata.js';
 import type { Container, DType, Tensor } from './safetensors.js';
 import { decodeSparse } from './sparseCoding.js';
 import type { Encoding } from './tensorNames.js';
@@ -41,7 +41,7 @@ export function decodeModel(container: Container, budget: Budget): Model {
     throw broken('its content does not have the hash that was stored with it; copy or download the file again');
   }
   const reader = new TensorReader(container, budget);
-  const architecture = inferArchitecture(reader.shapes());
+  const architecture = inferArchitecture(reader.shapes(), decodeConventions(metadata, budget));
   const described = decodeMetadata(metadata, architecture, budget);
   const layers = new Map<string, Layer>();
   for (const spec of layerSpecs(architecture)) layers.set(spec.name, reader.layer(spec));

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, NeonsenseError } from '../../errors.js';
 import type { Budget } from '../../files/limits.js';
-import type { Architecture } from '../architecture.js';
+import type { Architecture, Conventions } from '../architecture.js';
 import type {
   Confidence,
   Model,
@@ -71,6 +71,7 @@ export function decodeMetadata(
 ): Metadata {
   const json = (key: string): unknown => parsed(metadata, key, budget);
   const stored = json('architecture');
+  conventionsOf(stored);
   if (!isDeepStrictEqual(stored, JSON.parse(JSON.stringify(architecture)))) {
     throw wrong('architecture', `the ${architecture.name} that the tensors make up`, stored);
   }
@@ -89,6 +90,28 @@ export function decodeMetadata(
     ...(quantization === undefined ? {} : { quantization }),
     ...(metadata.has('confidence') ? { confidence: decodeConfidence(json('confidence')) } : {}),
     provenance: decodeProvenance(json('provenance')),
+  };
+}
+
+/**
+ * What a file says about the network that its tensors' shapes do not show.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_FORMAT` naming the key, what was expected and what came.
+ */
+export function decodeConventions(metadata: ReadonlyMap<string, string>, budget: Budget): Conventions {
+  return conventionsOf(parsed(metadata, 'architecture', budget));
+}
+
+function conventionsOf(architecture: unknown): Conventions {
+  if (!isObject(architecture)) throw wrong('architecture', 'an object', architecture);
+  const { padding, batchNormEpsilon } = architecture;
+  if (padding !== undefined && padding !== 'same') throw wrong('architecture.padding', 'same or nothing', padding);
+  if (batchNormEpsilon !== undefined && !(isFiniteNumber(batchNormEpsilon) && batchNormEpsilon > 0)) {
+    throw wrong('architecture.batchNormEpsilon', 'a finite number above 0', batchNormEpsilon);
+  }
+  return {
+    ...(padding === undefined ? {} : { padding }),
+    ...(batchNormEpsilon === undefined ? {} : { batchNormEpsilon }),
   };
 }
 

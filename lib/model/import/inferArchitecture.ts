@@ -1,5 +1,5 @@
 import { NeonsenseError } from '../../errors.js';
-import type { Architecture } from '../architecture.js';
+import type { Architecture, Conventions } from '../architecture.js';
 import { BLOCK_TEMPLATES } from '../architecture.js';
 import { type LayerRole, type LayerSpec, layerSpecs } from '../network.js';
 
@@ -18,21 +18,19 @@ const NAMES_IN_A_MESSAGE = 4;
 /**
  * Finds out which MobileNetV3 the tensors belong to, deriving every channel count (so any width and any class count)
  * from their shapes, and checks each tensor against it. A convolution may come with its batch norm or with a bias it
- * was folded into.
+ * was folded into; the classifier may have a hidden layer, be a single Linear, or be absent.
  *
+ * @param conventions what shapes do not show
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` naming the tensors that are missing, misshaped or unexpected.
  */
-export function inferArchitecture(shapes: Shapes): Architecture {
+export function inferArchitecture(shapes: Shapes, conventions: Conventions = {}): Architecture {
   const name = nameOf(shapes);
-  const shape = (spec: LayerSpec) => shapes.get(`${spec.name}.weight`);
-  const expanding = layerSpecs(skeletonOf(name, () => true));
-  // Without an expansion a block begins with the depthwise convolution, the only one with one input per group.
-  const bare = new Set(
-    expanding.flatMap((spec) => (spec.role === 'expand' && isDepthwise(shape(spec)) ? [spec.block] : [])),
-  );
-  const skeleton = skeletonOf(name, (block) => !bare.has(block));
+  const skeleton = skeletonFor(name, shapes);
   const widths = new Map(
-    layerSpecs(skeleton).map((spec) => [roleOf(spec.role, spec.block), outputChannels(shape(spec), spec, name)]),
+    layerSpecs(skeleton).map((spec) => [
+      roleOf(spec.role, spec.block),
+      outputChannels(shapes.get(`${spec.name}.weight`), spec, name),
+    ]),
   );
   const width = (role: LayerRole, block?: number): number => widths.get(roleOf(role, block)) ?? 0;
   const architecture: Architecture = {
@@ -51,23 +49,48 @@ export function inferArchitecture(shapes: Shapes): Architecture {
     last: width('last'),
     hidden: width('hidden'),
     classes: width('logits'),
+    ...conventions,
   };
   checkShapes(shapes, architecture);
   return architecture;
+}
+
+/** The network with one channel everywhere: which layers there are among those it may have, and what they are called. */
+function skeletonFor(name: Architecture['name'], shapes: Shapes): Architecture {
+  const has = (spec: LayerSpec | undefined): boolean => shapes.has(`${spec?.name}.weight`);
+  const full = skeletonOf(name, { hidden: 1, classes: 1 });
+  const specs = layerSpecs(full);
+  // Without an expansion a block begins with the depthwise convolution, the only one with one input per group.
+  const bare = new Set(
+    specs
+      .filter((spec) => spec.role === 'expand' && isDepthwise(shapes.get(`${spec.name}.weight`)))
+      .map(({ block }) => block),
+  );
+  const linear = layerSpecs({ ...full, hidden: 0 }).find(({ role }) => role === 'logits');
+  const headless = [...shapes.keys()].every((tensor) => !tensor.startsWith(`${linear?.name}.`));
+  const head = has(linear)
+    ? { hidden: 0, classes: 1 }
+    : headless
+      ? { hidden: 0, classes: 0 }
+      : { hidden: 1, classes: 1 };
+  return skeletonOf(name, head, (block) => !bare.has(block));
 }
 
 function roleOf(role: LayerRole, block: number | undefined): string {
   return `${role} ${block}`;
 }
 
-/** The network with one channel everywhere: which layers there are, and what they are called. */
-function skeletonOf(name: Architecture['name'], hasExpansion: (block: number) => boolean): Architecture {
+function skeletonOf(
+  name: Architecture['name'],
+  head: Pick<Architecture, 'hidden' | 'classes'>,
+  hasExpansion: (block: number) => boolean = () => true,
+): Architecture {
   const blocks = BLOCK_TEMPLATES[name].map(({ squeezes, ...template }, index) => ({
     ...template,
     ...{ input: 1, expanded: 1, output: 1, squeeze: squeezes ? 1 : 0 },
     hasExpansion: hasExpansion(index),
   }));
-  return { name, stem: 1, blocks, last: 1, hidden: 1, classes: 1 };
+  return { name, stem: 1, blocks, last: 1, ...head };
 }
 
 function isDepthwise(shape: readonly number[] | undefined): boolean {
