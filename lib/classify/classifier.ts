@@ -10,6 +10,7 @@ import { chooseByRules, type Device, presentVariants, type VariantChoice } from 
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
 import { checkCount, checkLabels, checkOptions, checkPreprocessing, checkSignal } from './options.js';
+import { judge, rejectIndex } from './rejection.js';
 
 /** A picture file's path, an encoded picture's bytes (JPEG, PNG, WebP, GIF, AVIF, TIFF), or raw pixels. */
 export type ImageInput = string | Uint8Array | Pixels;
@@ -31,15 +32,20 @@ export interface ClassifyOptions {
 
 export interface Prediction {
   readonly label: string;
-  /** Softmax of the logits at the model's temperature, 0..1; over all classes they sum to 1. */
+  /** Softmax of the logits at the model's temperature, 0..1; over all classes, the model's reject class included, they sum to 1. */
   readonly probability: number;
 }
 
 export interface Classification {
-  /** Most probable first. */
+  /** Most probable first; the model's reject class ("none of these") is not among them. */
   readonly predictions: readonly Prediction[];
-  /** Whether even the first is less probable than the model's `confidence.rejectBelow`: none of these, it seems. */
+  /**
+   * None of these, it seems: the model's reject class is more probable than the first prediction, or the first is less probable than
+   * `confidence.rejectBelow`.
+   */
   readonly rejected: boolean;
+  /** Probability of the model's reject class, 0..1; absent where the model has none. */
+  readonly noneProbability?: number;
   /**
    * Milliseconds each stage took, waiting for other work included. `decode` is 0 for raw pixels; `inference` of an
    * image in a batch is its equal share of the batch's run.
@@ -99,7 +105,7 @@ export class Classifier {
     checkLabels(labels, picked.labels.length);
     const model = {
       ...picked,
-      ...(labels === undefined ? {} : { labels: [...labels] }),
+      ...(labels === undefined ? {} : renamed(picked, labels)),
       ...(preprocessing === undefined ? {} : { preprocessing }),
     };
     const session = await createSession(model, { consume, ...(threads === undefined ? {} : { threads }) });
@@ -225,14 +231,18 @@ export class Classifier {
     return { logits, ms: performance.now() - started };
   }
 
-  #answer(logits: Float32Array, topK: number): Pick<Classification, 'predictions' | 'rejected'> {
-    const { temperature, rejectBelow = 0 } = this.model.confidence ?? { temperature: 1 };
-    const probabilities = softmax(logits, temperature);
-    const predictions = largestIndices(probabilities, topK).map((index) => ({
+  #answer(logits: Float32Array, topK: number): Omit<Classification, 'ms'> {
+    const { confidence } = this.model;
+    const probabilities = softmax(logits, confidence?.temperature);
+    const reject = rejectIndex(confidence, this.labels);
+    const order = largestIndices(probabilities, reject === undefined ? topK : topK + 1);
+    const shown = order.filter((index) => index !== reject).slice(0, topK);
+    const predictions = shown.map((index) => ({
       label: this.labels[index] as string,
       probability: probabilities[index] as number,
     }));
-    return { predictions, rejected: predictions[0]!.probability < rejectBelow };
+    const { rejected, noneProbability } = judge(probabilities, shown[0]!, reject, confidence?.rejectBelow);
+    return { predictions, rejected, ...(noneProbability === undefined ? {} : { noneProbability }) };
   }
 }
 
@@ -245,6 +255,13 @@ export function defaultModelPath(folder: string = modelsFolder): string {
   const manifest = readManifest(folder);
   const plain: Device = { features: [], availableMemory: Infinity };
   return join(folder, chooseByRules(manifest, presentVariants(manifest, folder), plain).variant.file);
+}
+
+/** Other names for the classes; the reject class goes by its new one. */
+function renamed({ confidence, labels: old }: Model, labels: readonly string[]): Partial<Model> {
+  const reject = rejectIndex(confidence, old);
+  const named = reject === undefined ? {} : { confidence: { ...confidence!, rejectClass: labels[reject]! } };
+  return { labels: [...labels], ...named };
 }
 
 /** A plain object that is no model: options in the place of the source. */

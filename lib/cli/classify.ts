@@ -135,18 +135,23 @@ async function print(text: string): Promise<void> {
 }
 
 /** One result as `--json` prints it; milliseconds are rounded to the microsecond. */
-export function jsonLine(file: string, { predictions, rejected, ms }: Classification): string {
+export function jsonLine(file: string, { predictions, rejected, noneProbability, ms }: Classification): string {
   const round = (value: number): number => Math.round(value * 1000) / 1000;
   return JSON.stringify({
     file,
     predictions,
     rejected,
+    noneProbability,
     ms: { decode: round(ms.decode), preprocess: round(ms.preprocess), inference: round(ms.inference) },
   });
 }
 
 /** One result for people. */
-export function resultText(file: string, { predictions, rejected, ms }: Classification, bars: boolean): string {
+export function resultText(
+  file: string,
+  { predictions, rejected, noneProbability, ms }: Classification,
+  bars: boolean,
+): string {
   const rows = predictions.map(({ label, probability }) => [
     `  ${printable(label)}`,
     `${(100 * probability).toFixed(1)} %`,
@@ -154,6 +159,7 @@ export function resultText(file: string, { predictions, rejected, ms }: Classifi
   ]);
   const times = (['decode', 'preprocess', 'inference'] as const).map((stage) => `${stage} ${ms[stage].toFixed(1)} ms`);
   const name = file === '-' ? STANDARD_INPUT : printable(file);
-  const heading = rejected ? `${name}: none of these, the model is too unsure` : name;
+  const none = noneProbability === undefined ? 'the model is too unsure' : `${(100 * noneProbability).toFixed(1)} %`;
+  const heading = rejected ? `${name}: none of these, ${none}` : name;
   return [heading, ...alignColumns(rows, [1]), `  ${times.join(', ')}`].join('\n');
 }

@@ -60,6 +60,7 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   const { model } = models.find((candidate) => !hasNumberedLabels(candidate.model.labels)) ?? models[0]!;
   const dataset = await openDataset(options.data, {
     labels: model.labels,
+    rejectClass: model.confidence?.rejectClass,
     labelsFile: options.labels,
     limit: options.limit,
   });
@@ -106,8 +107,13 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   if (dataset.unreadable.length > 0) process.exitCode = 1;
 }
 
-/** The model with a new temperature. A threshold fitted for another temperature would mean something else, so it goes. */
+/**
+ * The model with a new temperature. A threshold fitted for another temperature would mean something else, so it goes; which class
+ * rejects does not depend on it.
+ */
 function withTemperature(model: Model, temperature: number, images: number): Model {
   const step = { step: 'fit-temperature', details: { images } };
-  return { ...model, confidence: { temperature }, provenance: [...model.provenance, step] };
+  const { rejectClass } = model.confidence ?? {};
+  const confidence = { temperature, ...(rejectClass === undefined ? {} : { rejectClass }) };
+  return { ...model, confidence, provenance: [...model.provenance, step] };
 }

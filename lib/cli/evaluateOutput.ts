@@ -1,12 +1,13 @@
 import { shortNames } from '../bench/names.js';
-import { SUMMARY_COLUMNS, summaryRow } from '../evaluate/report.js';
+import { summaryRows } from '../evaluate/report.js';
 import type { Evaluation } from '../evaluate/score.js';
 import { percent } from '../text/units.js';
 import { alignColumns, printable } from './text.js';
 
 /** One evaluation as `--json` prints it; accuracies are fractions, null for a class without images. */
 export function jsonLine(evaluation: Evaluation): string {
-  const { model, precision, images, top1, top5, ece, perClass, confusion, imagesPerSecond, agreement } = evaluation;
+  const { model, precision, images, top1, top5, ece, classMean, rejection } = evaluation;
+  const { perClass, confusion, imagesPerSecond, agreement } = evaluation;
   const compared = Object.keys(agreement).length > 0 ? { agreement } : {};
   return JSON.stringify({
     model,
@@ -15,6 +16,8 @@ export function jsonLine(evaluation: Evaluation): string {
     top1,
     top5,
     ece,
+    classMean,
+    rejection,
     perClass,
     confusion,
     imagesPerSecond,
@@ -26,10 +29,7 @@ export function jsonLine(evaluation: Evaluation): string {
 export function evaluationText(evaluations: readonly Evaluation[]): string {
   const shorten = shortNames(evaluations.map(({ model }) => model));
   const sections = [
-    columns([
-      [...SUMMARY_COLUMNS],
-      ...evaluations.map((evaluation) => summaryRow(evaluation, shorten(evaluation.model))),
-    ]),
+    columns(summaryRows(evaluations, shorten)),
     columns([
       ['top-1 by class', ...evaluations.map(({ model }) => shorten(model))],
       ...evaluations[0]!.labels.map((label) => [

@@ -91,9 +91,10 @@ function preprocessingText({ reduce, size, mean, std }: Preprocessing): string {
 
 function confidenceText(confidence: Confidence | undefined): string {
   if (confidence === undefined) return 'softmax of the logits, not fitted to data';
-  const { temperature, rejectBelow } = confidence;
+  const { temperature, rejectBelow, rejectClass } = confidence;
   const rejects = rejectBelow === undefined ? '' : `; below ${percent(rejectBelow)} none of the classes`;
-  return `softmax of the logits at temperature ${temperature}${rejects}`;
+  const learnt = rejectClass === undefined ? '' : `; ${printable(rejectClass)} means none of the others`;
+  return `softmax of the logits at temperature ${temperature}${rejects}${learnt}`;
 }
 
 function quantizationText(scheme: QuantizationScheme | undefined): string {

@@ -40,6 +40,8 @@ export interface Dataset {
 export interface DatasetOptions {
   /** Class names in the order of the model's logits. */
   readonly labels: readonly string[];
+  /** One of the labels that stands for what the other classes are not: a data set need not know it. */
+  readonly rejectClass?: string | undefined;
   /** For a raw file: uint8 labels, one byte an image. Default: `NAME_labels.bin` beside `NAME.bin`. */
   readonly labelsFile?: string | undefined;
   /** Use this many images at most, spread evenly over the data set (which may be sorted by class). */
@@ -102,7 +104,7 @@ export async function openDataset(path: string, options: DatasetOptions): Promis
   }
   const labelsFile = options.labelsFile ?? (await defaultLabelsFile(path));
   if (labelsFile !== undefined) return openRaw(path, entry.size, labelsFile, labels, limit);
-  if (entry.size > 0 && entry.size % CIFAR100_RECORD_BYTES === 0) return openCifar(path, entry.size, labels, limit);
+  if (entry.size > 0 && entry.size % CIFAR100_RECORD_BYTES === 0) return openCifar(path, entry.size, options);
   throw new NeonsenseError(
     'ERR_DATASET',
     `${path} has no labels: expected ${labelsFileFor(path)} beside it (one uint8 per image), a labels file named ` +
@@ -279,11 +281,10 @@ async function readLabels(path: string, count: number): Promise<Uint8Array> {
 async function openCifar(
   path: string,
   bytes: number,
-  labels: readonly string[],
-  limit: number | undefined,
+  { labels, limit, rejectClass }: DatasetOptions,
 ): Promise<Dataset> {
   const fineToLabel = CIFAR100_FINE_LABELS.map((name) => labels.indexOf(name));
-  const unknown = labels.filter((name) => !CIFAR100_FINE_LABELS.includes(name));
+  const unknown = labels.filter((name) => name !== rejectClass && !CIFAR100_FINE_LABELS.includes(name));
   if (unknown.length > 0) {
     throw new NeonsenseError(
       'ERR_DATASET',

@@ -32,7 +32,7 @@ export async function evaluate(
         precision: model.precision,
         labels: model.labels,
         preprocessing: model.preprocessing,
-        temperature: model.confidence?.temperature,
+        confidence: model.confidence,
         run: (input) => session.run(input),
       });
     }

@@ -1,3 +1,4 @@
+import { judge } from '../classify/rejection.js';
 import { indexOfLargest } from '../numbers/largest.js';
 
 /** Bins of the expected calibration error, as in Guo et al. 2017, "On Calibration of Modern Neural Networks". */
@@ -14,7 +15,30 @@ export interface CalibrationBin {
   readonly accuracy: number;
 }
 
-/** What one model scored on one data set. All accuracies are fractions. */
+/** How well a model with a reject class tells its classes from other things. */
+export interface Rejection {
+  /** Images of other things; the remaining ones show one of the classes. */
+  readonly others: number;
+  /** Share of the other things that are rejected, null where there are none. */
+  readonly rejected: number | null;
+  /** Share of the classes' images that are rejected although they show one, null where there are none. */
+  readonly lost: number | null;
+}
+
+/** How a model's logits are read; see `Confidence`. */
+export interface Reading {
+  /** What logits are divided by before the softmax, 1 when absent. */
+  readonly temperature?: number | undefined;
+  readonly rejectBelow?: number | undefined;
+  /** Index of the reject class. */
+  readonly reject?: number | undefined;
+}
+
+/**
+ * What one model scored on one data set. All accuracies are fractions. Where the model has a reject class, accuracies and calibration
+ * are those of the other classes' images with the best of these as the answer, as `Classifier` gives it, and images of the reject class
+ * count in `rejection` alone.
+ */
 export interface Metrics {
   readonly images: number;
   readonly top1: number;
@@ -22,9 +46,13 @@ export interface Metrics {
   readonly top5: number;
   /** Expected calibration error: mean gap of confidence and accuracy over 15 equal bins, weighted by images. */
   readonly ece: number;
-  /** One entry per class, null for a class without images. */
+  /** Mean of the classes' accuracies, 0 without images: a class with few images counts as much as one with many. */
+  readonly classMean: number;
+  /** Present where the model has a reject class. */
+  readonly rejection?: Rejection;
+  /** One entry per class, null for a class without images; for the reject class the share that is rejected. */
   readonly classAccuracy: readonly (number | null)[];
-  /** `confusion[label][predicted]` counts images. */
+  /** `confusion[label][predicted]` counts images; an image of the reject class is predicted as that where it is rejected. */
   readonly confusion: readonly (readonly number[])[];
   readonly calibration: readonly CalibrationBin[];
 }
@@ -44,15 +72,22 @@ export function rankOf(logits: ArrayLike<number>, label: number): number {
   return rank;
 }
 
-/**
- * The highest probability of `softmax(logits / temperature)`, `exp(max) / sum exp`, computed against the maximum so that
- * it can't overflow.
- */
+/** The highest probability of `softmax(logits / temperature)`. */
 export function confidenceOf(logits: ArrayLike<number>, temperature = 1): number {
+  return probabilityOf(indexOfLargest(logits), logits, temperature);
+}
+
+/** One class's probability in `softmax(logits / temperature)`, computed against the maximum so that it can't overflow. */
+function probabilityOf(index: number, logits: ArrayLike<number>, temperature = 1): number {
   const highest = logits[indexOfLargest(logits)]!;
   let sum = 0;
   for (let c = 0; c < logits.length; c += 1) sum += Math.exp((logits[c]! - highest) / temperature);
-  return 1 / sum;
+  return Math.exp((logits[index]! - highest) / temperature) / sum;
+}
+
+/** The logits with one class out of the running. */
+function without(logits: ArrayLike<number>, index: number): number[] {
+  return Array.from(logits, (logit, at) => (at === index ? -Infinity : logit));
 }
 
 /** Adds up one model's results image by image; its memory does not grow with the number of images. */
@@ -62,16 +97,17 @@ export class MetricsAccumulator {
   readonly #binConfidence = new Float64Array(CALIBRATION_BINS);
   readonly #binCorrect = new Float64Array(CALIBRATION_BINS);
   #images = 0;
+  #lost = 0;
   #top1 = 0;
   #top5 = 0;
 
   /**
    * @param classes number of classes, the length of every logits vector
-   * @param temperature what logits are divided by before the softmax
+   * @param reading how logits become an answer
    */
   constructor(
     classes: number,
-    private readonly temperature = 1,
+    private readonly reading: Reading = {},
   ) {
     this.#confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   }
@@ -83,8 +119,21 @@ export class MetricsAccumulator {
    * @returns index of the predicted class
    */
   add(logits: ArrayLike<number>, label: number): number {
-    const predicted = indexOfLargest(logits);
-    const rank = rankOf(logits, label);
+    const { temperature, reject, rejectBelow } = this.reading;
+    const shown = reject === undefined ? logits : without(logits, reject);
+    const predicted = indexOfLargest(shown);
+    const confidence = probabilityOf(predicted, logits, temperature);
+    if (reject !== undefined) {
+      const none = probabilityOf(reject, logits, temperature);
+      const { rejected } = judge([confidence, none], 0, 1, rejectBelow);
+      if (label === reject) {
+        const answer = rejected ? reject : predicted;
+        this.#confusion[label]![answer]! += 1;
+        return answer;
+      }
+      if (rejected) this.#lost += 1;
+    }
+    const rank = rankOf(shown, label);
     const correct = rank === 0;
     this.#images += 1;
     if (correct) this.#top1 += 1;
@@ -92,7 +141,6 @@ export class MetricsAccumulator {
     this.#confusion[label]![predicted]! += 1;
 
     // Bins are open below and closed above, so a confidence of 1 falls in the last one.
-    const confidence = confidenceOf(logits, this.temperature);
     const position = Math.ceil(confidence * CALIBRATION_BINS) - 1;
     const bin = Number.isNaN(position) ? 0 : Math.min(CALIBRATION_BINS - 1, Math.max(0, position));
     this.#binImages[bin]! += 1;
@@ -118,15 +166,34 @@ export class MetricsAccumulator {
       (sum, bin) => sum + share(bin.images, this.#images) * Math.abs(bin.accuracy - bin.confidence),
       0,
     );
+    const classAccuracy = this.#confusion.map((row, label) => {
+      const images = row.reduce((sum, count) => sum + count, 0);
+      return images === 0 ? null : row[label]! / images;
+    });
+    const { reject } = this.reading;
+    const scored = classAccuracy.filter((accuracy, label) => accuracy !== null && label !== reject) as number[];
+    const others = reject === undefined ? 0 : this.#confusion[reject]!.reduce((sum, count) => sum + count, 0);
+    const rejection =
+      reject === undefined
+        ? {}
+        : {
+            rejection: {
+              others,
+              rejected: classAccuracy[reject]!,
+              lost: this.#images === 0 ? null : this.#lost / this.#images,
+            },
+          };
     return {
-      images: this.#images,
+      images: this.#images + others,
       top1: share(this.#top1, this.#images),
       top5: share(this.#top5, this.#images),
       ece,
-      classAccuracy: this.#confusion.map((row, label) => {
-        const images = row.reduce((sum, count) => sum + count, 0);
-        return images === 0 ? null : row[label]! / images;
-      }),
+      classMean: share(
+        scored.reduce((sum, accuracy) => sum + accuracy, 0),
+        scored.length,
+      ),
+      ...rejection,
+      classAccuracy,
       confusion: this.#confusion.map((row) => [...row]),
       calibration,
     };

@@ -27,35 +27,41 @@ export function evaluationReport(title: string, evaluations: readonly Evaluation
 /** Above this many classes numbers and names no longer fit a cell; the shades are drawn alone. */
 const LABELLED_CLASSES = 40;
 
-/** Heads of a summary's columns, for `summaryRow`. */
-export const SUMMARY_COLUMNS: readonly string[] = [
-  'model',
-  'precision',
-  'images',
-  'top-1',
-  'top-5',
-  'calibration error',
-  'images/s',
-];
-
-/** One model's line of a summary, in the order of `SUMMARY_COLUMNS`, under the name `model`. */
-export function summaryRow(evaluation: Evaluation, model: string): string[] {
-  return [
-    model,
+/**
+ * A line for each model under a line of heads. Where one has learnt what is none of its classes, three columns more: the mean of the
+ * classes' accuracies, the share of other things that is rejected and the share of the classes' images that is lost to it.
+ *
+ * @param nameOf how a model is called
+ */
+export function summaryRows(evaluations: readonly Evaluation[], nameOf: (model: string) => string): string[][] {
+  const rejects = evaluations.some(({ rejection }) => rejection !== undefined);
+  const heads = [
+    ...['model', 'precision', 'images', 'top-1', 'top-5', 'calibration error'],
+    ...(rejects ? ['class mean', 'others rejected', 'lost'] : []),
+    'images/s',
+  ];
+  const rows = evaluations.map((evaluation) => [
+    nameOf(evaluation.model),
     evaluation.precision,
     String(evaluation.images),
     percent(evaluation.top1),
     percent(evaluation.top5),
     percent(evaluation.ece),
+    ...(rejects
+      ? [
+          percent(evaluation.classMean),
+          percent(evaluation.rejection?.rejected ?? null),
+          percent(evaluation.rejection?.lost ?? null),
+        ]
+      : []),
     evaluation.imagesPerSecond.toFixed(0),
-  ];
+  ]);
+  return [heads, ...rows];
 }
 
 function summaryTable(evaluations: readonly Evaluation[]): string {
-  return htmlTable(
-    SUMMARY_COLUMNS,
-    evaluations.map((evaluation) => summaryRow(evaluation, evaluation.model)),
-  );
+  const [heads, ...rows] = summaryRows(evaluations, (model) => model);
+  return htmlTable(heads!, rows);
 }
 
 function agreementTable(evaluations: readonly Evaluation[]): string {

@@ -1,8 +1,9 @@
+import { rejectIndex } from '../classify/rejection.js';
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import type { Pixels } from '../image/pixels.js';
 import { preprocess } from '../image/preprocess.js';
 import { numberedLabels } from '../model/import/stateDict.js';
-import type { Precision, Preprocessing } from '../model/model.js';
+import type { Confidence, Precision, Preprocessing } from '../model/model.js';
 import type { Dataset } from './datasets.js';
 import { type Metrics, MetricsAccumulator } from './metrics.js';
 
@@ -12,8 +13,8 @@ export interface Predictor {
   readonly precision: Precision;
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
-  /** What logits are divided by before the softmax; 1 when absent. */
-  readonly temperature?: number | undefined;
+  /** How its logits become answers; when absent the softmax is taken as it is and nothing is rejected. */
+  readonly confidence?: Confidence | undefined;
   /** `[N, H, W, 3]` in, `[N, classes]` out. */
   run(input: Float32Array): Promise<Float32Array>;
 }
@@ -68,7 +69,11 @@ export async function scorePredictors(
   for (const { name, labels } of predictors) requireSameLabels(name, labels, dataset);
 
   const scores = predictors.map((predictor) => ({
-    metrics: new MetricsAccumulator(dataset.labels.length, predictor.temperature),
+    metrics: new MetricsAccumulator(dataset.labels.length, {
+      temperature: predictor.confidence?.temperature,
+      rejectBelow: predictor.confidence?.rejectBelow,
+      reject: rejectIndex(predictor.confidence, dataset.labels),
+    }),
     // Logits are brought to the data set's order, so that models whose classes are ordered differently can be compared.
     order: classOrder(predictor.labels, dataset.labels),
     predicted: [] as number[],

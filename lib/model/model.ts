@@ -58,6 +58,11 @@ export interface Confidence {
   readonly temperature: number;
   /** In [0, 1). A picture whose highest probability is lower shows none of the classes, as far as can be told. */
   readonly rejectBelow?: number;
+  /**
+   * The label, one of the model's, that stands for everything the other classes are not. It is never among the predictions: where it
+   * is more probable than the best of them, the picture is rejected. Probabilities are over all classes, this one included.
+   */
+  readonly rejectClass?: string;
 }
 
 /** One thing that was done to the model, oldest first: how it was made and with which options. */

@@ -88,6 +88,30 @@ describe('classify', () => {
     expect(await make().classifier.classify(solid(1, 1, 1))).toMatchObject({ rejected: false });
   });
 
+  it('keeps the reject class out of the predictions, and rejects where it wins', async () => {
+    // The logits are 10 for lamp, 4 for chair, 2 for clock and 0 for table.
+    const picture = solid(51, 255, 102);
+    const sum = [10, 4, 2, 0].reduce((total, logit) => total + Math.E ** logit, 0);
+    const asking = async (rejectClass: string, labels?: string[]) => {
+      const own = {
+        ...model,
+        ...(labels === undefined ? {} : { labels }),
+        confidence: { temperature: 1, rejectClass },
+      };
+      return new Classifier(own, new FakeSession()).classify(picture, { topK: 4 });
+    };
+    const chair = await asking('chair');
+    expect(chair.predictions.map(({ label }) => label)).toEqual(['lamp', 'clock', 'table']);
+    expect(chair.predictions[0]!.probability).toBeCloseTo(Math.E ** 10 / sum, 6);
+    expect(chair.noneProbability).toBeCloseTo(Math.E ** 4 / sum, 6);
+    expect(chair.rejected).toBe(false);
+    const lamp = await asking('lamp');
+    expect(lamp.predictions[0]!.label).toBe('chair');
+    expect(lamp.noneProbability).toBeCloseTo(Math.E ** 10 / sum, 6);
+    expect(lamp.rejected).toBe(true);
+    expect(await make().classifier.classify(picture)).not.toHaveProperty('noneProbability');
+  });
+
   it("gives the same for a file's bytes, a Uint8Array view of them and raw pixels", async () => {
     const { classifier } = make();
     const pixels = solid(10, 20, 250);

@@ -26,6 +26,7 @@ describe('jsonLine', () => {
       'top1',
       'top5',
       'ece',
+      'classMean',
       'perClass',
       'confusion',
       'imagesPerSecond',

@@ -180,6 +180,11 @@ describe("CIFAR-100's own files", () => {
     expect((await openDataset(folder, { labels: ['clock'] })).format).toBe('cifar-100');
   });
 
+  it('need not know the class that stands for none of the others', async () => {
+    const dataset = await openDataset(await cifar([22]), { labels: ['clock', 'other'], rejectClass: 'other' });
+    expect(dataset.size).toBe(1);
+  });
+
   it('lists both sets when the model knows classes CIFAR-100 does not', async () => {
     await expect(openDataset(await cifar([22]), { labels: ['clock', 'spoon'] })).rejects.toMatchObject({
       code: 'ERR_DATASET',

@@ -45,9 +45,42 @@ describe('metrics', () => {
   it('divides logits by the temperature before the softmax', () => {
     // A gap of ln(9) is a confidence of 0.9; at temperature 2 it is ln(3), 0.75.
     expect(confidenceOf([Math.log(9), 0], 2)).toBeCloseTo(0.75, 12);
-    const metrics = new MetricsAccumulator(2, 2);
+    const metrics = new MetricsAccumulator(2, { temperature: 2 });
     metrics.add([Math.log(9), 0], 0);
     expect(metrics.result().ece).toBeCloseTo(0.25, 12);
+  });
+
+  it('scores other things as rejection and the classes by the best of them, as worked out by hand', () => {
+    const metrics = new MetricsAccumulator(3, { reject: 2 });
+    expect(metrics.add([5, 0, 4], 0)).toBe(0); // right, kept
+    expect(metrics.add([3, 1, 4], 0)).toBe(0); // right among the classes, but lost
+    expect(metrics.add([5, 0, 4], 1)).toBe(0); // wrong, kept
+    expect(metrics.add([0, 2, 4], 2)).toBe(2); // rejected
+    expect(metrics.add([0, 4, 2], 2)).toBe(1); // taken for a class
+    const { images, top1, classMean, rejection, classAccuracy, confusion } = metrics.result();
+    expect(images).toBe(5);
+    expect(top1).toBeCloseTo(2 / 3, 12);
+    expect(classMean).toBe(0.5);
+    expect(rejection).toEqual({ others: 2, rejected: 0.5, lost: 1 / 3 });
+    expect(classAccuracy).toEqual([1, 0, 0.5]);
+    expect(confusion).toEqual([
+      [2, 0, 0],
+      [1, 0, 0],
+      [0, 1, 1],
+    ]);
+  });
+
+  it('rejects below the threshold too, and counts the reject class in the probabilities', () => {
+    // softmax(ln 6, 0, ln 3) = 0.6, 0.1, 0.3.
+    const logits = [Math.log(6), 0, Math.log(3)];
+    const score = (rejectBelow: number) => {
+      const metrics = new MetricsAccumulator(3, { reject: 2, rejectBelow });
+      metrics.add(logits, 0);
+      return metrics.result();
+    };
+    expect(score(0.59).rejection!.lost).toBe(0);
+    expect(score(0.61).rejection!.lost).toBe(1);
+    expect(score(0.59).ece).toBeCloseTo(0.4, 12);
   });
 
   it('puts a confidence of exactly one into the last bin and survives huge logits', () => {

@@ -84,7 +84,10 @@ describe('scorePredictors', () => {
       [2, 0],
     ]);
     const plain = predictor('plain', ['a', 'b', 'c']);
-    const [sure, modest] = await scorePredictors([plain, { ...plain, name: 'modest', temperature: 20 }], set);
+    const [sure, modest] = await scorePredictors(
+      [plain, { ...plain, name: 'modest', confidence: { temperature: 20 } }],
+      set,
+    );
     // Logits of 20, 0, 0: confidence 1, and e / (e + 2) at temperature 20. Two of three are right.
     expect(sure!.ece).toBeCloseTo(1 - 2 / 3, 6);
     expect(modest!.ece).toBeCloseTo(2 / 3 - Math.E / (Math.E + 2), 6);
@@ -176,6 +179,7 @@ describe('what evaluate prints', () => {
       'top1',
       'top5',
       'ece',
+      'classMean',
       'perClass',
       'confusion',
       'imagesPerSecond',

@@ -51,7 +51,7 @@ describe('fitTemperature', () => {
   it('takes away what a wrong temperature adds to the calibration error', () => {
     const { logits, labels } = drawn(3, 3000, 10, 8);
     const errorAt = (temperature?: number): number => {
-      const metrics = new MetricsAccumulator(10, temperature);
+      const metrics = new MetricsAccumulator(10, { temperature });
       logits.forEach((row, image) => metrics.add(row, labels[image]!));
       return metrics.result().ece;
     };

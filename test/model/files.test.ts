@@ -94,6 +94,7 @@ describe('a model file', () => {
     { temperature: 0.6180339887498949 },
     { temperature: 3, rejectBelow: 0 },
     { temperature: 1, rejectBelow: 0.35 },
+    { temperature: 1, rejectBelow: 0.35, rejectClass: randomModel().labels[2]! },
   ])('keeps %j as what is said about probabilities', async (confidence) => {
     const model = { ...randomModel(), ...(confidence === undefined ? {} : { confidence }) };
     const read = await readModel(encodeModel(model));
@@ -109,6 +110,8 @@ describe('a model file', () => {
     [{ temperature: 1, rejectBelow: 1 }, /rejectBelow/],
     [{ temperature: 1, rejectBelow: -0.1 }, /rejectBelow/],
     [{ temperature: 1, rejectAbove: 0.1 }, /rejectAbove/],
+    [{ temperature: 1, rejectClass: 'no label of the model' }, /rejectClass/],
+    [{ temperature: 1, rejectClass: 2 as unknown as string }, /rejectClass/],
   ])('is not written where probabilities are said to be %j', (confidence, message) => {
     expect(() => encodeModel({ ...randomModel(), confidence })).toThrow(
       expect.objectContaining({ code: 'ERR_MODEL_FORMAT', message: expect.stringMatching(message) as string }),

@@ -83,12 +83,13 @@ export function decodeMetadata(
   }
   const preprocessing = decodePreprocessing(json('preprocessing'));
   budget.check('inputSide', Math.max(...preprocessing.reduce, ...preprocessing.size));
+  const labels = decodeLabels(json('labels'), architecture.classes);
   return {
-    labels: decodeLabels(json('labels'), architecture.classes),
+    labels,
     preprocessing,
     precision,
     ...(quantization === undefined ? {} : { quantization }),
-    ...(metadata.has('confidence') ? { confidence: decodeConfidence(json('confidence')) } : {}),
+    ...(metadata.has('confidence') ? { confidence: decodeConfidence(json('confidence'), labels) } : {}),
     provenance: decodeProvenance(json('provenance')),
   };
 }
@@ -181,19 +182,29 @@ function perColour(
   throw wrong(key, expected, value);
 }
 
-function decodeConfidence(value: unknown): Confidence {
+function decodeConfidence(value: unknown, labels: readonly string[]): Confidence {
   if (!isObject(value)) throw wrong('confidence', 'an object', value);
-  const { temperature, rejectBelow, ...rest } = value;
+  const { temperature, rejectBelow, rejectClass, ...rest } = value;
   const [surplus] = Object.keys(rest);
-  if (surplus !== undefined) throw wrong('confidence', 'only temperature and rejectBelow', surplus);
+  if (surplus !== undefined) throw wrong('confidence', 'only temperature, rejectBelow and rejectClass', surplus);
   if (!isFiniteNumber(temperature) || !(temperature > 0)) {
     throw wrong('confidence.temperature', 'a finite number above 0', temperature);
   }
-  if (rejectBelow === undefined) return { temperature };
-  if (!isFiniteNumber(rejectBelow) || !(rejectBelow >= 0 && rejectBelow < 1)) {
+  if (rejectBelow !== undefined && !(isFiniteNumber(rejectBelow) && rejectBelow >= 0 && rejectBelow < 1)) {
     throw wrong('confidence.rejectBelow', 'a number from 0 up to but not including 1', rejectBelow);
   }
-  return { temperature, rejectBelow };
+  if (rejectClass !== undefined) checkRejectClass(rejectClass, labels);
+  return {
+    temperature,
+    ...(rejectBelow === undefined ? {} : { rejectBelow }),
+    ...(rejectClass === undefined ? {} : { rejectClass }),
+  };
+}
+
+function checkRejectClass(value: unknown, labels: readonly string[]): asserts value is string {
+  if (typeof value !== 'string' || labels.filter((label) => label === value).length !== 1 || labels.length < 2) {
+    throw wrong('confidence.rejectClass', 'a label that one of at least two classes has', value);
+  }
 }
 
 function decodeQuantization(value: unknown): QuantizationScheme {
