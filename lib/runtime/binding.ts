@@ -3,8 +3,8 @@ import type { Plan } from '../plan/plan.js';
 /** Everything the native addon offers, typed once. Its own checks mirror engine/plan; see native/addon/. */
 export interface Binding {
   /**
-   * Packs a plan off the main thread and detaches its arrays, whose memory is given back at once. Rejects with a plain
-   * Error when the plan is unsound or the CPU can't run it.
+   * Takes over the plan's arrays, which are detached when this returns, and packs them off the main thread. Throws or
+   * rejects with a plain Error when the plan is unsound or the CPU can't run it.
    */
   createSession(plan: Plan, options: NativeSessionOptions): Promise<NativeSession>;
   /** Throws a plain Error where the CPU can't be identified. */
@@ -26,7 +26,8 @@ export interface NativeSession {
    */
   run(input: Float32Array, inputOffset: number, output: Float32Array, outputOffset: number): Promise<void>;
   profile(): OperatorTime[];
-  dispose(): void;
+  /** Gives memory and threads back off the main thread. A run under way keeps what it needs until it is done. */
+  dispose(): Promise<void>;
 }
 
 /** What one operator of the last image took. */

@@ -4,6 +4,7 @@ import { mainOutput } from '../model/network.js';
 import { lower } from '../plan/lower.js';
 import type { Plan } from '../plan/plan.js';
 import type { NativeSession, OperatorTime } from './binding.js';
+import { markConsumed, refuseConsumed } from './consumed.js';
 import { loadBinding } from './load/load.js';
 import { checkThreads, defaultThreads } from './threads.js';
 
@@ -30,7 +31,8 @@ export interface SessionOptions {
   readonly outputs?: readonly string[];
   /**
    * Use the model's own memory, which saves half the memory and time of loading. The model's weights are gone
-   * afterwards, even when this throws. Default false.
+   * afterwards, even when this throws, and with them those of models that share arrays with it; a second use is refused.
+   * Default false.
    */
   readonly consume?: boolean;
 }
@@ -74,7 +76,10 @@ export async function createSession(model: Model, options: SessionOptions = {}):
   if (fp16 && sparse) throw invalidArgument('sparse', 'false or nothing beside `fp16: true`', sparse);
   const nativeOptions = { threads, profile: flag('profile'), fp16, sparse };
   const outputs = outputNames(options.outputs === undefined ? [mainOutput(model.architecture)] : options.outputs);
-  const plan = lower(model, { outputs, consume: flag('consume') });
+  const consume = flag('consume');
+  refuseConsumed(model);
+  const plan = lower(model, { outputs, consume });
+  if (consume) markConsumed(model);
   const native = await awaitNative(() => binding.createSession(plan, nativeOptions));
   return new Session(native, plan, outputs, threads);
 }

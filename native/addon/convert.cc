@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 namespace neonsense::addon {
@@ -38,6 +39,9 @@ T IntegerOf(const Napi::Value& value, const std::string& what) {
 
 std::string StringOf(const Napi::Value& value, const std::string& what) {
   if (!value.IsString()) Fail(value.Env(), what, "a string");
+  size_t length = 0;
+  napi_get_value_string_utf8(value.Env(), value, nullptr, 0, &length);
+  if (length > engine::kMaxNameLength) Fail(value.Env(), what, "a shorter string");
   return value.As<Napi::String>().Utf8Value();
 }
 
@@ -55,10 +59,21 @@ std::array<T, N> IntegersOf(const Napi::Value& value, const std::string& what) {
   return integers;
 }
 
-std::vector<uint32_t> IndicesOf(const Napi::Value& value, const std::string& what) {
+// An array, once it is known to have no more entries than any plan may.
+Napi::Array ListOf(const Napi::Value& value, const std::string& what, size_t most = engine::kMaxEntries) {
   const Napi::Array array = ArrayOf(value, what);
+  if (array.Length() > most) {
+    throw Napi::RangeError::New(value.Env(), "`" + what + "` has " + std::to_string(array.Length()) +
+                                                 " entries, at most " + std::to_string(most) + " are allowed");
+  }
+  return array;
+}
+
+std::vector<uint32_t> IndicesOf(const Napi::Value& value, const std::string& what, size_t most) {
+  const Napi::Array array = ListOf(value, what, most);
+  const uint32_t count = array.Length();
   std::vector<uint32_t> indices;
-  for (uint32_t i = 0; i < array.Length(); i++) indices.push_back(IntegerOf<uint32_t>(array.Get(i), what));
+  for (uint32_t i = 0; i < count; i++) indices.push_back(IntegerOf<uint32_t>(array.Get(i), what));
   return indices;
 }
 
@@ -77,21 +92,28 @@ constexpr engine::Op kOps[] = {
     engine::Op::kConv2d,    engine::Op::kDepthwiseConv2d, engine::Op::kLinear, engine::Op::kGlobalAveragePool,
     engine::Op::kHardSwish, engine::Op::kMultiply,        engine::Op::kAdd,    engine::Op::kConvert};
 
+// Reads a plan and remembers its arrays. They are looked at last: whatever an object's getters do is done by then.
 class PlanReader {
  public:
-  PinnedPlan Read(const Napi::Value& value) {
+  TakenPlan Read(const Napi::Value& value) {
     const Napi::Object plan = ObjectOf(value, "plan");
-    const Napi::Array values = ArrayOf(plan.Get("values"), "plan.values");
-    for (uint32_t i = 0; i < values.Length(); i++) {
-      pinned_.plan.values.push_back(ReadValue(ObjectOf(values.Get(i), "plan.values[i]")));
+    const Napi::Array values = ListOf(plan.Get("values"), "plan.values");
+    const uint32_t value_count = values.Length();
+    for (uint32_t i = 0; i < value_count; i++) {
+      plan_.values.push_back(ReadValue(ObjectOf(values.Get(i), "plan.values[i]")));
     }
-    const Napi::Array layers = ArrayOf(plan.Get("layers"), "plan.layers");
-    for (uint32_t i = 0; i < layers.Length(); i++) {
-      pinned_.plan.layers.push_back(ReadLayer(ObjectOf(layers.Get(i), "plan.layers[i]")));
+    const Napi::Array layers = ListOf(plan.Get("layers"), "plan.layers");
+    // Spans in it are pointed to until the end.
+    plan_.layers.resize(layers.Length());
+    for (uint32_t i = 0; i < plan_.layers.size(); i++) {
+      ReadLayer(ObjectOf(layers.Get(i), "plan.layers[i]"), plan_.layers[i]);
     }
-    pinned_.plan.input = IntegerOf<uint32_t>(plan.Get("input"), "plan.input");
-    pinned_.plan.outputs = IndicesOf(plan.Get("outputs"), "plan.outputs");
-    return std::move(pinned_);
+    plan_.input = IntegerOf<uint32_t>(plan.Get("input"), "plan.input");
+    plan_.outputs = IndicesOf(plan.Get("outputs"), "plan.outputs", engine::kMaxEntries);
+
+    TakenArrays taken(arrays_);
+    for (size_t i = 0; i < targets_.size(); i++) targets_[i](taken.data(i), taken.length(i));
+    return {std::move(plan_), std::move(taken)};
   }
 
  private:
@@ -108,62 +130,59 @@ class PlanReader {
     return value;
   }
 
-  engine::Layer ReadLayer(const Napi::Object& object) {
-    engine::Layer layer;
+  void ReadLayer(const Napi::Object& object, engine::Layer& layer) {
     layer.op = EnumOf(object.Get("op"), "layer.op", kOps);
     layer.name = StringOf(object.Get("name"), "layer.name");
-    layer.inputs = IndicesOf(object.Get("inputs"), "layer.inputs");
+    layer.inputs = IndicesOf(object.Get("inputs"), "layer.inputs", engine::kMaxInputs);
     layer.output = IntegerOf<uint32_t>(object.Get("output"), "layer.output");
-    if (!layer.has_weights()) return layer;
+    if (!layer.has_weights()) return;
 
     layer.kernel = IntegersOf<uint32_t, 2>(object.Get("kernel"), "layer.kernel");
     layer.stride = IntegersOf<uint32_t, 2>(object.Get("stride"), "layer.stride");
     layer.padding = IntegersOf<uint32_t, 4>(object.Get("padding"), "layer.padding");
-    layer.weights = ReadWeights(ObjectOf(object.Get("weights"), "layer.weights"));
+    ReadWeights(ObjectOf(object.Get("weights"), "layer.weights"), layer.weights);
     layer.min = static_cast<float>(NumberOf(object.Get("min"), "layer.min"));
     layer.max = static_cast<float>(NumberOf(object.Get("max"), "layer.max"));
     const Napi::Value bias = object.Get("bias");
     if (bias.IsTypedArray() && bias.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array) {
-      layer.bias_i32 = Pin<int32_t>(bias, napi_int32_array, "layer.bias");
+      Remember(bias, napi_int32_array, "layer.bias", layer.bias_i32);
     } else {
-      layer.bias_f32 = Pin<float>(bias, napi_float32_array, "layer.bias");
+      Remember(bias, napi_float32_array, "layer.bias", layer.bias_f32);
     }
-    return layer;
   }
 
-  engine::Weights ReadWeights(const Napi::Object& object) {
-    engine::Weights weights;
+  void ReadWeights(const Napi::Object& object, engine::Weights& weights) {
     const std::string type = StringOf(object.Get("type"), "weights.type");
     const Napi::Value data = object.Get("data");
     if (type == "f32") {
       weights.type = engine::WeightType::kF32;
-      weights.f32 = Pin<float>(data, napi_float32_array, "weights.data");
+      Remember(data, napi_float32_array, "weights.data", weights.f32);
       const Napi::Value factors = object.Get("factors");
-      if (!factors.IsUndefined()) weights.factors = Pin<double>(factors, napi_float64_array, "weights.factors");
+      if (!factors.IsUndefined()) Remember(factors, napi_float64_array, "weights.factors", weights.factors);
     } else if (type == "qc8") {
       weights.type = engine::WeightType::kQC8;
-      weights.qc8 = Pin<int8_t>(data, napi_int8_array, "weights.data");
-      weights.scales = Pin<float>(object.Get("scales"), napi_float32_array, "weights.scales");
+      Remember(data, napi_int8_array, "weights.data", weights.qc8);
+      Remember(object.Get("scales"), napi_float32_array, "weights.scales", weights.scales);
     } else if (type == "qu8") {
       weights.type = engine::WeightType::kQU8;
-      weights.qu8 = Pin<uint8_t>(data, napi_uint8_array, "weights.data");
+      Remember(data, napi_uint8_array, "weights.data", weights.qu8);
       weights.scale = static_cast<float>(NumberOf(object.Get("scale"), "weights.scale"));
       weights.zero_point = IntegerOf<int32_t>(object.Get("zeroPoint"), "weights.zeroPoint");
     } else {
       throw Napi::TypeError::New(object.Env(), "Unknown `weights.type`: '" + type + "'");
     }
-    return weights;
   }
 
   template <typename T>
-  engine::Span<T> Pin(const Napi::Value& value, napi_typedarray_type type, const char* what) {
-    const Napi::TypedArray array = TypedArrayFromJs(value, type, what);
-    pinned_.arrays.push_back(Napi::Reference<Napi::Object>::New(array, 1));
-    Napi::TypedArrayOf<T> elements = array.As<Napi::TypedArrayOf<T>>();
-    return {elements.Data(), elements.ElementLength()};
+  void Remember(const Napi::Value& value, napi_typedarray_type type, const char* what, engine::Span<T>& span) {
+    arrays_.push_back(TypedArrayFromJs(value, type, what));
+    targets_.emplace_back([&span](uint8_t* data, size_t length) { span = {reinterpret_cast<T*>(data), length}; });
   }
 
-  PinnedPlan pinned_;
+  engine::Plan plan_;
+  std::vector<Napi::TypedArray> arrays_;
+  // Where what is taken of each array belongs.
+  std::vector<std::function<void(uint8_t* data, size_t length)>> targets_;
 };
 
 }  // namespace
@@ -175,7 +194,7 @@ Napi::TypedArray TypedArrayFromJs(const Napi::Value& value, napi_typedarray_type
   return value.As<Napi::TypedArray>();
 }
 
-PinnedPlan PlanFromJs(const Napi::Value& value) { return PlanReader().Read(value); }
+TakenPlan PlanFromJs(const Napi::Value& value) { return PlanReader().Read(value); }
 
 engine::SessionOptions OptionsFromJs(const Napi::Value& value) {
   const Napi::Object object = ObjectOf(value, "options");

@@ -6,19 +6,21 @@
 
 #include <napi.h>
 
+#include "addon/taken_arrays.h"
 #include "engine/plan.h"
 #include "engine/session.h"
 
 namespace neonsense::addon {
 
-// An engine plan whose arrays belong to JavaScript, and the references that keep those arrays alive.
-struct PinnedPlan {
+// An engine plan and the memory it points to.
+struct TakenPlan {
   engine::Plan plan;
-  std::vector<Napi::Reference<Napi::Object>> arrays;
+  TakenArrays arrays;
 };
 
-// Reads a `Plan` of lib/plan/plan.ts. Checks types only; engine::Validate checks what they mean. Throws Napi::Error.
-PinnedPlan PlanFromJs(const Napi::Value& value);
+// Takes a `Plan` of lib/plan/plan.ts with its arrays. Checks types and counts only; engine::Validate checks what they
+// mean. Throws Napi::Error; the arrays are still JavaScript's then.
+TakenPlan PlanFromJs(const Napi::Value& value);
 
 // Reads `{ threads, profile, fp16, sparse }`. Throws Napi::Error.
 engine::SessionOptions OptionsFromJs(const Napi::Value& value);

@@ -1,103 +1,126 @@
 #include "addon/session_object.h"
 
+#include <exception>
+#include <new>
 #include <utility>
 
 #include "addon/convert.h"
 #include "addon/instance.h"
-#include "engine/error.h"
 
 namespace neonsense::addon {
 namespace {
 
-class CreateWorker : public Napi::AsyncWorker {
+// Work for another thread and the promise of its result. Whatever it throws rejects the promise.
+class Task : public Napi::AsyncWorker {
  public:
-  CreateWorker(Napi::Env env, PinnedPlan plan, const engine::SessionOptions& options)
-      : Napi::AsyncWorker(env, "neonsense.createSession"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        plan_(std::move(plan)),
-        options_(options) {}
-
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
-  // AsyncWorker turns a C++ exception into OnError.
-  void Execute() override { session_ = std::make_shared<engine::Session>(plan_.plan, options_); }
-  void OnOK() override {
-    ReleaseArrays();
-    deferred_.Resolve(SessionObject::Wrap(Env(), std::move(session_)));
-  }
-  void OnError(const Napi::Error& error) override {
-    ReleaseArrays();
-    deferred_.Reject(error.Value());
-  }
+  Task(Napi::Env env, const char* name) : Napi::AsyncWorker(env, name), deferred_(Napi::Promise::Deferred::New(env)) {}
+
+  // On another thread.
+  virtual void Work() = 0;
+  // Back on the thread of JavaScript, whether it worked or not.
+  virtual void Finish() {}
+  virtual Napi::Value Result() { return Env().Undefined(); }
 
  private:
-  // Detaching gives megabytes of weights back now instead of at some later garbage collection.
-  void ReleaseArrays() {
-    for (Napi::Reference<Napi::Object>& reference : plan_.arrays) {
-      const Napi::Value buffer = reference.Value().As<Napi::TypedArray>().ArrayBuffer();
-      // Fails on shared memory, which then stays as it is.
-      if (buffer.IsArrayBuffer()) napi_detach_arraybuffer(Env(), buffer);
+  void Execute() final {
+    try {
+      Work();
+    } catch (...) {
+      // Not its message: copying that could throw again where memory has run out.
+      failure_ = std::current_exception();
     }
-    plan_.arrays.clear();
+  }
+
+  void OnOK() final {
+    Finish();
+    try {
+      if (failure_) std::rethrow_exception(failure_);
+      deferred_.Resolve(Result());
+    } catch (const Napi::Error& error) {
+      deferred_.Reject(error.Value());
+    } catch (const std::bad_alloc&) {
+      deferred_.Reject(Napi::Error::New(Env(), "Out of memory").Value());
+    } catch (const std::exception& error) {
+      deferred_.Reject(Napi::Error::New(Env(), error.what()).Value());
+    }
   }
 
   Napi::Promise::Deferred deferred_;
-  PinnedPlan plan_;
+  std::exception_ptr failure_;
+};
+
+class CreateTask : public Task {
+ public:
+  CreateTask(Napi::Env env, TakenPlan plan, const engine::SessionOptions& options)
+      : Task(env, "neonsense.createSession"), plan_(std::move(plan)), options_(options) {}
+
+ protected:
+  void Work() override { session_ = std::make_shared<engine::Session>(plan_.plan, options_); }
+  void Finish() override { plan_.arrays.Release(Env()); }
+  Napi::Value Result() override { return SessionObject::Wrap(Env(), std::move(session_)); }
+
+ private:
+  TakenPlan plan_;
   engine::SessionOptions options_;
   std::shared_ptr<engine::Session> session_;
 };
 
-class RunWorker : public Napi::AsyncWorker {
+class RunTask : public Task {
  public:
-  RunWorker(Napi::Env env, std::shared_ptr<engine::Session> session, std::shared_ptr<bool> running,
-            const Napi::TypedArray& output, size_t output_offset)
-      : Napi::AsyncWorker(env, "neonsense.run"),
-        deferred_(Napi::Promise::Deferred::New(env)),
+  RunTask(Napi::Env env, std::shared_ptr<engine::Session> session, std::shared_ptr<bool> running,
+          const Napi::TypedArray& output, size_t output_offset)
+      : Task(env, "neonsense.run"),
         session_(std::move(session)),
         running_(std::move(running)),
         output_(Napi::Reference<Napi::TypedArray>::New(output, 1)),
         output_offset_(output_offset) {
     *running_ = true;
   }
-  ~RunWorker() override { *running_ = false; }
-
-  Napi::Promise promise() const { return deferred_.Promise(); }
+  ~RunTask() override { *running_ = false; }
 
  protected:
-  void Execute() override { session_->Invoke(); }
-
-  void OnOK() override {
-    *running_ = false;
-    const Napi::Float32Array output = output_.Value().As<Napi::Float32Array>();
-    // The array may have been detached while the image ran.
-    if (output.ElementLength() < output_offset_ + session_->output_size()) {
-      deferred_.Reject(Napi::Error::New(Env(), "The output array was detached during the run").Value());
-      return;
+  void Work() override { session_->Invoke(); }
+  void Finish() override { *running_ = false; }
+  Napi::Value Result() override {
+    Napi::Float32Array output = output_.Value().As<Napi::Float32Array>();
+    // The array may have been detached or made shorter while the image ran.
+    const size_t length = output.ElementLength();
+    if (length < output_offset_ || length - output_offset_ < session_->output_size()) {
+      throw Napi::Error::New(Env(), "The output array was detached or made shorter during the run");
     }
-    session_->Read(const_cast<Napi::Float32Array&>(output).Data() + output_offset_);
-    deferred_.Resolve(Env().Undefined());
-  }
-
-  void OnError(const Napi::Error& error) override {
-    *running_ = false;
-    deferred_.Reject(error.Value());
+    session_->Read(output.Data() + output_offset_);
+    return Env().Undefined();
   }
 
  private:
-  Napi::Promise::Deferred deferred_;
   std::shared_ptr<engine::Session> session_;
   std::shared_ptr<bool> running_;
   Napi::Reference<Napi::TypedArray> output_;
   size_t output_offset_;
 };
 
-// Queues the worker; it deletes itself once it has settled its promise.
-template <typename Worker>
-Napi::Promise Start(std::unique_ptr<Worker> worker) {
-  const Napi::Promise promise = worker->promise();
-  worker->Queue();
-  worker.release();
+// Drops its share of a session. Ending threads means waiting for them, which the main thread does not.
+class DisposeTask : public Task {
+ public:
+  DisposeTask(Napi::Env env, std::shared_ptr<engine::Session> session)
+      : Task(env, "neonsense.dispose"), session_(std::move(session)) {}
+
+ protected:
+  void Work() override { session_.reset(); }
+
+ private:
+  std::shared_ptr<engine::Session> session_;
+};
+
+// Queues the task; it deletes itself once it has settled its promise.
+template <typename T>
+Napi::Promise Start(std::unique_ptr<T> task) {
+  const Napi::Promise promise = task->promise();
+  task->Queue();
+  task.release();
   return promise;
 }
 
@@ -129,8 +152,8 @@ Napi::Function SessionObject::Define(Napi::Env env) {
 }
 
 Napi::Value SessionObject::Create(const Napi::CallbackInfo& info) {
-  PinnedPlan plan = PlanFromJs(info[0]);
-  return Start(std::make_unique<CreateWorker>(info.Env(), std::move(plan), OptionsFromJs(info[1])));
+  const engine::SessionOptions options = OptionsFromJs(info[1]);
+  return Start(std::make_unique<CreateTask>(info.Env(), PlanFromJs(info[0]), options));
 }
 
 Napi::Object SessionObject::Wrap(Napi::Env env, std::shared_ptr<engine::Session> session) {
@@ -153,32 +176,27 @@ Napi::Value SessionObject::Run(const Napi::CallbackInfo& info) {
   const Window output = WindowOf(info, 2, session.output_size(), "output");
   // Copied before the main thread goes on, so that nobody can change or detach what is being read.
   session.Load(input.array.Data() + input.offset);
-  return Start(std::make_unique<RunWorker>(info.Env(), session_, running_, output.array, output.offset));
+  return Start(std::make_unique<RunTask>(info.Env(), session_, running_, output.array, output.offset));
 }
 
 Napi::Value SessionObject::Profile(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   engine::Session& session = this->session(env);
   if (*running_) throw Napi::Error::New(env, "This session is running: read its profile afterwards");
-  try {
-    const std::vector<engine::OperatorTime> operators = session.Profile();
-    Napi::Array result = Napi::Array::New(env, operators.size());
-    for (uint32_t i = 0; i < operators.size(); i++) {
-      Napi::Object entry = Napi::Object::New(env);
-      entry["layer"] = operators[i].layer;
-      entry["operator"] = operators[i].name;
-      entry["ms"] = static_cast<double>(operators[i].microseconds) / 1000.0;
-      result[i] = entry;
-    }
-    return result;
-  } catch (const engine::Error& error) {
-    throw Napi::Error::New(env, error.what());
+  const std::vector<engine::OperatorTime> operators = session.Profile();
+  Napi::Array result = Napi::Array::New(env, operators.size());
+  for (uint32_t i = 0; i < operators.size(); i++) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry["layer"] = operators[i].layer;
+    entry["operator"] = operators[i].name;
+    entry["ms"] = static_cast<double>(operators[i].microseconds) / 1000.0;
+    result[i] = entry;
   }
+  return result;
 }
 
 Napi::Value SessionObject::Dispose(const Napi::CallbackInfo& info) {
-  session_.reset();
-  return info.Env().Undefined();
+  return Start(std::make_unique<DisposeTask>(info.Env(), std::move(session_)));
 }
 
 }  // namespace neonsense::addon

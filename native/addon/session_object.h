@@ -26,7 +26,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value Run(const Napi::CallbackInfo& info);
   // profile(): { layer, operator, ms }[]
   Napi::Value Profile(const Napi::CallbackInfo& info);
-  // dispose(): void. A pending run keeps what it needs until it is done.
+  // dispose(): Promise<void>, once the memory is given back and the threads have ended. A pending run keeps what it
+  // needs until it is done.
   Napi::Value Dispose(const Napi::CallbackInfo& info);
 
   engine::Session& session(Napi::Env env) const;

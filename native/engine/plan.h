@@ -8,6 +8,12 @@
 
 namespace neonsense::engine {
 
+// Far above any MobileNetV3, and checked before anything is copied: values and layers of a plan, inputs of a layer,
+// bytes of a name.
+inline constexpr size_t kMaxEntries = 1u << 12;
+inline constexpr size_t kMaxInputs = 2;
+inline constexpr size_t kMaxNameLength = 256;
+
 enum class ValueType { kF32, kQS8, kQU8, kQD8 };
 
 // A tensor between two layers, without its batch dimension: [H, W, C].

@@ -10,7 +10,6 @@ namespace {
 // Far above any MobileNetV3, far below where a product of three could overflow 64 bits or exhaust memory unnoticed.
 constexpr size_t kMaxDimension = 1u << 16;
 constexpr size_t kMaxElements = 1u << 28;
-constexpr size_t kMaxEntries = 1u << 12;
 constexpr uint32_t kMaxKernel = 64;
 
 std::string Quote(const std::string& name) { return "'" + name + "'"; }

@@ -14,7 +14,7 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 mkdir -p "$build"
 if ! {
   cmake -S . -B "$build" -G Ninja -Wno-dev -DCMAKE_BUILD_TYPE=Release \
-    -DNEONSENSE_BUILD_NATIVE_TESTS=ON -DNEONSENSE_SANITIZE=ON &&
+    -DNEONSENSE_BUILD_NATIVE_TESTS=ON -DNEONSENSE_SANITIZE=address,undefined &&
     cmake --build "$build" --target engine_tests
 } >"$build/build.log" 2>&1; then
   tail -n 60 "$build/build.log" >&2

@@ -314,6 +314,30 @@ describe('a consumed model', () => {
     expect(await consumed.run(images)).toEqual(await kept.run(images));
   });
 
+  it('is refused at its second use, however it is asked for', async () => {
+    const once = randomModel();
+    const sessions = await Promise.allSettled(
+      Array.from({ length: 4 }, () => createSession(once, { threads: 1, consume: true })),
+    );
+    expect(sessions.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected']);
+    const again = createSession({ ...once, layers: new Map(once.layers) }, { threads: 1 });
+    await expect(again).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+    await expect(again).rejects.toThrow(/`model`.*`consume: true`/);
+    const images = randomImages(model, 1);
+    const [first] = sessions;
+    if (first?.status !== 'fulfilled') throw new Error('expected a session');
+    await using session = first.value;
+    await using kept = await createSession(model, { threads: 1 });
+    expect(await session.run(images)).toEqual(await kept.run(images));
+  });
+
+  it('is refused where its memory was transferred away', async () => {
+    const lost = randomModel();
+    const { data } = lost.layers.get('features.0.0')!.weights;
+    structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
+    await expect(createSession(lost, { threads: 1 })).rejects.toThrow(/transferred away \(layer features\.0\.0\)/);
+  });
+
   it('is left alone unless asked', async () => {
     const images = randomImages(model, 1);
     await using first = await createSession(model, { threads: 1 });
