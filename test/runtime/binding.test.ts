@@ -156,7 +156,7 @@ describe('the arrays of a plan', () => {
 
   it('may lie in memory that can not be moved', async () => {
     const expected = await logitsOf(freshPlan());
-    const memory = new WebAssembly.Memory({ initial: 64 });
+    const memory = new (globalThis as any).WebAssembly.Memory({ initial: 64 });
     const plan = freshPlan();
     const [layer] = plan.layers as any[];
     const copy = new Float32Array(memory.buffer, 8, layer.weights.data.length);
