@@ -25,6 +25,7 @@ export type {
   QuantizationScheme,
   Weights,
 } from './model/model.js';
+export type { PreprocessingPreset } from './model/preprocessing.js';
 export type { OperatorTime } from './runtime/binding.js';
 export type { RunOptions, Session, SessionOptions, TensorMetadata } from './runtime/session.js';
 export { createSession } from './runtime/session.js';

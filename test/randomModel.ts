@@ -1,8 +1,8 @@
 import type { Architecture, Conventions } from '../lib/model/architecture.js';
 import { BLOCK_TEMPLATES } from '../lib/model/architecture.js';
 import type { Layer, Model } from '../lib/model/model.js';
-import { IMAGENET_MEAN, IMAGENET_STD } from '../lib/model/model.js';
 import { layerSpecs } from '../lib/model/network.js';
+import { IMAGENET_MEAN, IMAGENET_STD } from '../lib/model/preprocessing.js';
 import { seededRandom } from '../lib/numbers/random.js';
 
 /** Floats in [-1, 1) of a fixed seed. */

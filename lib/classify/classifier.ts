@@ -2,14 +2,15 @@ import { join } from 'node:path';
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { checkPixels, type Pixels } from '../image/pixels.js';
 import { preprocessInSlices } from '../image/preprocess.js';
-import type { Model, Preprocessing } from '../model/model.js';
+import type { Model } from '../model/model.js';
+import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from '../model/preprocessing.js';
 import { largestIndices } from '../numbers/largest.js';
 import { softmax } from '../numbers/softmax.js';
 import { createSession, type Session } from '../runtime/session.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
-import { checkCount, checkLabels, checkOptions, checkPreprocessing, checkSignal } from './options.js';
+import { checkCount, checkLabels, checkOptions, checkSignal } from './options.js';
 import { judge, rejectIndex } from './rejection.js';
 
 /** A picture file's path, an encoded picture's bytes (JPEG, PNG, WebP, GIF, AVIF, TIFF), or raw pixels. */
@@ -20,8 +21,8 @@ export interface ClassifierOptions extends PickOptions {
   readonly threads?: number;
   /** Names of the classes instead of the model's own. */
   readonly labels?: readonly string[];
-  /** How pixels become the network's input, instead of what the model declares. */
-  readonly preprocessing?: Preprocessing;
+  /** How pixels become the network's input, instead of what the model declares: a preset's name or all of it. */
+  readonly preprocessing?: Preprocessing | PreprocessingPreset | undefined;
 }
 
 export interface ClassifyOptions {
@@ -99,8 +100,11 @@ export class Classifier {
     const options = alone ? first : second === undefined ? {} : second;
     checkOptions(options, ['threads', 'labels', 'preprocessing', 'variant', 'precision', 'measure', 'key', 'limits']);
     checkCount(options.threads, 'options.threads');
-    checkPreprocessing(options.preprocessing);
-    const { threads, labels, preprocessing } = options;
+    const { threads, labels } = options;
+    const preprocessing =
+      options.preprocessing === undefined
+        ? undefined
+        : preprocessingFrom(options.preprocessing, 'options.preprocessing');
     const { model: picked, choice, consume } = await pickModel(source, options);
     checkLabels(labels, picked.labels.length);
     const model = {

@@ -1,5 +1,4 @@
 import { invalidArgument, NeonsenseError } from '../errors.js';
-import type { Preprocessing } from '../model/model.js';
 
 /**
  * Checks that `options` is an object with no other keys than `known`, so that a misspelt option is not ignored.
@@ -47,24 +46,4 @@ export function checkLabels(value: unknown, classes: number): void {
       throw invalidArgument(`options.labels[${index}]`, 'a non-empty string', label);
     }
   }
-}
-
-/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent or a complete {@link Preprocessing}. */
-export function checkPreprocessing(value: unknown): void {
-  if (value === undefined) return;
-  if (typeof value !== 'object' || value === null) {
-    throw invalidArgument('options.preprocessing', 'an object with reduce, size, mean and std', value);
-  }
-  const fields = value as { [key in keyof Preprocessing]?: unknown };
-  const isLength = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) >= 1;
-  const check = (key: keyof Preprocessing, length: number, expected: string, good: (n: unknown) => boolean): void => {
-    const field = fields[key];
-    if (!Array.isArray(field) || field.length !== length || !field.every(good)) {
-      throw invalidArgument(`options.preprocessing.${key}`, expected, Array.isArray(field) ? String(field) : field);
-    }
-  };
-  check('reduce', 2, '[height, width] in whole pixels', isLength);
-  check('size', 2, '[height, width] in whole pixels', isLength);
-  check('mean', 3, 'three finite numbers, red, green and blue', Number.isFinite);
-  check('std', 3, 'three finite numbers above 0, red, green and blue', (n) => Number.isFinite(n) && (n as number) > 0);
 }

@@ -7,9 +7,11 @@ import { describeEnvironment } from '../bench/environment.js';
 import { BENCH_FORMATS, type BenchFormat, formatRows } from '../bench/output.js';
 import { BENCH_PRECISIONS, type BenchPrecision, findPeer, prepareSubjects } from '../bench/subjects.js';
 import { defaultModelPath } from '../classify/classifier.js';
+import type { Preprocessing } from '../model/preprocessing.js';
 import { MOST_THREADS } from '../runtime/threads.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
+import { preprocessingOption } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
 import { progressLine } from './progress.js';
 import { printable } from './text.js';
@@ -25,6 +27,7 @@ interface Options {
   readonly compare?: string;
   readonly cooldown: number;
   readonly format: BenchFormat;
+  readonly preprocessing?: Preprocessing;
 }
 
 const MOST_IMAGES = 1024;
@@ -44,6 +47,7 @@ export function register(program: Command): void {
     .option('--profile', 'also print the time by layer and by operator')
     .addOption(new Option('--compare <peer>', 'measure a peer on the same weights').choices(['onnxruntime']))
     .option('--cooldown <seconds>', 'rest before each trial', seconds, 0)
+    .addOption(preprocessingOption())
     .addOption(new Option('--format <format>', 'of the output').choices([...BENCH_FORMATS]).default('md'))
     .action(run);
 }
@@ -108,6 +112,7 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   try {
     const subjects = await prepareSubjects(files.length === 0 ? [defaultModelPath()] : withoutRepeats(files), {
       precisions: options.precision,
+      preprocessing: options.preprocessing,
       onnxRuntime,
       folder,
     });

@@ -5,8 +5,10 @@ import { type Classification, Classifier } from '../classify/classifier.js';
 import { NeonsenseError } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
+import type { Preprocessing } from '../model/preprocessing.js';
 import { KEY_OPTION, wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
+import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
 import { progressLine } from './progress.js';
 import { readStandardInput, STANDARD_INPUT } from './stdin.js';
@@ -19,6 +21,7 @@ interface Options {
   readonly topK: number;
   readonly threads?: number;
   readonly json?: boolean;
+  readonly preprocessing?: Preprocessing;
 }
 
 /** Jobs shorter than this show no progress. */
@@ -37,6 +40,7 @@ export function register(program: Command): void {
     .option('-k, --top-k <n>', 'predictions to print for each picture', wholeNumber, 5)
     .option('-t, --threads <n>', 'threads of the engine (default: the performance cores, at most 4)', wholeNumber)
     .option('--json', 'print one JSON object a picture, a line each')
+    .addOption(preprocessingOption())
     .addHelpText(
       'after',
       `
@@ -62,6 +66,7 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
   const progress = progressLine('pictures');
   const started = performance.now();
   const classifier = await load(options);
+  noteAssumedPreprocessing(options.model, classifier.model);
   try {
     const files = await expand(inputs, report);
     for (const [done, file] of files.entries()) {
@@ -86,8 +91,13 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
 }
 
 /** A file there is, or a path, is a file; what remains is `auto` or the name of a model that comes with neonsense. */
-function load({ model, key, measure, threads }: Options): Promise<Classifier> {
-  const common = { key, ...(threads === undefined ? {} : { threads }), ...(measure === undefined ? {} : { measure }) };
+function load({ model, key, measure, threads, preprocessing }: Options): Promise<Classifier> {
+  const common = {
+    key,
+    preprocessing,
+    ...(threads === undefined ? {} : { threads }),
+    ...(measure === undefined ? {} : { measure }),
+  };
   const isName = model === 'auto' || (/^[\w-]+$/.test(model) && !existsSync(model));
   return isName ? Classifier.load({ variant: model, ...common }) : Classifier.load(model, common);
 }

@@ -5,9 +5,11 @@ import { preprocess } from '../image/preprocess.js';
 import { compareModels, type ModelComparison } from '../measure/compress.js';
 import { readModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
+import type { Preprocessing } from '../model/preprocessing.js';
 import type { LogitComparison } from '../numbers/compareLogits.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
+import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
 import { alignColumns } from './text.js';
 
 interface Options {
@@ -18,6 +20,7 @@ interface Options {
   readonly agreement?: number;
   readonly threads: number;
   readonly json?: boolean;
+  readonly preprocessing?: Preprocessing;
 }
 
 /**
@@ -40,11 +43,15 @@ export function register(program: Command): void {
     .option('--agreement <share>', 'fail below this share of pictures with the same first class', share)
     .option('--threads <count>', 'threads of the engine', wholeNumber, 1)
     .option('--json', 'print one JSON object')
+    .addOption(preprocessingOption())
     .action(run);
 }
 
 async function run(first: string, second: string, options: Options): Promise<void> {
-  const [a, b] = [await readModel(first), await readModel(second)];
+  const { preprocessing } = options;
+  const [a, b] = [await readModel(first, { preprocessing }), await readModel(second, { preprocessing })];
+  noteAssumedPreprocessing(first, a);
+  noteAssumedPreprocessing(second, b);
   using interrupt = catchInterrupt();
   const { signal } = interrupt;
   const comparison = await compareModels(a, b, {

@@ -22,9 +22,11 @@ import { evaluate } from '../evaluate/evaluate.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { type CompressResult, compress, type ModelScore, type NamedModel } from '../measure/compress.js';
 import { readModel, writeModel } from '../model/files.js';
+import type { Preprocessing } from '../model/preprocessing.js';
 import { KEY_OPTION, wholeNumber } from './arguments.js';
 import { readPictures } from './compare.js';
 import { catchInterrupt } from './interrupt.js';
+import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
 import { progressLine } from './progress.js';
 import { alignColumns } from './text.js';
 
@@ -55,6 +57,7 @@ interface Options {
   readonly keepStages?: string;
   readonly require?: string;
   readonly report?: string;
+  readonly preprocessing?: Preprocessing;
 }
 
 type Step = 'prune' | 'quantize';
@@ -118,6 +121,7 @@ export function register(program: Command): void {
     .option('--keep-stages <dir>', 'write the model of every stage to this folder')
     .option('--require <goals>', 'fail unless met, for example size=-30%,latency=-40%,accuracy=-5%')
     .option('--report <file>', 'write a report: .md, .json or .html')
+    .addOption(preprocessingOption())
     .action(run);
 }
 
@@ -126,7 +130,8 @@ async function run(source: string, options: Options): Promise<void> {
   if (options.require !== undefined) parseGoals(options.require);
   const render = options.report === undefined ? undefined : rendererFor(options.report);
   const stages = stagesOf(options, options.ranges === undefined ? undefined : await readRanges(options.ranges));
-  const model = await readModel(source, { key: options.key });
+  const model = await readModel(source, { key: options.key, preprocessing: options.preprocessing });
+  noteAssumedPreprocessing(source, model);
   const dataset =
     options.evaluate === undefined
       ? undefined

@@ -8,9 +8,11 @@ import { fitTemperature } from '../evaluate/temperature.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { readModel, writeModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
+import type { Preprocessing } from '../model/preprocessing.js';
 import { KEY_OPTION, wholeNumber } from './arguments.js';
 import { evaluationText, jsonLine } from './evaluateOutput.js';
 import { catchInterrupt } from './interrupt.js';
+import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
 import { progressLine } from './progress.js';
 import { printable } from './text.js';
 
@@ -24,6 +26,7 @@ interface Options {
   readonly json?: boolean;
   readonly report?: string;
   readonly fitTemperature?: string;
+  readonly preprocessing?: Preprocessing;
 }
 
 /** Adds `neonsense evaluate MODEL... --data PATH`. */
@@ -42,6 +45,7 @@ export function register(program: Command): void {
     .option('--batch <images>', 'images that go through the network at once', wholeNumber, 1)
     .option('--threads <count>', 'threads of the engine', wholeNumber)
     .option('--json', 'print one JSON object a model, a line each')
+    .addOption(preprocessingOption())
     .option('--report <file>', 'also write a self-contained HTML report')
     .option(
       '--fit-temperature <file>',
@@ -55,7 +59,11 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   if (options.fitTemperature !== undefined && new Set(files).size > 1) {
     throw invalidArgument('--fit-temperature', 'one model beside it', files);
   }
-  for (const name of [...new Set(files)]) models.push({ name, model: await readModel(name, { key: options.key }) });
+  for (const name of [...new Set(files)]) {
+    const model = await readModel(name, { key: options.key, preprocessing: options.preprocessing });
+    noteAssumedPreprocessing(name, model);
+    models.push({ name, model });
+  }
   // A bare checkpoint's classes have no names; those of another model that has the same classes then stand for both.
   const { model } = models.find((candidate) => !hasNumberedLabels(candidate.model.labels)) ?? models[0]!;
   const dataset = await openDataset(options.data, {

@@ -4,7 +4,9 @@ import { NeonsenseError } from '../errors.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { toOnnx } from '../model/export/onnx.js';
 import { readModel } from '../model/files.js';
+import type { Preprocessing } from '../model/preprocessing.js';
 import { KEY_OPTION } from './arguments.js';
+import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
 
 /** Adds `neonsense export MODEL FILE.onnx`. */
 export function register(program: Command): void {
@@ -14,17 +16,24 @@ export function register(program: Command): void {
     .argument('<model>', 'model file')
     .argument('<file>', 'ONNX file to write')
     .option(...KEY_OPTION)
+    .addOption(preprocessingOption())
     .action(run);
 }
 
-async function run(source: string, target: string, { key }: { readonly key?: string }): Promise<void> {
+interface Options {
+  readonly key?: string;
+  readonly preprocessing?: Preprocessing;
+}
+
+async function run(source: string, target: string, { key, preprocessing }: Options): Promise<void> {
   if (extname(target).toLowerCase() !== '.onnx') {
     throw new NeonsenseError(
       'ERR_INVALID_ARGUMENT',
       `Expected a file name that ends in .onnx to export to but received ${target}`,
     );
   }
-  const model = await readModel(source, { key });
+  const model = await readModel(source, { key, preprocessing });
+  noteAssumedPreprocessing(source, model);
   const bytes = toOnnx(model);
   await writeFileAtomically(target, bytes);
   const { precision } = model;

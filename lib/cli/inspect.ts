@@ -5,7 +5,14 @@ import { inspectModel, type ModelSummary } from '../model/inspect.js';
 import type { Confidence, Preprocessing, QuantizationScheme } from '../model/model.js';
 import { grouped, percent } from '../text/units.js';
 import { KEY_OPTION } from './arguments.js';
+import { noteAssumedPreprocessing, preprocessingOption, preprocessingText } from './preprocessing.js';
 import { alignColumns, formatBytes, printable } from './text.js';
+
+interface Options {
+  readonly key?: string;
+  readonly json?: boolean;
+  readonly preprocessing?: Preprocessing;
+}
 
 /** Adds `neonsense inspect MODEL`. */
 export function register(program: Command): void {
@@ -15,6 +22,7 @@ export function register(program: Command): void {
     .argument('<model>', 'model file: .safetensors, .pth or .pt')
     .option(...KEY_OPTION)
     .option('--json', 'print one JSON object')
+    .addOption(preprocessingOption())
     .addHelpText(
       'after',
       `
@@ -25,13 +33,9 @@ Examples:
     .action(run);
 }
 
-interface Options {
-  readonly key?: string;
-  readonly json?: boolean;
-}
-
-async function run(file: string, { key, json }: Options): Promise<void> {
-  const model = await readModel(file, { key });
+async function run(file: string, { key, json, preprocessing }: Options): Promise<void> {
+  const model = await readModel(file, { key, preprocessing });
+  noteAssumedPreprocessing(file, model);
   const summary = inspectModel(model, { bytes: (await stat(file)).size });
   process.stdout.write(`${json === true ? summaryJson(file, summary) : summaryText(file, summary)}\n`);
 }
@@ -80,13 +84,6 @@ export function summaryText(file: string, summary: ModelSummary): string {
     '',
     ...alignColumns(table, [4, 5, 6]),
   ].join('\n');
-}
-
-function preprocessingText({ reduce, size, mean, std }: Preprocessing): string {
-  return (
-    `area average to ${reduce.join(' x ')}, mean ${mean.join(' ')}, std ${std.join(' ')}, ` +
-    `bilinear to ${size.join(' x ')}`
-  );
 }
 
 function confidenceText(confidence: Confidence | undefined): string {

@@ -1,4 +1,4 @@
-/** How one axis is averaged down: cell `i` covers source positions `[i * source / cells, (i + 1) * source / cells)`. */
+/** How one axis is averaged down to cells of equal length, which begin and end anywhere in a pixel. */
 export interface AreaAxis {
   /** Length of a cell in source pixels. */
   readonly cell: number;
@@ -13,26 +13,28 @@ export interface AreaAxis {
 }
 
 /**
- * Cells of an exact area average of `source` pixels to `cells <= source`. Boundaries are found in whole numbers
- * (`i * source` divided by `cells`), so a cell that ends on a pixel's edge takes nothing of the next one.
+ * Cells of an exact area average of a part of an axis: of `source` pixels as if they were resized to `resized`, those
+ * from `from` to `from + seen`. Boundaries are found in whole numbers (`source` times a number, divided by
+ * `resized * cells`), so a cell that ends on a pixel's edge takes nothing of the next one.
  */
-export function areaAxis(source: number, cells: number): AreaAxis {
+export function areaAxis(source: number, resized: number, from: number, seen: number, cells: number): AreaAxis {
+  const whole = resized * cells;
   const axis = {
-    cell: source / cells,
+    cell: (source * seen) / whole,
     first: new Int32Array(cells),
     firstShare: new Float64Array(cells),
     last: new Int32Array(cells),
     lastShare: new Float64Array(cells),
   };
   for (let i = 0; i < cells; i++) {
-    const begin = i * source;
-    const end = begin + source;
-    const first = Math.floor(begin / cells);
-    const last = Math.ceil(end / cells) - 1;
+    const begin = source * (from * cells + i * seen);
+    const end = source * (from * cells + (i + 1) * seen);
+    const first = Math.floor(begin / whole);
+    const last = Math.ceil(end / whole) - 1;
     axis.first[i] = first;
     axis.last[i] = last;
-    axis.firstShare[i] = (Math.min(end, (first + 1) * cells) - begin) / cells;
-    axis.lastShare[i] = last > first ? (end - last * cells) / cells : 0;
+    axis.firstShare[i] = (Math.min(end, (first + 1) * whole) - begin) / whole;
+    axis.lastShare[i] = last > first ? (end - last * whole) / whole : 0;
   }
   return axis;
 }
@@ -42,7 +44,7 @@ export function areaAxis(source: number, cells: number): AreaAxis {
  * worth of width, times `share`, added to what is there.
  *
  * @param row `[width, 3]` bytes.
- * @param axis From {@link areaAxis} of the row's width.
+ * @param axis From {@link areaAxis} of the row.
  * @param share Weight of the row.
  * @param sums `[cells, 3]`
  */

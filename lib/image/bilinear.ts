@@ -8,13 +8,13 @@ export interface BilinearAxis {
 /**
  * Taps of a bilinear resize with half-pixel centres and no antialiasing: what PyTorch's
  * `interpolate(mode='bilinear', align_corners=False)` computes: there the scale is float32 and the coordinates
- * found with it are not.
+ * found with it are not. Of the target, positions `from` to `from + count`.
  */
-export function bilinearAxis(source: number, target: number): BilinearAxis {
-  const axis = { low: new Int32Array(target), high: new Int32Array(target), share: new Float32Array(target) };
+export function bilinearAxis(source: number, target: number, from = 0, count = target): BilinearAxis {
+  const axis = { low: new Int32Array(count), high: new Int32Array(count), share: new Float32Array(count) };
   const scale = Math.fround(source / target);
-  for (let i = 0; i < target; i++) {
-    const position = source === target ? i : Math.max(0, scale * (i + 0.5) - 0.5);
+  for (let i = 0; i < count; i++) {
+    const position = source === target ? from + i : Math.max(0, scale * (from + i + 0.5) - 0.5);
     const low = Math.min(Math.floor(position), source - 1);
     axis.low[i] = low;
     axis.high[i] = Math.min(low + 1, source - 1);
@@ -44,18 +44,10 @@ export function resizeRow(row: Float32Array, axis: BilinearAxis, output: Float32
 }
 
 /**
- * Mixes two rows: `output[start + i] = (1 - share) * upper[i] + share * lower[i]`. A function of its own, small enough
- * for the JavaScript engine to compile during the very first picture.
+ * Mixes two rows: `output[i] = (1 - share) * upper[i] + share * lower[i]`. A function of its own, small enough for the
+ * JavaScript engine to compile during the very first picture.
  */
-export function blendRows(
-  upper: Float32Array,
-  lower: Float32Array,
-  share: number,
-  output: Float32Array,
-  start: number,
-): void {
+export function blendRows(upper: Float32Array, lower: Float32Array, share: number, output: Float32Array): void {
   const rest = 1 - share;
-  for (let i = 0; i < upper.length; i++) {
-    output[start + i] = rest * (upper[i] as number) + share * (lower[i] as number);
-  }
+  for (let i = 0; i < upper.length; i++) output[i] = rest * (upper[i] as number) + share * (lower[i] as number);
 }

@@ -6,9 +6,9 @@ import { Budget, resolveLimits } from '../files/limits.js';
 import { foreignFile, HEAD_BYTES } from './fileKind.js';
 import { decodeModel, isModelFile } from './format/decode.js';
 import { encodeModel } from './format/encode.js';
-import { decodePreprocessing } from './format/metadata.js';
 import { looksLikeSafetensors, parseSafetensors } from './format/safetensors.js';
-import type { Model, Preprocessing } from './model.js';
+import type { Model } from './model.js';
+import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from './preprocessing.js';
 
 export { encodeModel } from './format/encode.js';
 
@@ -16,8 +16,8 @@ export { encodeModel } from './format/encode.js';
 export interface ReadModelOptions {
   /** One name per class, in the order of the logits. Default for a bare checkpoint: `class 0`, `class 1`, ... */
   readonly labels?: readonly string[];
-  /** Default for a bare checkpoint: 224 x 224 with ImageNet's mean and standard deviation. */
-  readonly preprocessing?: Preprocessing;
+  /** A preset's name or all of it. Default for a bare checkpoint: a usual one, which says that it is `assumed`. */
+  readonly preprocessing?: Preprocessing | PreprocessingPreset | undefined;
   /**
    * Which network of a checkpoint that holds several, by the keys that lead to it: `ema`, `state_dict.teacher`. Whatever
    * stands beside a network named so is left out.
@@ -113,15 +113,7 @@ function checkOptions({ labels, preprocessing, key }: ReadModelOptions): void {
   if (labels !== undefined && !(Array.isArray(labels) && labels.every((label) => typeof label === 'string'))) {
     throw invalidArgument('options.labels', 'an array of strings', labels);
   }
-  if (preprocessing !== undefined) {
-    try {
-      decodePreprocessing(preprocessing);
-    } catch (error) {
-      throw new NeonsenseError('ERR_INVALID_ARGUMENT', `options.preprocessing: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-  }
+  if (preprocessing !== undefined) preprocessingFrom(preprocessing, 'options.preprocessing');
 }
 
 function withOptions(model: Model, { labels, preprocessing }: ReadModelOptions): Model {
@@ -132,7 +124,9 @@ function withOptions(model: Model, { labels, preprocessing }: ReadModelOptions):
   return {
     ...model,
     ...(labels === undefined ? {} : { labels: [...labels] }),
-    ...(preprocessing === undefined ? {} : { preprocessing: decodePreprocessing(preprocessing) }),
+    ...(preprocessing === undefined
+      ? {}
+      : { preprocessing: preprocessingFrom(preprocessing, 'options.preprocessing') }),
   };
 }
 

@@ -1,4 +1,7 @@
 import type { Architecture } from './architecture.js';
+import type { Preprocessing } from './preprocessing.js';
+
+export type { Preprocessing } from './preprocessing.js';
 
 /** Weights of one layer, always in PyTorch's order: `[O, I / groups, KH, KW]` for a convolution, `[O, I]` for a linear layer. */
 export type Weights =
@@ -35,22 +38,6 @@ export interface Quantization {
 
 /** How the model's numbers are kept and computed. */
 export type Precision = 'fp32' | 'fp16' | 'int8-dynamic' | 'int8-static';
-
-/**
- * How pixels become the network's input. In this order: area-average each axis that is longer than `reduce` down to it
- * (a shorter axis is left as it is), divide by 255, subtract `mean` and divide by `std` per channel, then bring the
- * picture to `size` bilinearly (half-pixel centres, PyTorch's `align_corners=False`, no antialiasing).
- */
-export interface Preprocessing {
-  /** `[height, width]` the picture is averaged down to first. */
-  readonly reduce: readonly [number, number];
-  /** `[height, width]` of the network's input. */
-  readonly size: readonly [number, number];
-  /** Per RGB channel, in units of the 0..1 range. */
-  readonly mean: readonly [number, number, number];
-  /** Per RGB channel, in units of the 0..1 range. */
-  readonly std: readonly [number, number, number];
-}
 
 /** How logits become probabilities that mean what they say, and from where on an answer counts. */
 export interface Confidence {
@@ -102,7 +89,3 @@ export interface Model {
   readonly confidence?: Confidence;
   readonly provenance: readonly ProvenanceStep[];
 }
-
-/** ImageNet's mean and standard deviation, as torchvision uses them. */
-export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
-export const IMAGENET_STD = [0.229, 0.224, 0.225] as const;

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Pixels } from '../../lib/image/pixels.js';
 import { preprocess, preprocessInSlices } from '../../lib/image/preprocess.js';
 import type { Preprocessing } from '../../lib/model/model.js';
+import { picture } from './pictures.js';
 
 interface GoldenCase {
   name: string;
@@ -19,21 +20,6 @@ interface GoldenCase {
 const golden = JSON.parse(readFileSync(new URL('../golden/preprocess.json', import.meta.url), 'utf8')) as {
   cases: GoldenCase[];
 };
-
-/** The generator of scripts/proof/goldens/preprocess.py. */
-function randomBytes(seed: number, count: number): Uint8Array {
-  const bytes = new Uint8Array(count);
-  let state = seed;
-  for (let i = 0; i < count; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[i] = state >>> 24;
-  }
-  return bytes;
-}
-
-function picture(seed: number, height: number, width: number): Pixels {
-  return { data: randomBytes(seed, height * width * 3), width, height, channels: 3 };
-}
 
 /** Raw values: nothing is averaged, shifted or scaled but by 255. */
 function plain(size: [number, number], reduce: [number, number]): Preprocessing {

@@ -9,7 +9,7 @@ import { layerSpecs } from '../network.js';
 import { elementCount } from '../weights.js';
 import { contentHash, HASH_KEY } from './contentHash.js';
 import { parseJson } from './json.js';
-import { decodeConventions, decodeMetadata, FORMAT, VERSION } from './metadata.js';
+import { decodeConventions, decodeMetadata, FORMAT, VERSIONS } from './metadata.js';
 import type { Container, DType, Tensor } from './safetensors.js';
 import { decodeSparse } from './sparseCoding.js';
 import type { Encoding } from './tensorNames.js';
@@ -30,10 +30,9 @@ export function isModelFile({ metadata }: Container): boolean {
 export function decodeModel(container: Container, budget: Budget): Model {
   const { metadata } = container;
   const version = metadata.get('version');
-  if (version !== VERSION) {
-    throw broken(
-      `expected format version ${VERSION} but it has ${shortened(version ?? 'none', 80)}; a newer release may read it`,
-    );
+  if (version === undefined || !VERSIONS.includes(version)) {
+    const found = shortened(version ?? 'none', 80);
+    throw broken(`expected format version 1 but it has ${found}; a newer release may read it`);
   }
   const hash = metadata.get(HASH_KEY);
   if (hash === undefined) throw broken(`the metadata key ${HASH_KEY} is missing`);

@@ -2,21 +2,19 @@ import { isDeepStrictEqual } from 'node:util';
 import { describe, NeonsenseError } from '../../errors.js';
 import type { Budget } from '../../files/limits.js';
 import type { Architecture, Conventions } from '../architecture.js';
-import type {
-  Confidence,
-  Model,
-  Precision,
-  Preprocessing,
-  ProvenanceStep,
-  Quantization,
-  QuantizationScheme,
-} from '../model.js';
+import type { Confidence, Model, Precision, ProvenanceStep, Quantization, QuantizationScheme } from '../model.js';
+import { faultText, isFault, type Preprocessing, parsePreprocessing } from '../preprocessing.js';
 import { checkSize, parseJson } from './json.js';
 
 /** Value of the metadata key `format` that tells this package's files from other safetensors files. */
 export const FORMAT = 'neonsense';
-/** Value of the metadata key `version`; raised when an older reader would misread the file. */
-export const VERSION = '1';
+/**
+ * Values of the metadata key `version` that are read. A file has the lowest that can say what it says, so that older
+ * readers read what they can and refuse what they would misread: 1.1 came with a preprocessing of more than
+ * {@link FIRST_FIELDS}.
+ */
+export const VERSIONS: readonly string[] = ['1', '1.1'];
+const FIRST_FIELDS: readonly string[] = ['reduce', 'size', 'mean', 'std'];
 
 /** What a file says about its tensors. */
 export interface Metadata {
@@ -30,13 +28,14 @@ export interface Metadata {
 
 /** `model` without its tensors, as the strings a safetensors file can hold. */
 export function encodeMetadata(model: Model): Map<string, string> {
-  const { quantization, confidence } = model;
+  const { quantization, confidence, preprocessing } = model;
+  const isFirst = Object.keys(preprocessing).every((field) => FIRST_FIELDS.includes(field));
   const metadata = new Map([
     ['format', FORMAT],
-    ['version', VERSION],
+    ['version', isFirst && preprocessing.reduce !== undefined ? '1' : '1.1'],
     ['architecture', toJson(model.architecture, 'architecture')],
     ['labels', toJson(model.labels, 'labels')],
-    ['preprocessing', toJson(model.preprocessing, 'preprocessing')],
+    ['preprocessing', toJson(preprocessing, 'preprocessing')],
     ['precision', model.precision],
     ['provenance', toJson(model.provenance, 'provenance')],
   ]);
@@ -82,7 +81,8 @@ export function decodeMetadata(
     throw wrong('quantization', `${needed ?? 'nothing'} beside precision ${precision}`, quantization?.mode);
   }
   const preprocessing = decodePreprocessing(json('preprocessing'));
-  budget.check('inputSide', Math.max(...preprocessing.reduce, ...preprocessing.size));
+  const { resize = 0, reduce = [0, 0], size } = preprocessing;
+  budget.check('inputSide', Math.max(resize, ...reduce, ...size));
   const labels = decodeLabels(json('labels'), architecture.classes);
   return {
     labels,
@@ -148,38 +148,10 @@ function decodeLabels(value: unknown, classes: number): readonly string[] {
   return value;
 }
 
-/**
- * `value` as a Preprocessing.
- *
- * @throws {NeonsenseError} `ERR_MODEL_FORMAT` when it is not one.
- */
-export function decodePreprocessing(value: unknown): Preprocessing {
-  if (!isObject(value)) throw wrong('preprocessing', 'an object', value);
-  return {
-    reduce: side(value['reduce'], 'preprocessing.reduce'),
-    size: side(value['size'], 'preprocessing.size'),
-    mean: perColour(value['mean'], 'preprocessing.mean', () => true, 'three finite numbers'),
-    std: perColour(value['std'], 'preprocessing.std', (number) => number > 0, 'three numbers above 0'),
-  };
-}
-
-function side(value: unknown, key: string): [number, number] {
-  if (Array.isArray(value) && value.length === 2 && value.every((size) => isInteger(size, 1, 65_535))) {
-    return [value[0] as number, value[1] as number];
-  }
-  throw wrong(key, '[height, width], whole numbers from 1 to 65535', value);
-}
-
-function perColour(
-  value: unknown,
-  key: string,
-  allowed: (number: number) => boolean,
-  expected: string,
-): [number, number, number] {
-  if (Array.isArray(value) && value.length === 3 && value.every((n) => isFiniteNumber(n) && allowed(n))) {
-    return [value[0] as number, value[1] as number, value[2] as number];
-  }
-  throw wrong(key, expected, value);
+function decodePreprocessing(value: unknown): Preprocessing {
+  const parsed = parsePreprocessing(value);
+  if (!isFault(parsed)) return parsed;
+  throw new NeonsenseError('ERR_MODEL_FORMAT', `In the metadata: ${faultText(parsed, 'preprocessing')}`);
 }
 
 function decodeConfidence(value: unknown, labels: readonly string[]): Confidence {

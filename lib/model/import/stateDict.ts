@@ -3,9 +3,9 @@ import type { Budget } from '../../files/limits.js';
 import { halfToFloat } from '../../numbers/half.js';
 import { checkModel } from '../checkModel.js';
 import type { Tensor } from '../format/safetensors.js';
-import type { Layer, Model, Preprocessing, ProvenanceStep } from '../model.js';
-import { IMAGENET_MEAN, IMAGENET_STD } from '../model.js';
+import type { Layer, Model, ProvenanceStep } from '../model.js';
 import { layerSpecs } from '../network.js';
+import { ASSUMED } from '../preprocessing.js';
 import { elementCount } from '../weights.js';
 import { inferArchitecture } from './inferArchitecture.js';
 
@@ -26,21 +26,14 @@ export interface StateTensor {
 /** A checkpoint's tensors by name. */
 export type StateDict = ReadonlyMap<string, StateTensor>;
 
-/** What torchvision feeds its classifiers: pictures brought to 224 x 224, normalized as ImageNet is. */
-export const DEFAULT_PREPROCESSING: Preprocessing = {
-  reduce: [224, 224],
-  size: [224, 224],
-  mean: IMAGENET_MEAN,
-  std: IMAGENET_STD,
-};
-
 /** Names the labels of a checkpoint that brings none: `class 0`, `class 1`, ... */
 export function numberedLabels(classes: number): readonly string[] {
   return Array.from({ length: classes }, (_, index) => `class ${index}`);
 }
 
 /**
- * A float32 model from the tensors of one network, see `findNetwork`. Labels and preprocessing get defaults.
+ * A float32 model from the tensors of one network, see `findNetwork`. Labels are numbered, and the preprocessing is
+ * assumed.
  *
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when the tensors belong to another network or hold numbers that
  * cannot be used; `ERR_MODEL_FORMAT` when it is larger than `budget` allows.
@@ -67,7 +60,7 @@ export function modelFromStateDict(tensors: StateDict, provenance: readonly Prov
   const model: Model = {
     architecture,
     labels: numberedLabels(architecture.classes),
-    preprocessing: DEFAULT_PREPROCESSING,
+    preprocessing: ASSUMED,
     precision: 'fp32',
     layers,
     provenance,
