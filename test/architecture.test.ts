@@ -13,8 +13,8 @@ type Sources = Readonly<Record<string, string>>;
  * What each room of lib/ may import besides itself: `cli -> bench, doctor, entries -> evaluate -> measure -> classify ->
  * shipped -> compress, image, runtime -> plan -> model -> files, numbers, text -> errors`, written out. Rooms that stand side
  * by side in that line do not know each other. `index` and `entries` are the ways into the package, which re-export what
- * users get; `package` says where the package lies on the disk, which only rooms that touch the disk may ask;
- * `builtins` loads modules of Node late.
+ * users get; `internal` does that for the programs in scripts/, and the package lacks it; `package` says where the package
+ * lies on the disk, which only rooms that touch the disk may ask; `builtins` loads modules of Node late.
  */
 const ground = ['errors', 'builtins', 'numbers', 'text', 'files', 'schema'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -40,6 +40,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   index: ['classify', 'shipped', 'image', 'runtime', 'model', ...ground],
   entries: ['evaluate', 'measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   bench: ['index', 'package', 'shipped', 'compress', 'image', 'runtime', 'plan', 'model', ...ground],
+  internal: [
+    ...['index', 'bench', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
+    ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
+  ],
   cli: [
     ...['serve', 'stream', 'bench', 'doctor', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
     ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
@@ -191,6 +195,17 @@ describe('lib/', () => {
   it('is what the check looked at', () => {
     expect(new Set(Object.keys(sources).map(roomOf))).toEqual(new Set(Object.keys(ALLOWED)));
     expect(factsOf(LOADER, sources[LOADER]!).loadsNative).toBe(true);
+  });
+});
+
+describe('scripts/', () => {
+  it('reaches lib/ through its one internal entry, and bundles none of it but for dist/', () => {
+    const { 'scripts/build/bundle.mjs': bundler, ...sources } = sourcesIn('scripts', /\.(ts|mjs|cjs)$/);
+    expect(bundler).toContain('lib/internal.ts');
+    for (const [path, text] of Object.entries(sources)) {
+      const reached = [...text.matchAll(/['"`/]lib\/([\w./-]+\.[jt]s)\b/g)].map(([, file]) => file);
+      expect(new Set(['internal.js', ...reached]), path).toEqual(new Set(['internal.js']));
+    }
   });
 });
 

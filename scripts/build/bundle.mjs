@@ -88,6 +88,16 @@ for (const entry of ['cli/main', 'bench/trial']) {
 
 // The live page of `serve` is what it is; browsers read it.
 for (const file of readdirSync('lib/serve/page')) write(`dist/page/${file}`, readFileSync(`lib/serve/page/${file}`));
+// What the programs in scripts/ use, in one file that is not published.
+{
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: ['lib/internal.ts'],
+    outExtension: { '.js': '.cjs' },
+    splitting: false,
+  });
+  write('dist/internal.cjs', await asCommonJs(outputFiles[0].text));
+}
 
 write('dist/bundled.txt', bundledPackages([...bundled].sort()));
 

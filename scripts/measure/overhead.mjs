@@ -15,7 +15,7 @@ import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { createSession, lower, median, readModel } from '../../dist/internal.cjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const { values: options } = parseArgs({
@@ -45,18 +45,6 @@ try {
 }
 
 async function overhead() {
-  // lower() is no part of the public API, so it is bundled from the sources.
-  const bundle = join(folder, 'lower.mjs');
-  await build({
-    entryPoints: [join(root, 'lib/plan/lower.ts')],
-    outfile: bundle,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-  });
-  const { lower } = await import(pathToFileURL(bundle).href);
-  const { createSession, readModel } = await import(pathToFileURL(join(root, 'dist/index.js')).href);
-
   const model = await readModel(options.model);
   const planFile = join(folder, 'plan.bin');
   writeFileSync(planFile, serialize(lower(model)));
@@ -222,10 +210,4 @@ function serialize(plan) {
   word(plan.input);
   array(Uint32Array.from(plan.outputs));
   return Buffer.concat(chunks);
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

@@ -7,14 +7,14 @@
 //
 // What the files say is read from them; accuracy is counted on the data for every file that changed (for all with
 // --recount); the recorded logits of the self-test are computed here. The rules and limits are written by hand in
-// manifest.json and kept. Needs dist/ and the addon; --check needs neither.
+// manifest.json and kept. Needs dist/ and the addon; --check only dist/.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { checkManifest, inSinglePrecision, inspectModel, readModel, selfTestLogits } from '../../dist/internal.cjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const folder = join(root, 'models');
@@ -36,7 +36,6 @@ try {
 }
 
 async function check() {
-  const { checkManifest } = await internals();
   const { variants } = checkManifest(JSON.parse(readFileSync(file, 'utf8')));
   const problems = [];
   for (const variant of variants) {
@@ -57,7 +56,6 @@ async function check() {
 }
 
 async function make() {
-  const { checkManifest, selfTestLogits, inSinglePrecision, readModel, inspectModel } = await internals();
   const old = JSON.parse(readFileSync(file, 'utf8'));
   const described = [];
   for (const name of modelFiles()) {
@@ -133,32 +131,4 @@ function modelFiles() {
 
 function sha256(bytes) {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** Parts of lib/ that the package does not export, bundled from their sources. */
-async function internals() {
-  const outfile = join(root, 'build-models', 'internals.mjs');
-  const contents = [
-    'shipped/manifest',
-    'shipped/selfTest',
-    'compress/quantize/quantizeDynamic',
-    'model/files',
-    'model/inspect',
-  ]
-    .map((name) => `export * from './lib/${name}.ts';`)
-    .join('\n');
-  await build({
-    stdin: { contents, resolveDir: root },
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    external: ['sharp', 'zod'],
-    banner: {
-      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
-    },
-    logLevel: 'error',
-  });
-  return import(pathToFileURL(outfile).href);
 }

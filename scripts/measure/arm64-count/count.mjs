@@ -27,9 +27,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { build } from 'esbuild';
+import { lower, macsOf, networkOf, readModel, toOnnx } from '../../../dist/internal.cjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../../..');
@@ -145,32 +145,8 @@ function roofline({ plan, macs }, cpu) {
   );
 }
 
-/** Parts of lib/ that the package does not export, bundled from their sources. */
-let bundled;
-async function internals() {
-  if (bundled === undefined) {
-    const outfile = join(root, 'build-arm64', 'internals.mjs');
-    const contents = ['model/files', 'model/export/onnx', 'model/network', 'plan/lower']
-      .map((name) => `export * from './lib/${name}.ts';`)
-      .join('\n');
-    const stdin = { contents, resolveDir: root };
-    await build({
-      stdin,
-      outfile,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      packages: 'external',
-    });
-    bundled = import(pathToFileURL(outfile).href);
-  }
-  return bundled;
-}
-
 /** What to count: our engine on each model, and the peer on each float one. */
 async function subjectsOf(options, table, folder) {
-  const { readModel, toOnnx, lower, macsOf, networkOf } = await internals();
   const models = options.models.length > 0 ? options.models : options.update ? shippedModels() : tableModels(table);
   const subjects = [];
   for (const given of models) {

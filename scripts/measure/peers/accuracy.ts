@@ -1,15 +1,18 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { extname } from 'node:path';
-import type { OnnxRuntime } from '../../../lib/bench/onnxRuntime.js';
-import type { Subject } from '../../../lib/bench/subjects.js';
-import { planes } from '../../../lib/bench/trialProcess.js';
-import { NeonsenseError } from '../../../lib/errors.js';
-import { openDataset } from '../../../lib/evaluate/datasets.js';
-import { type Predictor, scorePredictors } from '../../../lib/evaluate/score.js';
-import { readModel } from '../../../lib/model/files.js';
-import type { Model } from '../../../lib/model/model.js';
-import { createSession } from '../../../lib/runtime/session.js';
+import {
+  createSession,
+  type Model,
+  NeonsenseError,
+  type OnnxRuntime,
+  openDataset,
+  type Predictor,
+  planes,
+  readModel,
+  type Subject,
+  scorePredictors,
+} from '../../../lib/internal.js';
 import { runPython } from './python.js';
 import { subjectKey } from './report.js';
 import { pytorchProgram } from './subjects.js';

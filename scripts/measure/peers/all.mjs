@@ -17,14 +17,14 @@
 //   --accuracy FILE      raw pictures with FILE_labels.bin beside them: top-1 of every engine and precision
 //   --out FOLDER         also write peers.md and peers.jsonl there
 //
-// Prints Markdown. The programs are TypeScript and use parts of lib/ that the package does not export, so they are
-// bundled first.
-import { dirname, join, resolve } from 'node:path';
+// Prints Markdown. The programs are TypeScript, so they are compiled first; what they use of lib/ is dist/internal.cjs.
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const outdir = join(resolve(here, '../../..'), 'build-peers');
+const root = resolve(here, '../../..');
+const outdir = join(root, 'build-peers');
 await build({
   entryPoints: ['session', 'onnxruntimeWeb', 'tfjsWasm'].map((name) => join(here, `${name}.ts`)),
   outdir,
@@ -34,7 +34,12 @@ await build({
   format: 'esm',
   target: 'node20',
   packages: 'external',
+  plugins: [{ name: 'internal', setup: ({ onResolve }) => onResolve({ filter: /\/internal\.js$/ }, internal) }],
   logLevel: 'warning',
 });
+function internal() {
+  return { path: relative(outdir, join(root, 'dist/internal.cjs')), external: true };
+}
+
 const { main } = await import(pathToFileURL(join(outdir, 'session.mjs')).href);
 await main(process.argv.slice(2));

@@ -1,8 +1,7 @@
 /** A trial of onnxruntime-web's WebAssembly backend in Node; `module` of the spec is the package's file. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { type OnnxRuntime, prepareOnnx } from '../../../lib/bench/onnxRuntime.js';
-import { runAsTrial } from '../../../lib/bench/trialProcess.js';
+import { type OnnxRuntime, prepareOnnx, runAsTrial } from '../../../lib/internal.js';
 
 interface OnnxRuntimeWeb extends OnnxRuntime {
   readonly env: { readonly wasm: { numThreads: number } };

@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
-import type { RunTrial } from '../../../lib/bench/runTrial.js';
-import { checkTrialResult } from '../../../lib/bench/trialSchema.js';
-import { NeonsenseError, throwIfAborted } from '../../../lib/errors.js';
+import { checkTrialResult, NeonsenseError, type RunTrial, throwIfAborted } from '../../../lib/internal.js';
 
 /** Characters of a program's standard error that go into a message when it fails. */
 const STDERR_KEPT = 2000;

@@ -1,9 +1,12 @@
-import type { BenchRow } from '../../../lib/bench/benchmark.js';
-import { table } from '../../../lib/bench/output.js';
-import { bootstrapRatio, type RatioInterval } from '../../../lib/bench/statistics.js';
-import type { Subject } from '../../../lib/bench/subjects.js';
-import type { TrialResult } from '../../../lib/bench/trialSpec.js';
-import { median } from '../../../lib/numbers/quantile.js';
+import {
+  type BenchRow,
+  bootstrapRatio,
+  median,
+  type RatioInterval,
+  type Subject,
+  type TrialResult,
+  table,
+} from '../../../lib/internal.js';
 
 /** What one process after the other took from nothing imported to the first logits. */
 export interface FirstUse {

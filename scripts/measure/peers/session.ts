@@ -2,15 +2,20 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { benchmark } from '../../../lib/bench/benchmark.js';
-import { describeEnvironment, type Environment } from '../../../lib/bench/environment.js';
-import { formatRows } from '../../../lib/bench/output.js';
-import { type RunTrial, runTrial } from '../../../lib/bench/runTrial.js';
-import type { Subject } from '../../../lib/bench/subjects.js';
-import type { TrialResult, TrialSpec } from '../../../lib/bench/trialSpec.js';
-import { NeonsenseError } from '../../../lib/errors.js';
-import { readModel } from '../../../lib/model/files.js';
-import { packageRoot } from '../../../lib/package.js';
+import {
+  benchmark,
+  describeEnvironment,
+  type Environment,
+  formatRows,
+  NeonsenseError,
+  packageRoot,
+  type RunTrial,
+  readModel,
+  runTrial,
+  type Subject,
+  type TrialResult,
+  type TrialSpec,
+} from '../../../lib/internal.js';
 import { type Accuracies, countAccuracy } from './accuracy.js';
 import { type FirstUse, type PeerRow, peersMarkdown, subjectKey } from './report.js';
 import { lineup } from './subjects.js';

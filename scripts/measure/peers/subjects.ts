@@ -1,13 +1,18 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { trialRunner } from '../../../lib/bench/runTrial.js';
-import { findPeer, type Peer, prepareSubjects, type Subject } from '../../../lib/bench/subjects.js';
-import { NeonsenseError } from '../../../lib/errors.js';
-import { toOnnx } from '../../../lib/model/export/onnx.js';
-import { readModel } from '../../../lib/model/files.js';
-import { inspectModel } from '../../../lib/model/inspect.js';
-import type { Model } from '../../../lib/model/model.js';
-import { packageRoot } from '../../../lib/package.js';
+import {
+  findPeer,
+  inspectModel,
+  type Model,
+  NeonsenseError,
+  type Peer,
+  packageRoot,
+  prepareSubjects,
+  readModel,
+  type Subject,
+  toOnnx,
+  trialRunner,
+} from '../../../lib/internal.js';
 import { pythonTrials, runPython } from './python.js';
 
 const here = join(packageRoot, 'scripts', 'measure', 'peers');

@@ -5,10 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { runAsTrial } from '../../../lib/bench/trialProcess.js';
-import { readModel } from '../../../lib/model/files.js';
-import { lower } from '../../../lib/plan/lower.js';
-import type { PlanLayer, WeightedLayer } from '../../../lib/plan/plan.js';
+import { lower, type PlanLayer, readModel, runAsTrial, type WeightedLayer } from '../../../lib/internal.js';
 
 /** As much of tfjs-core as is used. */
 interface Tensor {

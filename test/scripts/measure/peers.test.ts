@@ -75,11 +75,14 @@ describe.skipIf(!python)('trials in Python (skipped without python3)', () => {
   }
 
   it('passes the spec as JSON and reads the result from the last line', async () => {
+    const result = { initMs: 1, firstMs: 2, samplesMs: [3], peakRssBytes: 4, logits: [1] };
     const file = program(
       'good.py',
-      'import json, sys\nprint("chatter")\nprint(json.dumps({"firstMs": json.loads(sys.argv[2])["runs"], "logits": [1]}))',
+      `import json, sys
+print("chatter")
+print(json.dumps({**json.loads('${JSON.stringify(result)}'), "firstMs": json.loads(sys.argv[2])["runs"]}))`,
     );
-    expect(await pythonTrials('python3', [file, 'eager'])(spec)).toEqual({ firstMs: 1, logits: [1] });
+    expect(await pythonTrials('python3', [file, 'eager'])(spec)).toEqual({ ...result, firstMs: spec.runs });
   });
 
   it('tells the error at the end of a traceback, and a Python that is not there', async () => {

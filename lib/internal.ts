@@ -1,0 +1,35 @@
+/**
+ * For the programs in scripts/ alone: the public exports, and what they need of lib/ beside them. It is built to
+ * dist/internal.cjs, which the package does not carry, and promises nothing to anyone.
+ */
+export type { BenchRow } from './bench/benchmark.js';
+export { benchmark } from './bench/benchmark.js';
+export type { Environment } from './bench/environment.js';
+export { describeEnvironment } from './bench/environment.js';
+export type { OnnxRuntime } from './bench/onnxRuntime.js';
+export { prepareOnnx } from './bench/onnxRuntime.js';
+export { formatRows, table } from './bench/output.js';
+export type { RunTrial } from './bench/runTrial.js';
+export { runTrial, trialRunner } from './bench/runTrial.js';
+export type { RatioInterval } from './bench/statistics.js';
+export { bootstrapRatio } from './bench/statistics.js';
+export type { Peer, Subject } from './bench/subjects.js';
+export { findPeer, prepareSubjects } from './bench/subjects.js';
+export { planes, runAsTrial } from './bench/trialProcess.js';
+export { checkTrialResult } from './bench/trialSchema.js';
+export type { TrialResult, TrialSpec } from './bench/trialSpec.js';
+export { inSinglePrecision } from './compress/quantize/quantizeDynamic.js';
+export { throwIfAborted } from './errors.js';
+export { openDataset } from './evaluate/datasets.js';
+export type { Predictor } from './evaluate/score.js';
+export { scorePredictors } from './evaluate/score.js';
+export * from './index.js';
+export { toOnnx } from './model/export/onnx.js';
+export { inspectModel } from './model/inspect.js';
+export { macsOf, networkOf } from './model/network.js';
+export { median } from './numbers/quantile.js';
+export { packageRoot } from './package.js';
+export { lower } from './plan/lower.js';
+export type { PlanLayer, WeightedLayer } from './plan/plan.js';
+export { checkManifest } from './shipped/manifestSchema.js';
+export { selfTestLogits } from './shipped/selfTest.js';
