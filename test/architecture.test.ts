@@ -36,16 +36,17 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   evaluate: ['measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   stream: ['classify', 'image', 'runtime', 'model', ...ground],
   serve: ['package', 'stream', 'classify', 'image', 'runtime', 'model', ...ground],
+  learn: ['evaluate', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   doctor: ['package', 'shipped', 'image', 'runtime', ...ground],
   index: ['classify', 'shipped', 'image', 'runtime', 'model', ...ground],
-  entries: ['evaluate', 'measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
+  entries: ['learn', 'evaluate', 'measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   bench: ['index', 'package', 'shipped', 'compress', 'image', 'runtime', 'plan', 'model', ...ground],
   internal: [
     ...['index', 'bench', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
     ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   ],
   cli: [
-    ...['serve', 'stream', 'bench', 'doctor', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
+    ...['learn', 'serve', 'stream', 'bench', 'doctor', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
     ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   ],
 };

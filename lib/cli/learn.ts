@@ -1,0 +1,111 @@
+import type { Command } from 'commander';
+import { invalidArgument } from '../errors.js';
+import { type LearnReport, learn } from '../learn/learn.js';
+import { readRemembered, rememberedFile, writeRemembered } from '../learn/rememberedFile.js';
+import { writeModel } from '../model/files.js';
+import { percent } from '../text/units.js';
+import { wholeNumber } from './arguments.js';
+import { catchInterrupt } from './interrupt.js';
+import { progressLine } from './progress.js';
+import { alignColumns, printable } from './text.js';
+
+interface Options {
+  readonly output: string;
+  readonly base?: string;
+  readonly add?: string;
+  readonly limit?: number;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+/** Wrong photos listed for people; `--json` has all. */
+const LISTED = 10;
+
+/** Adds `neonsense learn PHOTOS -o FILE`. */
+export function register(program: Command): void {
+  program
+    .command('learn')
+    .description('teach a network your classes from a folder of photos: no GPU, no Python, no internet')
+    .argument('<photos>', 'folder with a folder of photos per class; `other` holds things that are none of them')
+    .requiredOption('-o, --output <file>', 'where the model goes, a .safetensors file')
+    .option(
+      '--base <file>',
+      'network whose features are used (default: the ImageNet features that come with neonsense)',
+    )
+    .option('--add <file>', 'a learnt model: its classes are kept, those of the folder are added')
+    .option('--limit <n>', 'photos taken of each class at most', wholeNumber)
+    .option('-t, --threads <n>', 'photos worked on at a time (default: the cores, at most 4)', wholeNumber)
+    .option('--json', 'print the report as one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  neonsense learn photos/ -o mine.safetensors
+  neonsense learn more/ --add mine.safetensors -o mine-2.safetensors
+  neonsense classify --model mine.safetensors new.jpg
+
+photos/ holds photos/cat/*.jpg, photos/dog/*.jpg, and so on. Twenty photos a class are a start; every figure printed is
+of photos that were left out while learning.`,
+    )
+    .action(run);
+}
+
+async function run(photos: string, options: Options): Promise<void> {
+  if (!options.output.endsWith('.safetensors')) {
+    throw invalidArgument('--output', 'the name of a .safetensors file', options.output);
+  }
+  using interrupt = catchInterrupt();
+  const lines = { photos: progressLine('photos'), fits: progressLine('fits') };
+  try {
+    const { model, report, remembered } = await learn(photos, {
+      base: options.base,
+      add: options.add === undefined ? undefined : await readRemembered(rememberedFile(options.add)),
+      limit: options.limit,
+      threads: options.threads,
+      signal: interrupt.signal,
+      onProgress: (what, done, total) => {
+        lines[what].update(done, total);
+        if (done === total) lines[what].clear();
+      },
+    });
+    await writeModel(model, options.output);
+    await writeRemembered(rememberedFile(options.output), remembered);
+    process.stdout.write(`${options.json === true ? JSON.stringify(report) : reportText(report)}\n`);
+  } finally {
+    lines.photos.clear();
+    lines.fits.clear();
+  }
+  const kept = rememberedFile(options.output);
+  process.stderr.write(
+    `neonsense: ${printable(options.output)} written; ${printable(kept)} lets classes be added later\n`,
+  );
+}
+
+/** The report for people. */
+export function reportText(report: LearnReport): string {
+  const { labels, photos, confusion, accuracy, interval, nearestMean, rejection, wrong, unreadable } = report;
+  const rows = labels.map((label, index) => {
+    const right = confusion[index]![index]!;
+    return [`  ${printable(label)}`, `${photos[index]}`, accuracy === null ? '-' : percent(right / photos[index]!)];
+  });
+  const text = [...alignColumns([['class', 'photos', 'named right'], ...rows], [1, 2])];
+  if (accuracy === null || interval === null) {
+    text.push('', 'With a single photo in a class nothing could be left out, so nobody knows how good this is.');
+  } else {
+    const [low, high] = interval.map(percent);
+    text.push('', `named right: ${percent(accuracy)} (95 % interval ${low} to ${high}), by cross-validation`);
+    text.push(`nearest class mean: ${percent(nearestMean)}; used here: ${report.method.name}`);
+  }
+  if (rejection !== null) {
+    const others = rejection.rejected === null ? '' : `${percent(rejection.rejected)} of other things are rejected, `;
+    text.push(`${others}${percent(rejection.lost)} of the classes' photos are lost by rejecting`);
+  }
+  if (wrong.length > 0) text.push('', `taken for another class (${wrong.length}):`);
+  for (const { file, label, takenFor } of wrong.slice(0, LISTED)) {
+    text.push(`  ${printable(file)}: ${printable(takenFor)} instead of ${printable(label)}`);
+  }
+  if (wrong.length > LISTED) text.push(`  and ${wrong.length - LISTED} more; --json lists all`);
+  for (const { file, reason } of unreadable.slice(0, LISTED))
+    text.push(`skipped ${printable(file)}: ${printable(reason)}`);
+  return text.join('\n');
+}
