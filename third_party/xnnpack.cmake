@@ -23,6 +23,11 @@ foreach(option XNNPACK_BUILD_TESTS XNNPACK_BUILD_BENCHMARKS XNNPACK_BUILD_ALL_MI
 endforeach()
 add_subdirectory(${NEONSENSE_SOURCES}/XNNPACK ${CMAKE_BINARY_DIR}/XNNPACK EXCLUDE_FROM_ALL)
 
+# It does not look whether its threads start: native/engine/thread_pool.cc starts them for it.
+if(NOT WIN32)
+  target_compile_definitions(pthreadpool PRIVATE pthread_create=neonsense_start_reserved_thread)
+endif()
+
 # XNNPACK's x86 kernels load everything before they multiply, and GCC keeps it so: it runs out of the 16 vector registers and
 # keeps an accumulator in memory. With f32-gemm 5x16 for FMA3 that made FP32 take almost twice as long (docs/benchmarks.md).
 # Scheduling with an eye on registers, before they are given out, mends that. AVX-512 has registers enough.

@@ -1,6 +1,12 @@
 #include "engine/cpu.h"
 
 #include <algorithm>
+#include <bitset>
+#include <cctype>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <sstream>
 #include <utility>
 
 #include <cpuinfo.h>
@@ -10,6 +16,56 @@
 
 namespace neonsense::engine {
 namespace {
+
+#ifdef __linux__
+using CpuSet = std::bitset<8192>;
+
+// A list of the kernel's such as "0-3,5"; nothing where the file is missing, empty or anything else.
+std::optional<CpuSet> ReadCpuList(const char* path) {
+  std::ifstream stream(path);
+  CpuSet cpus;
+  do {
+    size_t first = 0;
+    if (!(stream >> first)) return std::nullopt;
+    size_t last = first;
+    if (stream.peek() == '-' && !(stream.ignore() >> last)) return std::nullopt;
+    for (size_t cpu = first; cpu <= last && cpu < cpus.size(); cpu++) cpus.set(cpu);
+  } while (stream.get() == ',');
+  return cpus;
+}
+
+CpuSet ReadProcCpuinfo() {
+  std::ifstream stream("/proc/cpuinfo");
+  CpuSet cpus;
+  for (std::string line; std::getline(stream, line);) {
+    if (line.rfind("processor", 0) != 0) continue;
+    const size_t digits = line.find_first_of("0123456789");
+    if (digits != std::string::npos && line.size() - digits <= 4)
+      cpus.set(std::stoul(line.substr(digits)) % cpus.size());
+  }
+  return cpus;
+}
+
+// Whether the kernel names a processor that is there. cpuinfo takes it for granted, and where /sys and /proc are there
+// but empty, as in some sandboxes, it reads a table that has no entries.
+bool NamesAProcessor() {
+  const auto present = ReadCpuList("/sys/devices/system/cpu/present");
+  const auto possible = ReadCpuList("/sys/devices/system/cpu/possible");
+  CpuSet cpus = present ? *present : ReadProcCpuinfo();
+  if (possible) cpus &= *possible;
+  return cpus.any();
+}
+#endif
+
+// False where cpuinfo can't tell what this CPU is, or would crash trying. Before anything else that asks cpuinfo.
+bool IdentifyCpu() {
+#ifdef __linux__
+  // Once, as cpuinfo does: what has been identified stays so, whatever is mounted afterwards.
+  static const bool named = NamesAProcessor();
+  if (!named) return false;
+#endif
+  return cpuinfo_initialize();
+}
 
 std::vector<std::string> Features() {
   const std::pair<const char*, bool> known[] = {
@@ -55,8 +111,12 @@ uint32_t CountPerformanceCores() {
 
 }  // namespace
 
+void RequireKnownCpu() {
+  if (!IdentifyCpu()) throw Error("This CPU can't be identified: are /proc and /sys mounted?");
+}
+
 Cpu DetectCpu() {
-  if (!cpuinfo_initialize()) throw Error("This CPU can't be identified: are /proc and /sys mounted?");
+  RequireKnownCpu();
   Cpu cpu;
   if (const cpuinfo_package* package = cpuinfo_get_package(0)) cpu.name = package->name;
   cpu.features = Features();
@@ -66,7 +126,7 @@ Cpu DetectCpu() {
 }
 
 bool HasNativeFp16() {
-  if (!cpuinfo_initialize()) return false;
+  if (!IdentifyCpu()) return false;
 #if CPUINFO_ARCH_ARM || CPUINFO_ARCH_ARM64
   return cpuinfo_has_arm_neon_fp16_arith();
 #elif CPUINFO_ARCH_X86 || CPUINFO_ARCH_X86_64

@@ -10,6 +10,7 @@
 #include "engine/input_layout.h"
 #include "engine/sparse_network.h"
 #include "engine/status.h"
+#include "engine/thread_pool.h"
 
 namespace neonsense::engine {
 namespace {
@@ -116,10 +117,7 @@ Session::Session(const Plan& plan, const SessionOptions& options) {
   State& state = *state_;
   state.profile = options.profile;
 
-  if (options.threads > 1) {
-    state.pool.reset(pthreadpool_create(options.threads));
-    if (!state.pool) throw Error("Starting " + std::to_string(options.threads) + " threads failed");
-  }
+  if (options.threads > 1) state.pool = CreateThreadPool(options.threads);
   state.input_size = ElementCount(plan.values[plan.input]);
   state.input = MakePaddedBuffer(state.layout.bytes());
   for (size_t i = 0; i < plan.outputs.size(); i++) {

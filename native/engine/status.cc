@@ -1,5 +1,6 @@
 #include "engine/status.h"
 
+#include "engine/cpu.h"
 #include "engine/error.h"
 
 namespace neonsense::engine {
@@ -33,6 +34,7 @@ void CheckStatus(xnn_status status, const std::string& what) {
 }
 
 void InitializeXnnpack() {
+  RequireKnownCpu();
   CheckStatus(xnn_initialize(/*allocator=*/nullptr), "Reading the CPU's features to start XNNPACK");
 }
 

@@ -1,5 +1,9 @@
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
+#include <utility>
 
 #include "engine/error.h"
 #include "engine/plan.h"
@@ -11,11 +15,23 @@ namespace {
 constexpr size_t kMaxDimension = 1u << 16;
 constexpr size_t kMaxElements = 1u << 28;
 constexpr uint32_t kMaxKernel = 64;
+// Elements that one accumulator sums up: 2^23 bytes fit into 31 bits with their sign, and so do 2^15 products of two.
+constexpr size_t kMaxPooled = size_t{1} << 23;
+constexpr size_t kMaxProducts = size_t{1} << 15;
+// Scales of values: far from any real one, close enough that products of three neither overflow nor vanish.
+constexpr float kMinScale = 0x1p-40f;
+constexpr float kMaxScale = 0x1p40f;
 
 std::string Quote(const std::string& name) { return "'" + name + "'"; }
 
 std::string ShapeString(const std::array<size_t, 3>& shape) {
   return "[" + std::to_string(shape[0]) + ", " + std::to_string(shape[1]) + ", " + std::to_string(shape[2]) + "]";
+}
+
+std::string NumberString(float number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.7g", static_cast<double>(number));
+  return text;
 }
 
 bool IsPositiveNormal(float x) { return std::isnormal(x) && x > 0; }
@@ -51,7 +67,9 @@ void ValidateValue(const Value& value) {
   }
   CheckedProduct({value.shape[0], value.shape[1], value.shape[2]}, what);
   if (value.type == ValueType::kQS8 || value.type == ValueType::kQU8) {
-    if (!IsPositiveNormal(value.scale)) throw Error(what + " needs a finite scale above 0");
+    if (!(value.scale >= kMinScale && value.scale <= kMaxScale)) {
+      throw Error(what + " has scale " + NumberString(value.scale) + ", expected 2^-40 to 2^40");
+    }
     ValidateZeroPoint(value.zero_point, value.type == ValueType::kQS8, what);
   }
 }
@@ -85,6 +103,16 @@ class LayerValidator {
 
   const Value& input(size_t i) const { return plan_.values[layer_.inputs[i]]; }
   const Value& output() const { return plan_.values[layer_.output]; }
+
+  // XNNPACK's int8 kernels multiply by such a factor in a way that holds within these bounds only; outside them they
+  // give other numbers, with the wrong sign even, instead of saturating.
+  void CheckFactor(float factor, float lowest, float limit, const char* formula) const {
+    if (factor >= lowest && factor < limit) return;
+    Fail("must rescale by " + NumberString(factor) + " (" + formula + "), which has to be at least " +
+         NumberString(lowest) + " and below " + NumberString(limit) + ": choose other scales, or compute it in f32");
+  }
+
+  bool IsFixed(const Value& value) const { return value.type == ValueType::kQS8 || value.type == ValueType::kQU8; }
 
   void ExpectOutputShape(const std::array<size_t, 3>& expected) const {
     if (output().shape != expected) {
@@ -171,6 +199,37 @@ class LayerValidator {
     }
     const bool integer_bias = input(0).type == ValueType::kQS8 || input(0).type == ValueType::kQU8;
     ExpectLength(integer_bias ? layer_.bias_i32.size : layer_.bias_f32.size, out_channels, "biases of the right type");
+    const Span<const int32_t> bias = integer_bias ? layer_.bias_i32 : Span<const int32_t>{};
+    if (weights.type == WeightType::kQC8) ValidateAccumulators(weights.qc8, 0, bias, out_channels);
+    if (weights.type == WeightType::kQU8) ValidateAccumulators(weights.qu8, weights.zero_point, bias, out_channels);
+    if (integer_bias) ValidateRescaling(out_channels);
+  }
+
+  // Products of bytes are summed up in 32 bits, on top of the bias, in any order.
+  template <typename T>
+  void ValidateAccumulators(const Span<T>& weights, int32_t zero_point, const Span<const int32_t>& bias,
+                            size_t out_channels) const {
+    const size_t row = weights.size / out_channels;
+    Check(row <= kMaxProducts, "sums up more products than an integer holds");
+    for (size_t o = 0; o < out_channels; o++) {
+      int64_t sum = 0;
+      for (size_t i = o * row; i < (o + 1) * row; i++) sum += std::abs(weights.data[i] - zero_point);
+      const int64_t start = bias.size == 0 ? 0 : bias.data[o];
+      if (sum * 256 + std::abs(start) > std::numeric_limits<int32_t>::max()) {
+        Fail("has weights and a bias in output channel " + std::to_string(o) + " whose sum can overflow an integer");
+      }
+    }
+  }
+
+  void ValidateRescaling(size_t out_channels) const {
+    const Weights& weights = layer_.weights;
+    const bool per_channel = weights.type == WeightType::kQC8;
+    for (size_t o = 0; o < (per_channel ? out_channels : 1); o++) {
+      const float accumulated = input(0).scale * (per_channel ? weights.scales.data[o] : weights.scale);
+      Check(IsPositiveNormal(accumulated), "needs input scale * weight scale to be finite and above 0");
+      CheckFactor(accumulated / output().scale, per_channel ? 0.0f : 0x1p-32f, 256.0f,
+                  "input scale * weight scale / output scale");
+    }
   }
 
   void ValidatePlain() const {
@@ -191,17 +250,26 @@ class LayerValidator {
     switch (layer_.op) {
       case Op::kGlobalAveragePool:
         ExpectOutputShape({1, 1, in[2]});
+        Check(!IsFixed(output()) || in[0] * in[1] <= kMaxPooled, "sums up more bytes than an integer holds");
         break;
       case Op::kMultiply: {
         const auto& factor = input(1).shape;
         Check(factor == in || factor == std::array<size_t, 3>({1, 1, in[2]}),
               "needs a second input of its first one's shape, or [1, 1, C]");
         ExpectOutputShape(in);
+        if (IsFixed(output())) {
+          CheckFactor(input(0).scale * input(1).scale / output().scale, 0x1p-16f, 256.0f,
+                      "product of the input scales / output scale");
+        }
         break;
       }
       case Op::kAdd:
         Check(input(1).shape == in, "needs inputs of one shape");
         ExpectOutputShape(in);
+        if (!IsFixed(output())) break;
+        for (size_t i = 0; i < 2; i++) {
+          CheckFactor(input(i).scale / output().scale, 0x1p-10f, 256.0f, "input scale / output scale");
+        }
         break;
       default:
         ExpectOutputShape(in);
@@ -212,6 +280,20 @@ class LayerValidator {
   const Layer& layer_;
   const std::string what_;
 };
+
+// Weights with factors are multiplied in place, so no other layer may read the same memory.
+void ValidateSeparateWeights(const Plan& plan) {
+  std::vector<std::pair<const float*, const Layer*>> starts;
+  for (const Layer& layer : plan.layers) {
+    if (layer.weights.f32.size != 0) starts.emplace_back(layer.weights.f32.data, &layer);
+  }
+  std::sort(starts.begin(), starts.end());
+  for (size_t i = 1; i < starts.size(); i++) {
+    const Layer& before = *starts[i - 1].second;
+    if (starts[i].first >= starts[i - 1].first + before.weights.f32.size) continue;
+    throw Error("Layers " + Quote(before.name) + " and " + Quote(starts[i].second->name) + " share weights");
+  }
+}
 
 }  // namespace
 
@@ -264,6 +346,7 @@ void Validate(const Plan& plan) {
   }
 
   std::vector<bool> written(plan.values.size(), false);
+  std::vector<bool> used(plan.values.size(), false);
   written[plan.input] = true;
   for (const Layer& layer : plan.layers) {
     LayerValidator(plan, layer).Run();
@@ -272,6 +355,7 @@ void Validate(const Plan& plan) {
         throw Error("Layer " + Quote(layer.name) + " reads " + Quote(plan.values[input].name) +
                     " before it is written");
       }
+      used[input] = true;
     }
     if (written[layer.output]) {
       throw Error("Layer " + Quote(layer.name) + " writes " + Quote(plan.values[layer.output].name) +
@@ -288,7 +372,15 @@ void Validate(const Plan& plan) {
       throw Error("Each output of a plan must be a different f32 value that a layer writes");
     }
     listed[output] = true;
+    used[output] = true;
   }
+  // XNNPACK fuses layers without asking whether anybody reads what they give.
+  const auto unused = std::find(used.begin(), used.end(), false);
+  if (unused != used.end()) {
+    throw Error("Value " + Quote(plan.values[static_cast<size_t>(unused - used.begin())].name) +
+                " is neither read by a layer nor given back");
+  }
+  ValidateSeparateWeights(plan);
 }
 
 }  // namespace neonsense::engine
