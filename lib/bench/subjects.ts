@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
-import { inSinglePrecision, quantizeDynamic } from '../compress/quantize/quantizeDynamic.js';
+import { inSinglePrecision, toInt8Dynamic } from '../compress/quantize/quantizeDynamic.js';
 import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import { toOnnx } from '../model/export/onnx.js';
 import { readModel, writeModel } from '../model/files.js';
@@ -189,7 +189,7 @@ function convert(
   // Half-precision arithmetic and sparse kernels are options of the session, on the same file.
   if (precision === 'fp16' || precision === 'fp32-sparse') return { converted: single, label: precision };
   const scope = precision === 'int8-dynamic' ? 'all' : 'linear';
-  return { converted: quantizeDynamic(single, { scope }), label: precision };
+  return { converted: toInt8Dynamic(single, { scope }), label: precision };
 }
 
 function labelOf({ precision, quantization }: Model): BenchPrecision {

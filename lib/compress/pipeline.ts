@@ -1,21 +1,16 @@
-import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
-import { foldModel } from '../model/foldBatchNorm.js';
-import type { Model, Precision } from '../model/model.js';
-import { calibrate, type ObserveModel, requireCalibration } from './calibrate/calibrate.js';
-import { checkPruneOptions, type PruneOptions, type PruneReport, prune } from './prune/prune.js';
-import type { KeepFloatTarget, RunModel } from './prune/sensitivity.js';
-import { toFp16 } from './quantize/fp16.js';
-import {
-  inSinglePrecision,
-  type QuantizeDynamicOptions,
-  quantizeDynamic,
-  tinyLayers,
-} from './quantize/quantizeDynamic.js';
-import { type QuantizeStaticOptions, type QuantizeStaticReport, quantizeStatic } from './quantize/quantizeStatic.js';
-import { equalizeCalibrated } from './repair/equalizeCalibrated.js';
-import { recalibrate } from './repair/recalibrate.js';
-import { reconstruct } from './repair/reconstruct.js';
-import { requireFiniteWeights, requireLayerNames } from './requirements.js';
+import { invalidArgument, throwIfAborted } from '../errors.js';
+import { checkModel } from '../model/checkModel.js';
+import type { Model } from '../model/model.js';
+import { check } from '../schema/check.js';
+import { type CalibrationSet, calibrationSet } from './calibrate/calibrationSet.js';
+import type { PruneOptions } from './prune/prune.js';
+import { fp16Stage } from './stages/fp16.js';
+import { pruneStage } from './stages/prune.js';
+import { type QuantizeDynamicStage, quantizeDynamicStage } from './stages/quantizeDynamic.js';
+import { type QuantizeStaticStage, quantizeStaticStage } from './stages/quantizeStatic.js';
+import { recalibrateStage } from './stages/recalibrate.js';
+import { reconstructStage } from './stages/reconstruct.js';
+import { type Made, onFirstCall, type StageContext, type StageKind } from './stages/stage.js';
 
 /** One step of a compression. */
 export type CompressStage =
@@ -24,54 +19,41 @@ export type CompressStage =
   | { readonly stage: 'recalibrate' }
   /** Solves for the weights that pruning left, so that each layer puts out what it did before. Needs calibration data. */
   | { readonly stage: 'reconstruct' }
-  /**
-   * With scope `all`, calibration data are used to even out channels and to correct biases, unless `equalize` or
-   * `biasCorrection` is false. Where channels are even, `keepFloat` is `tinyLayers` unless given.
-   */
-  | ({
-      readonly stage: 'quantize-dynamic';
-      readonly equalize?: boolean;
-      readonly biasCorrection?: boolean;
-    } & Omit<QuantizeDynamicOptions, 'means'>)
+  /** Uses calibration data, if there are any, unless `equalize` and `biasCorrection` are false. */
+  | ({ readonly stage: 'quantize-dynamic' } & QuantizeDynamicStage)
   /** Needs calibration data, except beside `ranges`. `keepFloat` is `sensitive` unless given; beside `ranges` nothing. */
-  | ({ readonly stage: 'quantize-static'; readonly target?: KeepFloatTarget } & Pick<
-      QuantizeStaticOptions,
-      'ranges' | 'observer' | 'percentile' | 'keepFloat' | 'activations' | 'equalize' | 'biasCorrection'
-    >)
+  | ({ readonly stage: 'quantize-static' } & QuantizeStaticStage)
   /** Stores weights in half precision. */
   | { readonly stage: 'fp16' };
 
-/** What stages need of an engine; injected, because this folder loads none. */
-export interface CompressEngine {
-  readonly observe: ObserveModel;
-  readonly run: RunModel;
-}
+const KINDS = {
+  prune: pruneStage,
+  recalibrate: recalibrateStage,
+  reconstruct: reconstructStage,
+  'quantize-dynamic': quantizeDynamicStage,
+  'quantize-static': quantizeStaticStage,
+  fp16: fp16Stage,
+} as const satisfies Record<CompressStage['stage'], unknown>;
 
 /** What one stage made. */
-export interface StageOutcome {
+export interface StageOutcome extends Made {
   /** The stage's kind; with its number where the kind occurs more than once. */
   readonly name: string;
   readonly stage: CompressStage;
-  readonly model: Model;
-  /** The model whose weights this stage's are to be compared with: what it was given, folded or equalized as it was. */
-  readonly reference: Model;
-  readonly report?: PruneReport | QuantizeStaticReport;
 }
 
 /** Everything around the stages. */
-export interface StageOptions {
+export interface StageOptions extends Pick<StageContext, 'engine' | 'signal' | 'onProgress'> {
   /** Preprocessed pictures, `[1, H, W, 3]` each. */
-  readonly calibration?: readonly Float32Array[];
-  readonly engine: CompressEngine;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (what: string, done: number, total: number) => void;
+  readonly calibration?: readonly Float32Array[] | undefined;
 }
 
 /**
- * Runs stages in the order given. All of them are checked before the first one starts, each against what the model will
- * be by then, so that nobody waits for a calibration to learn of a typing error in the next stage.
+ * Runs stages in the order given. The model, the pictures and all stages are checked before the first one starts, each
+ * stage against what the model will be by then, so that nobody waits for a calibration to learn of a typing error in the
+ * next stage. What a stage makes of a sound model is sound, so nothing is looked through again in between.
  *
- * @throws NeonsenseError as the stages do: `ERR_INVALID_ARGUMENT`, `ERR_UNSUPPORTED` (quantizing a quantized model),
+ * @throws {NeonsenseError} as the stages do: `ERR_INVALID_ARGUMENT`, `ERR_UNSUPPORTED` (quantizing a quantized model),
  * `ERR_DATASET` (a stage that calibrates, without usable calibration data), `ERR_MODEL_ARCHITECTURE`, `ERR_ABORTED`
  */
 export async function runStages(
@@ -79,165 +61,62 @@ export async function runStages(
   stages: readonly CompressStage[],
   options: StageOptions,
 ): Promise<StageOutcome[]> {
-  checkStages(model, stages, options.calibration);
+  const { calibration: pictures, ...rest } = options;
+  const checked = checkStages(model, stages, pictures);
+  const calibration = pictures === undefined || pictures.length === 0 ? undefined : checked();
   const outcomes: StageOutcome[] = [];
   let current = model;
-  // What repairs aim at: the network as it was before weights were taken out of it.
   let unpruned = model;
   for (const [index, stage] of stages.entries()) {
-    throwIfAborted(options.signal);
-    const outcome = await runStage(current, stage, unpruned, options);
-    outcomes.push({ name: nameOf(stages, index), stage, ...outcome });
-    current = outcome.model;
+    throwIfAborted(rest.signal);
+    const { kind, own } = kindOf(stage, index);
+    const made = await kind.run(current, own, { ...rest, calibration, unpruned });
+    outcomes.push({ name: nameOf(stages, index), stage, ...made });
+    current = made.model;
     if (stage.stage === 'prune' && stage.method === 'channels') unpruned = current;
   }
   return outcomes;
 }
 
-async function runStage(
-  model: Model,
-  stage: CompressStage,
-  unpruned: Model,
-  options: StageOptions,
-): Promise<Omit<StageOutcome, 'name' | 'stage'>> {
-  const { calibration = [], engine, signal, onProgress } = options;
-  const hooks = {
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
-  };
-  switch (stage.stage) {
-    case 'prune': {
-      const { stage: _, ...pruneOptions } = stage;
-      const pruned = prune(model, pruneOptions);
-      return { ...pruned, reference: model };
-    }
-    case 'recalibrate': {
-      const repaired = await recalibrate(model, {
-        reference: unpruned,
-        calibration,
-        observe: engine.observe,
-        ...(signal === undefined ? {} : { signal }),
-        ...(onProgress === undefined ? {} : { onProgress: (done, total) => onProgress('recalibration', done, total) }),
-      });
-      return { model: repaired, reference: model };
-    }
-    case 'reconstruct': {
-      const repaired = await reconstruct(model, {
-        reference: unpruned,
-        calibration,
-        observe: engine.observe,
-        ...(signal === undefined ? {} : { signal }),
-        ...(onProgress === undefined ? {} : { onProgress: (done, total) => onProgress('reconstruction', done, total) }),
-      });
-      return { model: repaired, reference: unpruned };
-    }
-    case 'quantize-dynamic': {
-      const { stage: _, equalize = true, biasCorrection = true, ...rest } = stage;
-      // PyTorch's way, scope `linear`, stays PyTorch's.
-      const usesCalibration = (rest.scope ?? 'all') === 'all' && calibration.length > 0;
-      if (!usesCalibration || !(equalize || biasCorrection)) {
-        return { model: quantizeDynamic(model, rest), reference: model };
-      }
-      const observed = (float: Model) => calibrate(float, calibration, engine.observe, signal);
-      const folded = foldModel(inSinglePrecision(model));
-      const { float, observers } = equalize
-        ? await equalizeCalibrated(folded, observed)
-        : { float: folded, observers: await observed(folded) };
-      const means = new Map([...observers].map(([name, observer]) => [name, observer.channelMeans()]));
-      const quantized = quantizeDynamic(float, {
-        ...(equalize ? { keepFloat: tinyLayers(model.architecture) } : {}),
-        ...rest,
-        ...(biasCorrection ? { means } : {}),
-      });
-      return { model: withDetails(quantized, { equalize }), reference: float };
-    }
-    case 'quantize-static': {
-      const { stage: _, target, keepFloat = stage.ranges === undefined ? 'sensitive' : [], ...rest } = stage;
-      const {
-        model: quantized,
-        float,
-        report,
-      } = await quantizeStatic(model, {
-        ...rest,
-        ...hooks,
-        calibration,
-        keepFloat,
-        observe: engine.observe,
-        search: { ...target, run: engine.run },
-      });
-      return { model: quantized, reference: float, report };
-    }
-    case 'fp16':
-      return { model: toFp16(model), reference: model };
-  }
-}
-
 /**
  * Refuses stages that can't work: each by its own options, and by what the model will be when its turn comes.
  *
- * @throws NeonsenseError see `runStages`
+ * @returns the calibration pictures, checked when they are first asked for
+ * @throws {NeonsenseError} see `runStages`
  */
 export function checkStages(
   model: Model,
   stages: readonly CompressStage[],
-  calibration: readonly Float32Array[] | undefined,
-): void {
+  pictures: readonly Float32Array[] | undefined,
+): () => CalibrationSet {
   if (!Array.isArray(stages) || stages.length === 0) {
     throw invalidArgument('stages', 'an array of at least one stage', stages);
   }
-  requireFiniteWeights(model);
-  let precision: Precision = model.precision;
-  stages.forEach((stage: CompressStage, index) => {
-    const where = `stages[${index}] (${stage.stage})`;
-    const requireFloatNow = (): void => {
-      if (precision === 'int8-dynamic' || precision === 'int8-static') {
-        throw new NeonsenseError('ERR_UNSUPPORTED', `${where} comes after the model is ${precision}: put it before`);
-      }
-    };
-    switch (stage.stage) {
-      case 'prune':
-        checkPruneOptions(stage, model.architecture);
-        if (stage.method === 'channels') requireFloatNow();
-        break;
-      case 'recalibrate':
-      case 'reconstruct':
-        requireCalibration(model, calibration ?? []);
-        if (precision !== 'fp32') {
-          throw new NeonsenseError('ERR_UNSUPPORTED', `${where} needs an FP32 model but it is ${precision} by then`);
-        }
-        break;
-      case 'quantize-dynamic':
-        requireFloatNow();
-        if (stage.keepFloat !== undefined) requireLayerNames('keepFloat', stage.keepFloat, model.architecture);
-        precision = 'int8-dynamic';
-        break;
-      case 'quantize-static':
-        requireFloatNow();
-        if (stage.ranges === undefined) requireCalibration(model, calibration ?? []);
-        precision = 'int8-static';
-        break;
-      case 'fp16':
-        requireFloatNow();
-        if (precision === 'fp16') {
-          throw new NeonsenseError('ERR_UNSUPPORTED', `${where} comes after the model is stored as FP16 already`);
-        }
-        precision = 'fp16';
-        break;
-      default:
-        throw invalidArgument(
-          `stages[${index}].stage`,
-          "'prune', 'recalibrate', 'reconstruct', 'quantize-dynamic', 'quantize-static' or 'fp16'",
-          (stage as { stage: unknown }).stage,
-        );
-    }
-  });
+  checkModel(model);
+  const { architecture, preprocessing } = model;
+  const calibration = onFirstCall(() => calibrationSet(pictures, preprocessing));
+  stages.reduce((precision, stage, index) => {
+    const { kind, own } = kindOf(stage, index);
+    const name = `stages[${index}]`;
+    check(kind.schema, own, { name });
+    return kind.check(own, { name, architecture, preprocessing, precision, calibration });
+  }, model.precision);
+  return calibration;
 }
 
-/** Adds to what the last step of a model's provenance says. */
-function withDetails(model: Model, details: { readonly [key: string]: unknown }): Model {
-  const last = model.provenance.at(-1)!;
-  const step = { ...last, details: { ...last.details, ...details } };
-  return { ...model, provenance: [...model.provenance.slice(0, -1), step] };
+/** What there is to know about a stage, and its options. */
+function kindOf({ stage, ...own }: CompressStage, index: number): { kind: StageKind<object>; own: object } {
+  if (!Object.hasOwn(KINDS, stage)) {
+    throw invalidArgument(`stages[${index}].stage`, `one of ${Object.keys(KINDS).join(', ')}`, stage);
+  }
+  // Each kind is given its own options only, which its schema has checked.
+  return { kind: KINDS[stage] as StageKind<object>, own };
+}
+
+/** A stage's options for a report, with what it found along the way; functions can't be written down. */
+export function describeStage({ stage: { stage: _, ...given }, model }: StageOutcome): { [key: string]: unknown } {
+  const plain = Object.entries(given).filter(([, value]) => typeof value !== 'function');
+  return { ...Object.fromEntries(plain), ...model.provenance.at(-1)?.details };
 }
 
 function nameOf(stages: readonly CompressStage[], index: number): string {

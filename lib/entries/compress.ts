@@ -1,10 +1,11 @@
+export type { CompressStage, StageOutcome } from '../compress/pipeline.js';
 export type { PruneOptions, PruneReport } from '../compress/prune/prune.js';
-export { prune } from '../compress/prune/prune.js';
-export { toFp16 } from '../compress/quantize/fp16.js';
-export { quantizeDynamic } from '../compress/quantize/quantizeDynamic.js';
-export { quantizeStatic } from '../compress/quantize/quantizeStatic.js';
-export { recalibrate } from '../compress/repair/recalibrate.js';
-export { reconstruct } from '../compress/repair/reconstruct.js';
+export { toFp16 } from '../compress/stages/fp16.js';
+export { prune } from '../compress/stages/prune.js';
+export { quantizeDynamic } from '../compress/stages/quantizeDynamic.js';
+export { quantizeStatic } from '../compress/stages/quantizeStatic.js';
+export { recalibrate } from '../compress/stages/recalibrate.js';
+export { reconstruct } from '../compress/stages/reconstruct.js';
 export type {
   CompareOptions,
   CompressOptions,

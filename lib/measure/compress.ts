@@ -1,13 +1,8 @@
-import {
-  type CompressEngine,
-  type CompressStage,
-  checkStages,
-  runStages,
-  type StageOutcome,
-} from '../compress/pipeline.js';
+import { type CompressStage, describeStage, runStages, type StageOutcome } from '../compress/pipeline.js';
 import { checkGoals, type Goals, type GoalValues, parseGoals } from '../compress/report/goals.js';
 import { layerStatistics } from '../compress/report/layerStatistics.js';
 import type { CompressReport, MeasuredStage } from '../compress/report/report.js';
+import type { CompressEngine } from '../compress/stages/stage.js';
 import { invalidArgument, throwIfAborted } from '../errors.js';
 import { encodeModel } from '../model/files.js';
 import { inspectModel } from '../model/inspect.js';
@@ -83,13 +78,12 @@ export interface CompressResult {
 export async function compress(model: Model, options: CompressOptions): Promise<CompressResult> {
   checkCompressOptions(options);
   const goals = goalsOf(options);
-  checkStages(model, options.stages, options.calibration);
   const { signal, onProgress } = options;
   const outcomes = await runStages(model, options.stages, {
     engine: COMPRESS_ENGINE,
-    ...(options.calibration === undefined ? {} : { calibration: options.calibration }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    calibration: options.calibration,
+    signal,
+    onProgress,
   });
   const models: NamedModel[] = [{ name: 'baseline', model }, ...outcomes];
   const scores = await options.evaluate?.(models.map(({ name, model: made }) => ({ name, model: made })));
@@ -110,7 +104,7 @@ export async function compress(model: Model, options: CompressOptions): Promise<
     return {
       name: named.name,
       precision: named.model.precision,
-      options: outcome === undefined ? {} : describeOptions(outcome),
+      options: outcome === undefined ? {} : describeStage(outcome),
       bytes: encodeModel(named.model).length,
       sparsity,
       parameters,
@@ -167,12 +161,6 @@ function goalsOf({ require = {}, evaluate, latency }: CompressOptions): Goals {
     throw invalidArgument('latency', 'a measurement beside a goal for latency', latency);
   }
   return goals;
-}
-
-/** A stage's options for the report, with what it found along the way; functions can't be written down. */
-function describeOptions({ stage: { stage: _, ...given }, model }: StageOutcome): { [key: string]: unknown } {
-  const plain = Object.entries(given).filter(([, value]) => typeof value !== 'function');
-  return { ...Object.fromEntries(plain), ...model.provenance.at(-1)?.details };
 }
 
 /** The engine as compression takes it: sessions on one thread, freed when their pictures are through. */

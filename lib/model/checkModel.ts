@@ -5,6 +5,12 @@ import { layerSpecs } from './network.js';
 import { elementCount, firstNotFinite } from './weights.js';
 
 /**
+ * Arrays whose numbers were found usable. A model is never changed in place, and models that were made of one another
+ * share most arrays: each is looked through once, however many stages and sessions take it.
+ */
+const usable = new WeakSet<ArrayBufferView>();
+
+/**
  * Checks what the types cannot say: every layer is there, each array has the length its layer needs, every number can
  * be computed with, and the labels, the precision and the weights fit each other.
  *
@@ -15,14 +21,14 @@ export function checkModel(model: Model): void {
   if (model.labels.length !== model.architecture.classes) {
     throw unfit(`it has ${model.labels.length} labels for ${model.architecture.classes} classes`);
   }
-  if (model.layers.size !== specs.length) {
-    throw unfit(`it has ${model.layers.size} layers, ${model.architecture.name} has ${specs.length}`);
-  }
   for (const spec of specs) {
     const layer = model.layers.get(spec.name);
     if (layer === undefined) throw unfit(`layer ${spec.name} is missing`);
     checkLayer(layer, spec);
     checkPrecision(layer.weights, spec, model);
+  }
+  if (model.layers.size !== specs.length) {
+    throw unfit(`it has ${model.layers.size} layers, ${model.architecture.name} has ${specs.length}`);
   }
 }
 
@@ -43,10 +49,10 @@ function checkBatchNorm(batchNorm: BatchNorm, channels: number, name: string): v
   checkNumbers(batchNorm.weight, channels, `${name}.weight`);
   checkNumbers(batchNorm.bias, channels, `${name}.bias`);
   checkNumbers(batchNorm.mean, channels, `${name}.running_mean`);
-  checkNumbers(batchNorm.variance, channels, `${name}.running_var`);
-  const negative = batchNorm.variance.findIndex((variance) => variance < 0);
-  if (negative >= 0)
-    throw unfit(`${name}.running_var is negative (${batchNorm.variance[negative]}) at index ${negative}`);
+  checkNumbers(batchNorm.variance, channels, `${name}.running_var`, (values) => {
+    const index = values.findIndex((variance) => variance < 0);
+    return index < 0 ? undefined : `negative (${values[index]}) at index ${index}`;
+  });
 }
 
 function checkWeights(weights: Weights, spec: LayerSpec): void {
@@ -58,11 +64,12 @@ function checkWeights(weights: Weights, spec: LayerSpec): void {
     case 'f32':
       checkNumbers(weights.data, expected, name);
       break;
-    case 'f16': {
-      const index = weights.data.findIndex((bits) => (bits & 0x7c00) === 0x7c00);
-      if (index >= 0) throw unfit(`${name} is not finite at index ${index}`);
+    case 'f16':
+      lookThrough(weights.data, name, (bits) => {
+        const index = bits.findIndex((half) => (half & 0x7c00) === 0x7c00);
+        return index < 0 ? undefined : `not finite at index ${index}`;
+      });
       break;
-    }
     case 'i8': {
       const { scales } = weights;
       const channels = spec.shape[0] ?? 0;
@@ -84,10 +91,30 @@ function checkScale(scale: number, name: string): void {
   if (!(scale > 0 && scale < Infinity)) throw unfit(`${name} has the scale ${scale}, not a finite number above 0`);
 }
 
-function checkNumbers(values: Float32Array, length: number, name: string): void {
+/** @param problemOf what else may be wrong with the numbers, in the form of "is ..." */
+function checkNumbers(
+  values: Float32Array,
+  length: number,
+  name: string,
+  problemOf: (values: Float32Array) => string | undefined = () => undefined,
+): void {
   if (values.length !== length) throw unfit(`${name} has ${values.length} elements instead of ${length}`);
-  const index = firstNotFinite(values);
-  if (index >= 0) throw unfit(`${name} is ${values[index]} at index ${index}`);
+  lookThrough(values, name, () => {
+    const index = firstNotFinite(values);
+    if (index < 0) return problemOf(values);
+    return `${values[index]} at index ${index}; the training run that made these weights has probably diverged`;
+  });
+}
+
+function lookThrough<T extends ArrayBufferView>(
+  values: T,
+  name: string,
+  problemOf: (values: T) => string | undefined,
+): void {
+  if (usable.has(values)) return;
+  const problem = problemOf(values);
+  if (problem !== undefined) throw unfit(`${name} is ${problem}`);
+  usable.add(values);
 }
 
 function checkPrecision(weights: Weights, spec: LayerSpec, { precision }: Model): void {

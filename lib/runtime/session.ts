@@ -1,4 +1,5 @@
 import { describe, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { checkModel } from '../model/checkModel.js';
 import type { Model } from '../model/model.js';
 import { mainOutput } from '../model/network.js';
 import { lower } from '../plan/lower.js';
@@ -78,6 +79,7 @@ export async function createSession(model: Model, options: SessionOptions = {}):
   const outputs = outputNames(options.outputs === undefined ? [mainOutput(model.architecture)] : options.outputs);
   const consume = flag('consume');
   refuseConsumed(model);
+  checkModel(model);
   const plan = lower(model, { outputs, consume });
   if (consume) markConsumed(model);
   const native = await awaitNative(() => binding.createSession(plan, nativeOptions));

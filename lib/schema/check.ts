@@ -81,7 +81,8 @@ function knownKeys(schema: unknown): string[] {
 
 /** Of a union the complaint of the member that understood most, where the union has no words of its own. */
 function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
-  if (issue.code !== 'invalid_union') return issue;
+  // A union that goes by one key has asked no member where that key says none.
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue;
   const candidates = issue.errors.map(([first]) => first!);
   const deepest = candidates.reduce((best, each) => (depth(each) > depth(best) ? each : best));
   return depth(deepest) === 0 ? issue : innermost({ ...deepest, path: [...issue.path, ...deepest.path] });

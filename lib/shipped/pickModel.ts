@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { invalidArgument, NeonsenseError } from '../errors.js';
+import { checkModel } from '../model/checkModel.js';
 import { encodeModel, type ReadModelOptions, readModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
 import { loadBinding } from '../runtime/load/load.js';
@@ -142,8 +143,9 @@ async function measurePrecision(
 }
 
 async function quantized(model: Model): Promise<Model> {
-  const { quantizeDynamic } = await import('../compress/quantize/quantizeDynamic.js');
-  return quantizeDynamic(model, { scope: 'all' });
+  const { toInt8Dynamic } = await import('../compress/quantize/quantizeDynamic.js');
+  checkModel(model);
+  return toInt8Dynamic(model);
 }
 
 function checkPickOptions(source: unknown, { variant, precision, measure, key }: PickOptions): void {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { toFp16 } from '../compress/quantize/fp16.js';
-import { inSinglePrecision, quantizeDynamic } from '../compress/quantize/quantizeDynamic.js';
+import { toHalf } from '../compress/quantize/fp16.js';
+import { inSinglePrecision, toInt8Dynamic } from '../compress/quantize/quantizeDynamic.js';
 import type { Pixels } from '../image/pixels.js';
 import { preprocess } from '../image/preprocess.js';
 import { readModel } from '../model/files.js';
@@ -125,7 +125,7 @@ export async function selfTest(
   await test('fp32', reference.file, float);
   const half = fileOf('fp16');
   if (half !== undefined) await test('fp16', half, () => readModel(join(folder, half)));
-  else await test('fp16', `${reference.file}, stored in half precision`, async () => toFp16(await float()));
+  else await test('fp16', `${reference.file}, stored in half precision`, async () => toHalf(await float()));
   if (features.includes('fp16') || features.includes('avx512fp16')) {
     await test('fp16 arithmetic', `${reference.file}, computed in half precision`, float, { fp16: true });
   } else {
@@ -134,7 +134,7 @@ export async function selfTest(
   const dynamic = fileOf('int8-dynamic');
   // A package may come without the file; the kernels are the same.
   if (dynamic !== undefined) await test('int8-dynamic', dynamic, () => readModel(join(folder, dynamic)));
-  else await test('int8-dynamic', `${reference.file}, quantized`, async () => quantizeDynamic(await float()));
+  else await test('int8-dynamic', `${reference.file}, quantized`, async () => toInt8Dynamic(await float()));
   const fixed = fileOf('int8-static');
   if (fixed !== undefined) {
     await test('int8-static', fixed, () => readModel(join(folder, fixed)));

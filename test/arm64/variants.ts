@@ -1,8 +1,8 @@
 // Every variant of a model on one picture, for comparison between machines.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { prune } from '../../lib/compress/prune/prune.js';
-import { toFp16 } from '../../lib/compress/quantize/fp16.js';
+import { toFp16 } from '../../lib/compress/stages/fp16.js';
+import { prune } from '../../lib/compress/stages/prune.js';
 import { createSession, type Model, readModel } from '../../lib/index.js';
 
 const folder = (): string => process.env['NEONSENSE_MODELS'] ?? 'models';

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CompressStage, checkStages, runStages } from '../../lib/compress/pipeline.js';
-import { prune } from '../../lib/compress/prune/prune.js';
-import { quantizeDynamic, tinyLayers } from '../../lib/compress/quantize/quantizeDynamic.js';
+import { tinyLayers } from '../../lib/compress/quantize/quantizeDynamic.js';
 import { sensitiveLayers } from '../../lib/compress/quantize/quantizeStatic.js';
 import { checkGoals, parseGoals } from '../../lib/compress/report/goals.js';
 import { layerStatistics } from '../../lib/compress/report/layerStatistics.js';
 import { reportJson, reportMarkdown } from '../../lib/compress/report/report.js';
 import { reportHtml } from '../../lib/compress/report/reportHtml.js';
+import { prune } from '../../lib/compress/stages/prune.js';
+import { quantizeDynamic } from '../../lib/compress/stages/quantizeDynamic.js';
 import {
   COMPRESS_ENGINE,
   compareModels,

@@ -1,5 +1,5 @@
 import type { ObserveModel } from '../../lib/compress/calibrate/calibrate.js';
-import type { RunModel } from '../../lib/compress/prune/sensitivity.js';
+import type { RunModel } from '../../lib/compress/quantize/sensitivity.js';
 import { encodeModel, readModel } from '../../lib/model/files.js';
 import type { Model } from '../../lib/model/model.js';
 import { createSession } from '../../lib/runtime/session.js';

@@ -7,7 +7,7 @@ describe('compress', () => {
     ['a misspelt option', { stages: [], calibraton: [] }, /calibraton/],
     ['no stages', {}, /options\.stages/],
     ['runs that are no count', { stages: [], latency: { runs: 0.5 } }, /options\.latency/],
-    ['an evaluation that is no function', { stages: [], evaluate: 3 }, /options\.evaluate.*function.*3/],
+    ['an evaluation that is no function', { stages: [], evaluate: 3 }, /function for `options\.evaluate`.*3/],
     ['a signal of another kind', { stages: [], signal: {} }, /options\.signal/],
   ])('refuses %s and names it', async (_, options, message) => {
     const run = compress(randomModel(), options as unknown as CompressOptions);

@@ -1,8 +1,8 @@
 // A session may take over a model's memory and detach it. None of it may be memory that others use. (Zeros, because
 // only what gets shorter by it is stored deflated.)
 import { describe, expect, it } from 'vitest';
-import { toFp16 } from '../../lib/compress/quantize/fp16.js';
-import { quantizeDynamic } from '../../lib/compress/quantize/quantizeDynamic.js';
+import { toFp16 } from '../../lib/compress/stages/fp16.js';
+import { quantizeDynamic } from '../../lib/compress/stages/quantizeDynamic.js';
 import { encodeModel, readModel } from '../../lib/model/files.js';
 import { randomModel } from './randomModel.js';
 

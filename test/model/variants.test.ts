@@ -1,11 +1,11 @@
 // Networks other than torchvision's, from file to logits: padding, epsilon and head at once.
 import { describe, expect, it } from 'vitest';
-import { prune } from '../../lib/compress/prune/prune.js';
-import { toFp16 } from '../../lib/compress/quantize/fp16.js';
-import { quantizeDynamic } from '../../lib/compress/quantize/quantizeDynamic.js';
-import { quantizeStatic } from '../../lib/compress/quantize/quantizeStatic.js';
-import { recalibrate } from '../../lib/compress/repair/recalibrate.js';
-import { reconstruct } from '../../lib/compress/repair/reconstruct.js';
+import { toFp16 } from '../../lib/compress/stages/fp16.js';
+import { prune } from '../../lib/compress/stages/prune.js';
+import { quantizeDynamic } from '../../lib/compress/stages/quantizeDynamic.js';
+import { quantizeStatic } from '../../lib/compress/stages/quantizeStatic.js';
+import { recalibrate } from '../../lib/compress/stages/recalibrate.js';
+import { reconstruct } from '../../lib/compress/stages/reconstruct.js';
 import type { Conventions } from '../../lib/model/architecture.js';
 import { toOnnx } from '../../lib/model/export/onnx.js';
 import { encodeModel, readModel } from '../../lib/model/files.js';

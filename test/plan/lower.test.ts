@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { toFp16 } from '../../lib/compress/quantize/fp16.js';
-import { quantizeDynamic } from '../../lib/compress/quantize/quantizeDynamic.js';
-import { quantizeStatic } from '../../lib/compress/quantize/quantizeStatic.js';
+import { toFp16 } from '../../lib/compress/stages/fp16.js';
+import { quantizeDynamic } from '../../lib/compress/stages/quantizeDynamic.js';
+import { quantizeStatic } from '../../lib/compress/stages/quantizeStatic.js';
 import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import type { Model } from '../../lib/model/model.js';
 import { networkOf } from '../../lib/model/network.js';

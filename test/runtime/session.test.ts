@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { prune } from '../../lib/compress/prune/prune.js';
-import { quantizeDynamic } from '../../lib/compress/quantize/quantizeDynamic.js';
-import { quantizeStatic } from '../../lib/compress/quantize/quantizeStatic.js';
+import { prune } from '../../lib/compress/stages/prune.js';
+import { quantizeDynamic } from '../../lib/compress/stages/quantizeDynamic.js';
+import { quantizeStatic } from '../../lib/compress/stages/quantizeStatic.js';
 import { NeonsenseError } from '../../lib/errors.js';
 import { createSession } from '../../lib/runtime/session.js';
 import { observe, relativeError } from '../compress/running.js';

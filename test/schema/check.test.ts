@@ -17,6 +17,15 @@ const schema = z.strictObject({
   stages: z.optional(z.array(z.strictObject({ amount: share() }))),
 });
 
+const byMethod = z.discriminatedUnion(
+  'method',
+  [
+    z.strictObject({ method: z.optional(z.literal('a')), n: integer(1, 4) }),
+    z.strictObject({ method: z.literal('b') }),
+  ],
+  { error: "'a' or 'b'" },
+);
+
 const messageOf = (value: unknown, subject: Parameters<typeof check>[2] = { name: 'options' }): string => {
   try {
     check(schema, value, subject);
@@ -84,6 +93,24 @@ describe('a value from outside', () => {
     ['a key of a member of a union', { latency: { runs: 1 } }, '`options.latency.runs` is not known: known are warmup'],
   ])('is refused in its own words: %s', (_, value, message) => {
     expect(messageOf(value)).toBe(message);
+  });
+
+  it('of a union that goes by one key is held against the member that the key names', () => {
+    const messageBy = (value: unknown): string => {
+      try {
+        check(byMethod, value, { name: 'options' });
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return 'accepted';
+    };
+    expect(messageBy({ n: 4 })).toBe('accepted');
+    expect(messageBy({ n: 5 })).toBe('Expected an integer from 1 to 4 for `options.n` but received 5 of type number');
+    expect(messageBy({ method: 'b', n: 1 })).toBe('`options.n` is not known: known are method');
+    expect(messageBy({ method: 'c' })).toBe(
+      "Expected 'a' or 'b' for `options.method` but received \"c\" of type string",
+    );
+    expect(messageBy(undefined)).toBe("Expected 'a' or 'b' for `options` but received undefined");
   });
 
   it('is named by its file where it is a document, under the code asked for', () => {

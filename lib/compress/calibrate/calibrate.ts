@@ -1,6 +1,7 @@
 import { NeonsenseError, throwIfAborted } from '../../errors.js';
 import type { Model } from '../../model/model.js';
 import { networkOf } from '../../model/network.js';
+import type { CalibrationSet } from './calibrationSet.js';
 import { ValueObserver } from './observers.js';
 
 /**
@@ -16,50 +17,20 @@ export type ObserveModel = (
 ) => AsyncIterable<Readonly<Record<string, Float32Array>>>;
 
 /**
- * Refuses a calibration set that is empty, or whose entries are not the model's input `[1, H, W, 3]`.
- *
- * @throws NeonsenseError `ERR_DATASET`
- */
-export function requireCalibration(model: Model, inputs: readonly Float32Array[]): void {
-  if (!Array.isArray(inputs) || inputs.length === 0) {
-    throw new NeonsenseError(
-      'ERR_DATASET',
-      'The calibration set is empty: give at least one preprocessed picture, better 100 or more of the kind the ' +
-        'model will see',
-    );
-  }
-  const [height, width] = model.preprocessing.size;
-  inputs.forEach((input, index) => {
-    if (!(input instanceof Float32Array) || input.length !== height * width * 3) {
-      const received = input instanceof Float32Array ? `${input.length} numbers` : typeof input;
-      throw new NeonsenseError(
-        'ERR_DATASET',
-        `Calibration input ${index} has ${received}; the model takes a Float32Array of ${height * width * 3} ` +
-          `(${height} x ${width} x 3)`,
-      );
-    }
-    if (!input.every(Number.isFinite)) {
-      throw new NeonsenseError('ERR_DATASET', `Calibration input ${index} contains NaN or infinity`);
-    }
-  });
-}
-
-/**
  * Observes every value of the network over a calibration set.
  *
  * @param model in FP32
  * @param inputs one preprocessed picture each, `[1, H, W, 3]`
  * @returns an observer for each node of the network, by name
- * @throws NeonsenseError `ERR_DATASET` for an unusable set, `ERR_MODEL_ARCHITECTURE` where the model yields NaN or
+ * @throws NeonsenseError `ERR_MODEL_ARCHITECTURE` where the model yields NaN or
  * infinity, `ERR_ABORTED`
  */
 export async function calibrate(
   model: Model,
-  inputs: readonly Float32Array[],
+  inputs: CalibrationSet,
   observe: ObserveModel,
   signal?: AbortSignal,
 ): Promise<Map<string, ValueObserver>> {
-  requireCalibration(model, inputs);
   const { nodes } = networkOf(model.architecture, model.preprocessing.size);
   const observers = new Map(nodes.map(({ name, shape }) => [name, new ValueObserver(shape[2])]));
   const [picture, ...values] = [...observers.keys()];

@@ -1,10 +1,8 @@
 import { invalidArgument, NeonsenseError } from '../../errors.js';
-import type { Architecture } from '../../model/architecture.js';
 import type { Layer, Model, Weights } from '../../model/model.js';
 import { type LayerSpec, layerSpecs } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
 import { roundHalfEven } from '../../numbers/round.js';
-import { requireFiniteWeights, requireLayerNames } from '../requirements.js';
 import { type ChannelReport, pruneChannels } from './pruneChannels.js';
 import { selectSmallest } from './selectSmallest.js';
 import { countZeros, withZeros } from './zeros.js';
@@ -17,17 +15,17 @@ export type PruneScope = 'per-tensor' | 'global';
 
 interface CommonPruneOptions {
   /** All Conv2d and Linear layers unless given. */
-  readonly targets?: PruneTargets;
+  readonly targets?: PruneTargets | undefined;
 }
 
 /** What to set to zero. */
 export type PruneOptions =
   | (CommonPruneOptions & {
       /** The weights of smallest magnitude, one by one, as `torch.nn.utils.prune.l1_unstructured`. The default. */
-      readonly method?: 'l1-unstructured';
+      readonly method?: 'l1-unstructured' | undefined;
       /** Share of the weights to zero, in [0, 1). Default 0.3. */
-      readonly amount?: number;
-      readonly scope?: PruneScope;
+      readonly amount?: number | undefined;
+      readonly scope?: PruneScope | undefined;
     })
   | (CommonPruneOptions & {
       /** Of every `m` neighbouring weights of one output channel the `n` largest stay. */
@@ -38,20 +36,20 @@ export type PruneOptions =
   | (CommonPruneOptions & {
       /** Blocks of weights with the smallest mean magnitude. */
       readonly method: 'block';
-      readonly amount?: number;
-      readonly scope?: PruneScope;
+      readonly amount?: number | undefined;
+      readonly scope?: PruneScope | undefined;
       /** `[output channels, inputs]` of a block. Default `[4, 1]`: the blocks sparse matrix kernels can use. */
-      readonly block?: readonly [number, number];
+      readonly block?: readonly [number, number] | undefined;
     })
   | {
       /** Whole channels, so that the network really shrinks. */
       readonly method: 'channels';
       /** Share of each width to remove, in [0, 1). Default 0.3. */
-      readonly amount?: number;
+      readonly amount?: number | undefined;
       /** Widths are kept a multiple of this. Default 8, the tile of the engine's kernels. */
-      readonly multiple?: number;
+      readonly multiple?: number | undefined;
       /** Which widths may shrink. Default all three. */
-      readonly widths?: readonly ('expanded' | 'last' | 'hidden')[];
+      readonly widths?: readonly ('expanded' | 'last' | 'hidden')[] | undefined;
     };
 
 /** What pruning did to one layer. */
@@ -75,21 +73,8 @@ export interface PruneReport {
   readonly parametersAfter: number;
 }
 
-/**
- * Removes the weights that matter least by magnitude.
- *
- * With the defaults the result is that of `torch.nn.utils.prune.l1_unstructured(module, 'weight', 0.3)` on every Conv2d
- * and Linear module: in each tensor, before batch norm is folded, the `round(amount * numel)` smallest magnitudes
- * (Python's rounding) become zero and all others stay as they are, bit for bit. Among equal magnitudes PyTorch
- * promises no order; here the first ones go.
- *
- * @returns a new model and what was done, layer by layer
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT` for options out of range or a target that is no layer,
- * `ERR_MODEL_ARCHITECTURE` for NaN or infinite weights, `ERR_UNSUPPORTED` for channel pruning of an int8 model
- */
-export function prune(model: Model, options: PruneOptions = {}): { model: Model; report: PruneReport } {
-  checkPruneOptions(options, model.architecture);
-  requireFiniteWeights(model);
+/** Removes weights of a checked model as checked options say. */
+export function removeWeights(model: Model, options: PruneOptions): { model: Model; report: PruneReport } {
   switch (options.method) {
     case 'channels':
       return channels(model, options);
@@ -120,56 +105,8 @@ export function prune(model: Model, options: PruneOptions = {}): { model: Model;
   }
 }
 
-const METHODS = ['l1-unstructured', 'n:m', 'block', 'channels'] as const;
-const WIDTHS = ['expanded', 'last', 'hidden'] as const;
-
-/**
- * Refuses options `prune` would refuse, without touching a weight.
- *
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT`
- */
-export function checkPruneOptions(options: PruneOptions, architecture: Architecture): void {
-  const method = options.method ?? 'l1-unstructured';
-  if (!METHODS.includes(method)) {
-    throw invalidArgument('method', "'l1-unstructured', 'n:m', 'block' or 'channels'", method);
-  }
-  if (options.method === 'n:m') {
-    requireInteger('m', options.m, 2, 64);
-    requireInteger('n', options.n, 1, options.m - 1);
-  } else {
-    const { amount = 0.3 } = options;
-    if (typeof amount !== 'number' || !(amount >= 0 && amount < 1)) {
-      throw invalidArgument('amount', 'a number from 0 up to but not including 1, such as 0.3 for 30 %,', amount);
-    }
-  }
-  if (options.method === 'channels') {
-    const { multiple = 8, widths = WIDTHS } = options;
-    requireInteger('multiple', multiple, 1, 64);
-    if (!Array.isArray(widths)) throw invalidArgument('widths', "an array of 'expanded', 'last' or 'hidden'", widths);
-    for (const width of widths) {
-      if (!WIDTHS.includes(width)) throw invalidArgument('widths', "'expanded', 'last' or 'hidden'", width);
-    }
-    return;
-  }
-  if (options.method !== 'n:m') {
-    const { scope = 'per-tensor' } = options;
-    if (scope !== 'per-tensor' && scope !== 'global') {
-      throw invalidArgument('scope', "'per-tensor' or 'global'", scope);
-    }
-  }
-  if (options.method === 'block') {
-    const { block = [4, 1] } = options;
-    if (!Array.isArray(block) || block.length !== 2) throw invalidArgument('block', 'two numbers', block);
-    requireInteger('block[0]', block[0], 1, 1024);
-    requireInteger('block[1]', block[1], 1, 1024);
-  }
-  const { targets } = options;
-  if (Array.isArray(targets)) {
-    requireLayerNames('targets', targets, architecture);
-  } else if (targets !== undefined && typeof targets !== 'function') {
-    throw invalidArgument('targets', 'an array of layer names or a function', targets);
-  }
-}
+/** Widths of the network that can lose channels. */
+export const WIDTHS = ['expanded', 'last', 'hidden'] as const;
 
 interface Target {
   readonly name: string;
@@ -314,10 +251,4 @@ function spreadBlocks(marks: Uint8Array, length: number, outputs: number, rows: 
     }
   }
   return mask;
-}
-
-function requireInteger(name: string, value: unknown, min: number, max: number): void {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw invalidArgument(name, `an integer from ${min} to ${max}`, value);
-  }
 }

@@ -4,7 +4,6 @@ import type { BatchNorm, Layer, Model, Weights } from '../../model/model.js';
 import { featureName, type LayerRole, type LayerSpec, layerSpecs } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
 import { roundHalfEven } from '../../numbers/round.js';
-import { requireFloat } from '../requirements.js';
 import { selectSmallest } from './selectSmallest.js';
 
 /** What happened to one width of the network. */
@@ -31,11 +30,8 @@ export interface ChannelOptions {
  * passes on: the root mean square of its activation as batch norm describes it (where batch norm is folded already, the
  * L1 norm of its filter), times the L1 norm of the weights that read it. What a removed channel adds on average is
  * moved into the bias of the readers, again from batch norm's statistics, so no data are needed.
- *
- * @throws NeonsenseError `ERR_UNSUPPORTED` for an int8 model
  */
 export function pruneChannels(model: Model, options: ChannelOptions): { model: Model; report: ChannelReport[] } {
-  requireFloat(model, 'remove channels');
   const layers = new Map(model.layers);
   const report: ChannelReport[] = [];
   const { architecture } = model;

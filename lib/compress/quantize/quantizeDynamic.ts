@@ -1,30 +1,29 @@
-import { invalidArgument, NeonsenseError } from '../../errors.js';
+import { NeonsenseError } from '../../errors.js';
 import type { Architecture } from '../../model/architecture.js';
 import { foldModel } from '../../model/foldBatchNorm.js';
 import type { Layer, Model } from '../../model/model.js';
 import { type LayerSpec, layerNodes, layerSpecs, networkOf } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
 import { correctBias } from '../repair/biasCorrection.js';
-import { requireFiniteWeights, requireFloat, requireLayerNames } from '../requirements.js';
 import { quantizePerChannel, quantizePerTensorAsTorch } from './quantizeWeights.js';
 
-/** Options of {@link quantizeDynamic}. */
+/** Options of `quantizeDynamic`. */
 export interface QuantizeDynamicOptions {
   /**
    * `linear`: the two Linear layers, one scale for each tensor, as PyTorch's `quantize_dynamic(model, {nn.Linear})`.
    * `all` (the default): every 1x1 convolution and Linear layer, one scale for each output channel; smaller and faster.
    */
-  readonly scope?: 'linear' | 'all';
+  readonly scope?: 'linear' | 'all' | undefined;
   /**
    * Layers of the scope that stay in float, by name. Default with `all`: those with at most 16 inputs (see
    * `narrowLayers`); with `linear`: none.
    */
-  readonly keepFloat?: readonly string[];
+  readonly keepFloat?: readonly string[] | undefined;
   /**
    * Mean of each channel of each value, as calibration of the folded model saw them, by value name: biases are then
    * corrected for the average error of the rounded weights. Without them nothing is corrected, as in PyTorch.
    */
-  readonly means?: ReadonlyMap<string, Float64Array>;
+  readonly means?: ReadonlyMap<string, Float64Array> | undefined;
 }
 
 /** Up to this many inputs a sum is too short for rounding errors to average out in. */
@@ -53,28 +52,10 @@ export function tinyLayers(architecture: Architecture): string[] {
     .map(({ name }) => name);
 }
 
-/**
- * Quantizes weights to int8 now, and leaves activations to be quantized while the model runs, from each picture's own
- * range. Needs no calibration data.
- *
- * With scope `linear` the weights and scales are, bit for bit, those of `torch.ao.quantization.quantize_dynamic` on
- * `{torch.nn.Linear}` with the QNNPACK engine, and every other layer stays as it was, its batch norm unfolded. One
- * thing differs by design: PyTorch takes the activation range over the whole batch, so that there a picture's logits
- * depend on its neighbours; here the range is each picture's own, as if the batch were one.
- *
- * With scope `all` batch norm is folded everywhere, 1x1 convolutions (squeeze-and-excitation's included) and Linear
- * layers get int8 weights, the stem, the depthwise convolutions and the layers of `keepFloat` stay in float.
- *
- * @throws NeonsenseError `ERR_UNSUPPORTED` for a model that is quantized already, `ERR_MODEL_ARCHITECTURE` for NaN or
- * infinite weights, `ERR_INVALID_ARGUMENT` for another scope or a name in `keepFloat` that is no layer's
- */
-export function quantizeDynamic(model: Model, options: QuantizeDynamicOptions = {}): Model {
-  const scope = options.scope ?? 'all';
-  if (scope !== 'linear' && scope !== 'all') throw invalidArgument('scope', "'linear' or 'all'", scope);
+/** Quantizes the weights of a checked float model as checked options say. */
+export function toInt8Dynamic(model: Model, options: QuantizeDynamicOptions = {}): Model {
+  const { scope = 'all', means: allMeans } = options;
   const keepFloat = options.keepFloat ?? (scope === 'all' ? narrowLayers(model.architecture) : []);
-  requireLayerNames('keepFloat', keepFloat, model.architecture);
-  requireFloat(model, 'quantize it');
-  requireFiniteWeights(model);
   const source = scope === 'all' ? foldModel(inSinglePrecision(model)) : inSinglePrecision(model);
   const layers = new Map<string, Layer>();
   for (const { spec, inputs } of layerNodes(networkOf(model.architecture, model.preprocessing.size))) {
@@ -88,10 +69,10 @@ export function quantizeDynamic(model: Model, options: QuantizeDynamicOptions = 
     const real = toFloat32(layer.weights);
     const weights = scope === 'linear' ? quantizePerTensorAsTorch(real) : quantizePerChannel(real, spec.shape[0]!);
     const quantized = { ...layer, weights };
-    const means = options.means?.get(inputs[0]!);
+    const means = allMeans?.get(inputs[0]!);
     layers.set(spec.name, means === undefined ? quantized : correctBias(layer, quantized, spec, means));
   }
-  const biasCorrection = options.means !== undefined;
+  const biasCorrection = allMeans !== undefined;
   return {
     ...model,
     precision: 'int8-dynamic',

@@ -1,10 +1,10 @@
-import { invalidArgument } from '../../errors.js';
 import type { Architecture } from '../../model/architecture.js';
 import { foldModel } from '../../model/foldBatchNorm.js';
 import type { Layer, Model, Quantization } from '../../model/model.js';
 import { layerNodes, layerSpecs, type Network, type NetworkNode, networkOf } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
-import { calibrate, type ObserveModel, requireCalibration } from '../calibrate/calibrate.js';
+import { calibrate, type ObserveModel } from '../calibrate/calibrate.js';
+import type { CalibrationSet } from '../calibrate/calibrationSet.js';
 import {
   chooseRange,
   type ObserverKind,
@@ -12,22 +12,21 @@ import {
   type Range,
   type ValueObserver,
 } from '../calibrate/observers.js';
-import { chooseKeepFloat, type KeepFloatSearch, type KeepFloatTarget, type RunModel } from '../prune/sensitivity.js';
 import { correctBias } from '../repair/biasCorrection.js';
 import { equalizeCalibrated } from '../repair/equalizeCalibrated.js';
-import { requireFiniteWeights, requireFloat, requireLayerNames } from '../requirements.js';
 import { inSinglePrecision, isPointwise, narrowLayers } from './quantizeDynamic.js';
 import { quantizePerChannel, quantizePerTensorUnsigned } from './quantizeWeights.js';
+import { chooseKeepFloat, type KeepFloatSearch, type KeepFloatTarget, type RunModel } from './sensitivity.js';
 import { fitRanges } from './staticRanges.js';
-import { checkTrainedRanges, type TrainedRanges } from './trainedRanges.js';
+import { type TrainedRanges, trainedRanges } from './trainedRanges.js';
 
-/** Options of {@link quantizeStatic}. */
+/** Options of `quantizeStatic`. */
 export interface QuantizeStaticOptions {
   /**
    * Preprocessed pictures, `[1, H, W, 3]` each; 100 or more of the kind the model will see. Not needed beside `ranges`,
    * unless biases are corrected or layers searched for.
    */
-  readonly calibration: readonly Float32Array[];
+  readonly calibration: CalibrationSet | undefined;
   /** Runs the model and shows its intermediate values. */
   readonly observe: ObserveModel;
   /**
@@ -35,30 +34,30 @@ export interface QuantizeStaticOptions {
    * `percentile` have no say then, and equalization and bias correction are off unless asked for: the weights are used to
    * these ranges already.
    */
-  readonly ranges?: TrainedRanges;
+  readonly ranges?: TrainedRanges | undefined;
   /** How ranges are chosen from what calibration saw. Default `mse`. */
-  readonly observer?: ObserverKind;
+  readonly observer?: ObserverKind | undefined;
   /** For observer `percentile`: how much of the numbers lies below the upper end, in percent. Default 99.99. */
-  readonly percentile?: number;
+  readonly percentile?: number | undefined;
   /**
    * Layers whose weights stay in float, by name. `sensitive` takes those that experience says (see `sensitiveLayers`),
    * `auto` searches for those that hurt most in this network. Default none.
    */
-  readonly keepFloat?: readonly string[] | 'sensitive' | 'auto';
+  readonly keepFloat?: readonly string[] | 'sensitive' | 'auto' | undefined;
   /** When `keepFloat: 'auto'` may stop, and the run it measures with. */
-  readonly search?: KeepFloatTarget & { readonly run: RunModel };
+  readonly search?: (KeepFloatTarget & { readonly run: RunModel }) | undefined;
   /**
    * `qs8` (the default): int8 activations, one weight scale for each output channel. `qu8`: uint8 activations and
    * weights, one scale and zero point for each tensor, as QNNPACK runs.
    */
-  readonly activations?: 'qs8' | 'qu8';
+  readonly activations?: 'qs8' | 'qu8' | undefined;
   /** Cross-layer equalization. Default true; not with `ranges`. */
-  readonly equalize?: boolean;
+  readonly equalize?: boolean | undefined;
   /** Correct biases for the average error of rounded weights. Default true, beside `ranges` false. */
-  readonly biasCorrection?: boolean;
-  readonly signal?: AbortSignal;
+  readonly biasCorrection?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Called as the search proceeds. */
-  readonly onProgress?: (what: string, done: number, total: number) => void;
+  readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
 }
 
 /** What static quantization found and chose. */
@@ -78,47 +77,23 @@ export interface QuantizeStaticReport {
   readonly search?: KeepFloatSearch;
 }
 
-/**
- * Quantizes weights and activations to 8 bits with ranges fixed by calibration, through the whole network or all of it
- * but `keepFloat`. Biases stay in float here; the engine takes them as int32, in units of input scale times weight
- * scale.
- *
- * @returns the quantized model; the float one its numbers were rounded from, folded and equalized; what was chosen
- * @throws NeonsenseError `ERR_DATASET` for a calibration set that is empty or of another shape, `ERR_UNSUPPORTED` for a
- * model that is quantized already, `ERR_MODEL_ARCHITECTURE` for NaN or infinite weights, `ERR_INVALID_ARGUMENT`,
- * `ERR_ABORTED`
- */
-export async function quantizeStatic(
+/** Quantizes a checked float model as checked options say. */
+export async function toInt8Static(
   model: Model,
   options: QuantizeStaticOptions,
 ): Promise<{ model: Model; float: Model; report: QuantizeStaticReport }> {
-  const { observer = 'mse', percentile = 99.99, keepFloat = [], activations = 'qs8', ranges } = options;
+  const { observer = 'mse', percentile = 99.99, keepFloat = [], activations = 'qs8', ranges, signal } = options;
+  const calibration = options.calibration ?? ([] as readonly Float32Array[] as CalibrationSet);
   const equalizes = options.equalize ?? ranges === undefined;
   const correctsBias = options.biasCorrection ?? ranges === undefined;
-  if (observer !== 'minmax' && observer !== 'percentile' && observer !== 'mse') {
-    throw invalidArgument('observer', "'minmax', 'percentile' or 'mse'", observer);
-  }
-  if (!(percentile > 50 && percentile <= 100)) {
-    throw invalidArgument('percentile', 'a number over 50 up to 100', percentile);
-  }
-  if (activations !== 'qs8' && activations !== 'qu8') {
-    throw invalidArgument('activations', "'qs8' or 'qu8'", activations);
-  }
   const network = networkOf(model.architecture, model.preprocessing.size);
   const { nodes } = network;
-  const trained = ranges === undefined ? undefined : checkTrainedRanges(ranges, nodes, activations);
-  if (trained !== undefined && equalizes) {
-    throw invalidArgument('equalize', 'false beside `ranges`, which equalization would make wrong,', true);
-  }
+  const trained = ranges === undefined ? undefined : trainedRanges(ranges, { ...model, name: 'options' }, activations);
   const names = layerSpecs(model.architecture).map(({ name }) => name);
   const named = keepFloat === 'sensitive' ? sensitiveLayers(model.architecture) : keepFloat;
-  if (named !== 'auto') requireLayerNames('keepFloat', named, model.architecture);
-  requireFloat(model, 'quantize it');
-  requireFiniteWeights(model);
   const looks = trained === undefined || correctsBias;
-  if (looks || named === 'auto') requireCalibration(model, options.calibration);
 
-  const observed = (float: Model) => calibrate(float, options.calibration, options.observe, options.signal);
+  const observed = (float: Model) => calibrate(float, calibration, options.observe, signal);
   let float = foldModel(inSinglePrecision(model));
   let observers = new Map<string, ValueObserver>();
   if (equalizes) ({ float, observers } = await equalizeCalibrated(float, observed));
@@ -152,11 +127,8 @@ export async function quantizeStatic(
   let search: KeepFloatSearch | undefined;
   let kept = new Set(named === 'auto' ? [] : named);
   if (named === 'auto') {
-    if (options.search === undefined) {
-      throw invalidArgument('search', "an object with a `run` function beside keepFloat: 'auto'", options.search);
-    }
-    search = await chooseKeepFloat(float, assemble, names, options.calibration, options.search, {
-      signal: options.signal,
+    search = await chooseKeepFloat(float, assemble, names, calibration, options.search!, {
+      signal,
       onProgress: options.onProgress,
     });
     kept = new Set(search.keepFloat);
@@ -169,7 +141,7 @@ export async function quantizeStatic(
       activations,
       ...(trained === undefined ? { observer } : { ranges: 'trained' }),
       ...(trained === undefined && observer === 'percentile' ? { percentile } : {}),
-      ...(looks ? { calibrationImages: options.calibration.length } : {}),
+      ...(looks ? { calibrationImages: calibration.length } : {}),
       equalize: equalizes,
       biasCorrection: correctsBias,
       keepFloat: [...kept],

@@ -1,34 +1,28 @@
 import { NeonsenseError, throwIfAborted } from '../../errors.js';
 import type { BatchNorm, Layer, Model } from '../../model/model.js';
 import { type LayerSpec, layerSpecs, rawOutput } from '../../model/network.js';
-import { type ObserveModel, requireCalibration } from '../calibrate/calibrate.js';
+import type { ObserveModel } from '../calibrate/calibrate.js';
+import type { CalibrationSet } from '../calibrate/calibrationSet.js';
 
-/** Options of {@link recalibrate}. */
-export interface RecalibrateOptions {
+/** Options of a repair. */
+export interface RepairOptions {
   /** The model as it was before its weights were changed. */
   readonly reference: Model;
-  /** Preprocessed pictures, `[1, H, W, 3]` each; 100 or more of the kind the model will see. */
-  readonly calibration: readonly Float32Array[];
+  readonly calibration: CalibrationSet;
   /** Runs a model and shows intermediate values. */
   readonly observe: ObserveModel;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
- * Repairs what pruning did to the scale of activations: front to back, each batch norm's statistics are shifted so that
- * its output has, over the calibration set, the mean and variance per channel it had in `reference`. Weights stay as
- * they are, zeros included; a model that was not changed comes back with the same statistics.
+ * Repairs the batch norms of a checked FP32 model.
  *
- * The idea is batch norm re-estimation as in REPAIR (Jordan et al. 2022, arXiv:2211.08403), with the moments of the
- * unpruned network as the goal.
- *
- * @throws NeonsenseError `ERR_DATASET` for an unusable calibration set, `ERR_UNSUPPORTED` when batch norms are folded
- * already or the two models differ in shape, `ERR_ABORTED`
+ * @throws {NeonsenseError} `ERR_UNSUPPORTED` when batch norms are folded already or the two models differ in shape,
+ * `ERR_ABORTED`
  */
-export async function recalibrate(model: Model, options: RecalibrateOptions): Promise<Model> {
+export async function restoreMoments(model: Model, options: RepairOptions): Promise<Model> {
   const { reference, calibration, observe, signal, onProgress } = options;
-  requireCalibration(model, calibration);
   const specs = layerSpecs(model.architecture).filter(({ batchNorm }) => batchNorm !== undefined);
   requireSameShape(model, reference, specs);
 

@@ -3,20 +3,9 @@ import type { Layer, Model } from '../../model/model.js';
 import { type LayerNode, layerNodes, layerSpecs, type NetworkNode, networkOf } from '../../model/network.js';
 import { elementCount, toFloat32 } from '../../model/weights.js';
 import { solveInPlace } from '../../numbers/cholesky.js';
-import { type ObserveModel, requireCalibration } from '../calibrate/calibrate.js';
+import type { ObserveModel } from '../calibrate/calibrate.js';
 import { type CentredMoments, InputMoments } from './inputMoments.js';
-
-/** Options of {@link reconstruct}. */
-export interface ReconstructOptions {
-  /** The model as it was before weights were taken out of it. */
-  readonly reference: Model;
-  /** Preprocessed pictures, `[1, H, W, 3]` each; some hundred of the kind the model will see. */
-  readonly calibration: readonly Float32Array[];
-  /** Runs a model and shows its intermediate values. */
-  readonly observe: ObserveModel;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
-}
+import type { RepairOptions } from './recalibrate.js';
 
 /** Samples for each unknown of a layer, and the fewest places of one picture to take them from. */
 const SAMPLES_PER_UNKNOWN = 12;
@@ -33,22 +22,12 @@ const KEPT_BACK = 4;
 const TRIED_CHANNELS = 16;
 
 /**
- * Lets the weights that pruning left take over from those it removed. Front to back, each layer's remaining weights and
- * its bias become those whose output, from what the layer reads in the network repaired so far, is closest to what the
- * layer of `reference` puts out in its own network: least squares over the calibration set, before the activation, one
- * output channel at a time, held to the old weights as strongly as proved best for the layer on a quarter of the
- * pictures. Zeros stay zeros; a model that was not changed comes back as it was, but for rounding.
+ * Solves for the weights and biases of a checked FP32 model.
  *
- * Layer-wise reconstruction as in Optimal Brain Compression (Frantar and Alistarh 2022, arXiv:2208.11580) and SparseGPT
- * (2023, arXiv:2301.00774), for a given mask, solved exactly by the normal equations. The target is the intact
- * network's output rather than the same layer's on the changed input, so that errors of earlier layers are made good too.
- *
- * @throws NeonsenseError `ERR_DATASET` for an unusable calibration set, `ERR_UNSUPPORTED` when weights are not in FP32 or
- * the two models differ in shape, `ERR_ABORTED`
+ * @throws {NeonsenseError} `ERR_UNSUPPORTED` when the two models differ in shape or precision, `ERR_ABORTED`
  */
-export async function reconstruct(model: Model, options: ReconstructOptions): Promise<Model> {
+export async function solveForWeights(model: Model, options: RepairOptions): Promise<Model> {
   const { reference, calibration, observe, signal, onProgress } = options;
-  requireCalibration(model, calibration);
   requireSameShapes(model, reference);
 
   const network = networkOf(model.architecture, model.preprocessing.size);

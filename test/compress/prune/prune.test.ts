@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type PruneOptions, prune } from '../../../lib/compress/prune/prune.js';
+import type { PruneOptions } from '../../../lib/compress/prune/prune.js';
 import { selectSmallest } from '../../../lib/compress/prune/selectSmallest.js';
+import { prune } from '../../../lib/compress/stages/prune.js';
 import { readModel } from '../../../lib/model/files.js';
 import type { Layer, Model } from '../../../lib/model/model.js';
 import { layerSpecs } from '../../../lib/model/network.js';
@@ -132,7 +133,7 @@ describe('L1 unstructured pruning', () => {
     const name = 'classifier.3';
     const length = dataOf(model, name).length;
     const data = Uint8Array.from({ length }, (_, i) => i % 256);
-    const quantized = withLayer(model, name, (layer) => ({
+    const quantized = withLayer({ ...model, precision: 'int8-static' }, name, (layer) => ({
       ...layer,
       weights: { type: 'u8', data, scale: 0.5, zeroPoint: 100 },
     }));
@@ -213,7 +214,7 @@ describe('pruning bad input', () => {
     expect(() => prune(broken)).toThrow(
       expect.objectContaining({
         code: 'ERR_MODEL_ARCHITECTURE',
-        message: expect.stringMatching(/features\.4\.block\.0\.0.*element 5/),
+        message: expect.stringMatching(/features\.4\.block\.0\.0.*index 5/),
       }),
     );
   });

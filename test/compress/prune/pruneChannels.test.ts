@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { prune } from '../../../lib/compress/prune/prune.js';
-import { quantizeDynamic } from '../../../lib/compress/quantize/quantizeDynamic.js';
+import { prune } from '../../../lib/compress/stages/prune.js';
+import { quantizeDynamic } from '../../../lib/compress/stages/quantizeDynamic.js';
 import { encodeModel } from '../../../lib/model/files.js';
 import type { Layer, Model } from '../../../lib/model/model.js';
 import { layerSpecs } from '../../../lib/model/network.js';

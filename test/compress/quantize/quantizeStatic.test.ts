@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { calibrate } from '../../../lib/compress/calibrate/calibrate.js';
+import { calibrationSet } from '../../../lib/compress/calibrate/calibrationSet.js';
 import { chooseRange, quantizationOf, ValueObserver } from '../../../lib/compress/calibrate/observers.js';
-import { type KeepFloatTarget, logitError, type RunModel } from '../../../lib/compress/prune/sensitivity.js';
-import { quantizeDynamic } from '../../../lib/compress/quantize/quantizeDynamic.js';
-import { quantizedValues, quantizeStatic } from '../../../lib/compress/quantize/quantizeStatic.js';
+import { quantizedValues } from '../../../lib/compress/quantize/quantizeStatic.js';
 import { quantizePerChannel } from '../../../lib/compress/quantize/quantizeWeights.js';
+import { type KeepFloatTarget, logitError, type RunModel } from '../../../lib/compress/quantize/sensitivity.js';
 import { fitRanges } from '../../../lib/compress/quantize/staticRanges.js';
 import { correctBias } from '../../../lib/compress/repair/biasCorrection.js';
 import { equalize } from '../../../lib/compress/repair/equalize.js';
+import { quantizeDynamic } from '../../../lib/compress/stages/quantizeDynamic.js';
+import { quantizeStatic } from '../../../lib/compress/stages/quantizeStatic.js';
 import { foldModel } from '../../../lib/model/foldBatchNorm.js';
 import type { Model } from '../../../lib/model/model.js';
 import { layerSpecs, networkOf } from '../../../lib/model/network.js';
@@ -17,7 +19,7 @@ import { randomFloats, randomImages, randomModel } from '../../randomModel.js';
 import { observe, pictures, relativeError, runModel, throughFile, withUnevenChannels } from '../running.js';
 
 const model = randomModel();
-const calibration = pictures(randomImages(model, 12, 5), 12);
+const calibration = calibrationSet(pictures(randomImages(model, 12, 5), 12), model.preprocessing);
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
 /** Largest magnitude of each channel of each value, as calibration sees it. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { prune } from '../../../lib/compress/prune/prune.js';
-import { quantizeDynamic } from '../../../lib/compress/quantize/quantizeDynamic.js';
-import { recalibrate } from '../../../lib/compress/repair/recalibrate.js';
+import { prune } from '../../../lib/compress/stages/prune.js';
+import { quantizeDynamic } from '../../../lib/compress/stages/quantizeDynamic.js';
+import { recalibrate } from '../../../lib/compress/stages/recalibrate.js';
 import { COMPRESS_ENGINE } from '../../../lib/measure/compress.js';
 import { foldModel } from '../../../lib/model/foldBatchNorm.js';
 import { randomImages, randomModel } from '../../randomModel.js';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { prune } from '../../../lib/compress/prune/prune.js';
-import { toFp16 } from '../../../lib/compress/quantize/fp16.js';
-import { quantizeDynamic } from '../../../lib/compress/quantize/quantizeDynamic.js';
-import { recalibrate } from '../../../lib/compress/repair/recalibrate.js';
-import { reconstruct } from '../../../lib/compress/repair/reconstruct.js';
+import { toFp16 } from '../../../lib/compress/stages/fp16.js';
+import { prune } from '../../../lib/compress/stages/prune.js';
+import { quantizeDynamic } from '../../../lib/compress/stages/quantizeDynamic.js';
+import { recalibrate } from '../../../lib/compress/stages/recalibrate.js';
+import { reconstruct } from '../../../lib/compress/stages/reconstruct.js';
 import { COMPRESS_ENGINE } from '../../../lib/measure/compress.js';
 import { foldModel } from '../../../lib/model/foldBatchNorm.js';
 import { toFloat32 } from '../../../lib/model/weights.js';

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { quantizeDynamic } from '../../../lib/compress/quantize/quantizeDynamic.js';
+import { quantizeDynamic } from '../../../lib/compress/stages/quantizeDynamic.js';
 import { toOnnx } from '../../../lib/model/export/onnx.js';
 import { ProtobufWriter } from '../../../lib/model/export/protobuf.js';
 import { readModel } from '../../../lib/model/files.js';

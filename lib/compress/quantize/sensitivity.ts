@@ -1,7 +1,8 @@
-import { invalidArgument, throwIfAborted } from '../../errors.js';
+import { throwIfAborted } from '../../errors.js';
 import type { Model } from '../../model/model.js';
 import { compareLogits } from '../../numbers/compareLogits.js';
 import { spreadEvenly } from '../../numbers/spread.js';
+import type { CalibrationSet } from '../calibrate/calibrationSet.js';
 
 /** Runs a model on pictures, `[1, H, W, 3]` each, and gives the logits of each. */
 export type RunModel = (model: Model, inputs: readonly Float32Array[]) => Promise<Float32Array[]>;
@@ -9,18 +10,18 @@ export type RunModel = (model: Model, inputs: readonly Float32Array[]) => Promis
 /** When the search for layers to leave in float may stop. */
 export interface KeepFloatTarget {
   /** Share of pictures on which the quantized model must name the same class as the float one. Default 0.99. */
-  readonly agreement?: number;
+  readonly agreement?: number | undefined;
   /** Root mean square error of the logits, as a share of their own deviation, to reach. Default 0.1. */
-  readonly error?: number;
+  readonly error?: number | undefined;
   /** Layers that may stay in float at most. Default 16. */
-  readonly layers?: number;
+  readonly layers?: number | undefined;
   /**
    * Largest share of the network's weights that a layer left in float may have, because the large ones are what a model
    * is quantized for. Default 0.01.
    */
-  readonly share?: number;
+  readonly share?: number | undefined;
   /** Pictures of the calibration set to measure on. Default 64. */
-  readonly images?: number;
+  readonly images?: number | undefined;
 }
 
 /** How far a quantized model is from the float one. */
@@ -54,7 +55,7 @@ export async function chooseKeepFloat(
   float: Model,
   assemble: (floatLayers: ReadonlySet<string>) => Model,
   names: readonly string[],
-  calibration: readonly Float32Array[],
+  calibration: CalibrationSet,
   options: KeepFloatTarget & { readonly run: RunModel },
   hooks: {
     readonly signal?: AbortSignal | undefined;
@@ -62,8 +63,6 @@ export async function chooseKeepFloat(
   } = {},
 ): Promise<KeepFloatSearch> {
   const { agreement = 0.99, error = 0.1, layers: most = 16, images = 64, share = 0.01, run } = options;
-  if (!(agreement > 0 && agreement <= 1)) throw invalidArgument('agreement', 'a number over 0 up to 1', agreement);
-  if (!(error >= 0)) throw invalidArgument('error', 'a number of at least 0', error);
   const pictures = Array.from(spreadEvenly(calibration.length, images), (index) => calibration[index]!);
   const reference = await run(float, pictures);
   const measure = async (floatLayers: ReadonlySet<string>): Promise<LogitError> => {
