@@ -1,4 +1,4 @@
-import { toFp16 } from '../compress/quantize/fp16.js';
+import { toFp16 } from '../compress/stages/fp16.js';
 import { foldModel } from '../model/foldBatchNorm.js';
 import type { Confidence, Layer, Model } from '../model/model.js';
 import { layerSpecs } from '../model/network.js';
