@@ -36,6 +36,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   evaluate: ['measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   stream: ['classify', 'image', 'runtime', 'model', ...ground],
   serve: ['package', 'stream', 'classify', 'image', 'runtime', 'model', ...ground],
+  similar: ['text', ...ground],
   learn: ['evaluate', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   doctor: ['package', 'shipped', 'image', 'runtime', ...ground],
   index: ['classify', 'shipped', 'image', 'runtime', 'model', ...ground],
@@ -46,7 +47,19 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   ],
   cli: [
-    ...['learn', 'serve', 'stream', 'bench', 'doctor', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
+    ...[
+      'similar',
+      'learn',
+      'serve',
+      'stream',
+      'bench',
+      'doctor',
+      'evaluate',
+      'measure',
+      'classify',
+      'shipped',
+      'package',
+    ],
     ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   ],
 };

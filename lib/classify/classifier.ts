@@ -10,6 +10,7 @@ import { createSession, type Session } from '../runtime/session.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
+import type { Embedder } from './embedder.js';
 import { checkCount, checkLabels, checkOptions, checkSignal } from './options.js';
 import { judge, rejectIndex } from './rejection.js';
 
@@ -68,16 +69,29 @@ export class Classifier {
   /** Which model was chosen and why; undefined where a model was given and nothing was to be chosen. */
   readonly choice: VariantChoice | undefined;
   readonly #session: Pick<Session, 'run' | 'dispose'>;
+  /** Reads the model again, for what needs more of it than its session gives; undefined where that can't be done. */
+  readonly #readAgain: (() => Promise<Model>) | undefined;
+  #embedder: Promise<Embedder> | undefined;
   #disposed = false;
   /** A tensor of one image no longer in use, kept so that a stream of frames does not allocate one each. */
   #spare: Float32Array | undefined;
 
-  /** Takes over a session of `model`, which is disposed with the classifier. {@link Classifier.load} is simpler. */
-  constructor(model: Model, session: Pick<Session, 'run' | 'dispose'>, choice?: VariantChoice) {
+  /**
+   * Takes over a session of `model`, which is disposed with the classifier. {@link Classifier.load} is simpler.
+   *
+   * @param readAgain gives the model once more for {@link Classifier.embed}, which is refused without it
+   */
+  constructor(
+    model: Model,
+    session: Pick<Session, 'run' | 'dispose'>,
+    choice?: VariantChoice,
+    readAgain?: () => Promise<Model>,
+  ) {
     const { layers: _packed, ...described } = model;
     this.model = described;
     this.choice = choice;
     this.#session = session;
+    this.#readAgain = readAgain;
   }
 
   /**
@@ -113,7 +127,12 @@ export class Classifier {
       ...(preprocessing === undefined ? {} : { preprocessing }),
     };
     const session = await createSession(model, { consume, ...(threads === undefined ? {} : { threads }) });
-    return new Classifier(model, session, choice);
+    const again = async (): Promise<Model> => {
+      const variant = source === undefined && choice !== undefined ? { variant: choice.variant } : {};
+      const { model: read } = await pickModel(source, { ...options, measure: false, ...variant });
+      return { ...read, preprocessing: model.preprocessing };
+    };
+    return new Classifier(model, session, choice, again);
   }
 
   /** One name per class, in the order of the logits. */
@@ -168,11 +187,50 @@ export class Classifier {
     return results;
   }
 
+  /**
+   * The features the classifier reads, divided by their length: `[width]` numbers whose squares sum to 1. The scalar
+   * product of two says how alike two pictures look. The first call reads the model again.
+   *
+   * @param images one picture, or an array of them, for which an array of vectors is given
+   * @throws {NeonsenseError} as {@link Classifier.classify}; `ERR_UNSUPPORTED` for a classifier that was made of a
+   * session
+   */
+  embed(images: ImageInput, options?: Pick<ClassifyOptions, 'signal'>): Promise<Float32Array>;
+  embed(images: readonly ImageInput[], options?: Pick<ClassifyOptions, 'signal'>): Promise<Float32Array[]>;
+  async embed(
+    images: ImageInput | readonly ImageInput[],
+    options: Pick<ClassifyOptions, 'signal'> = {},
+  ): Promise<Float32Array | Float32Array[]> {
+    this.#checkUsable();
+    checkOptions(options, ['signal']);
+    checkSignal(options.signal);
+    const embedder = await this.#embedderOf();
+    if (!Array.isArray(images)) return await embedder.embed(images as ImageInput, options);
+    const vectors: Float32Array[] = [];
+    for (const image of images as readonly ImageInput[]) vectors.push(await embedder.embed(image, options));
+    return vectors;
+  }
+
+  #embedderOf(): Promise<Embedder> {
+    const readAgain = this.#readAgain;
+    if (readAgain === undefined) {
+      throw new NeonsenseError(
+        'ERR_UNSUPPORTED',
+        'This classifier was made of a session, which gives no features: use `Classifier.load`',
+      );
+    }
+    this.#embedder ??= (async () => {
+      const { Embedder } = await import('./embedder.js');
+      return await Embedder.create(await readAgain());
+    })();
+    return this.#embedder;
+  }
+
   /** Waits for runs under way, then frees the session. Calls made later fail with `ERR_DISPOSED`. May be repeated. */
   async dispose(): Promise<void> {
     this.#disposed = true;
     this.#spare = undefined;
-    await this.#session.dispose();
+    await Promise.all([this.#session.dispose(), this.#embedder?.then((embedder) => embedder.dispose())]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { type Classification, Classifier } from '../classify/classifier.js';
 import { NeonsenseError } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
-import { findImages } from '../image/find.js';
 import type { Preprocessing } from '../model/preprocessing.js';
 import { KEY_OPTION, wholeNumber } from './arguments.js';
+import { expandPictures } from './expandPictures.js';
 import { catchInterrupt } from './interrupt.js';
 import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
@@ -68,7 +67,7 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
   const classifier = await load(options);
   noteAssumedPreprocessing(options.model, classifier.model);
   try {
-    const files = await expand(inputs, report);
+    const files = await expandPictures(inputs, report);
     for (const [done, file] of files.entries()) {
       if (interrupt.signal.aborted) break;
       if (performance.now() - started > PROGRESS_AFTER_MS) progress.update(done, files.length);
@@ -114,29 +113,6 @@ async function classifyStandardInput(
   const decode = performance.now() - started;
   const { ms, ...answer } = await classifier.classify(pixels, { topK });
   return { ...answer, ms: { ...ms, decode } };
-}
-
-/** Files as they are, directories as the pictures in them; what can't be listed is reported. */
-async function expand(inputs: readonly string[], report: (error: unknown) => void): Promise<string[]> {
-  const files: string[] = [];
-  for (const input of inputs) {
-    const isDirectory =
-      input !== '-' &&
-      (await stat(input).then(
-        (entry) => entry.isDirectory(),
-        () => false,
-      ));
-    if (!isDirectory) {
-      files.push(input);
-      continue;
-    }
-    try {
-      for (const file of await findImages(input, { onUnreadable: report })) files.push(file);
-    } catch (error) {
-      report(error);
-    }
-  }
-  return files;
 }
 
 /** Writes to standard output and waits where its reader is slow, so that results do not pile up in memory. */

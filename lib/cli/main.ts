@@ -10,6 +10,7 @@ await runProgram(
     evaluate: () => import('./evaluate.js'),
     bench: () => import('./bench.js'),
     serve: () => import('./serve.js'),
+    embed: () => import('./embed.js'),
     learn: () => import('./learn.js'),
     export: () => import('./export.js'),
     doctor: () => import('./doctor.js'),

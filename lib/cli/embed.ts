@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { Embedder } from '../classify/embedder.js';
+import { NeonsenseError } from '../errors.js';
+import { writeFileAtomically } from '../files/writeFile.js';
+import { loadSharp } from '../image/decode.js';
+import { readModel } from '../model/files.js';
+import { modelsFolder } from '../shipped/manifest.js';
+import { chooseShipped } from '../shipped/pickModel.js';
+import { DUPLICATE, type Embedded, findDuplicates } from '../similar/similar.js';
+import { expandPictures } from './expandPictures.js';
+import { catchInterrupt } from './interrupt.js';
+import { progressLine } from './progress.js';
+import { printable } from './text.js';
+
+interface Options {
+  readonly model?: string;
+  readonly page?: string;
+  readonly duplicates?: boolean;
+  readonly threshold: string;
+}
+
+/** Longer side of the page's small pictures. */
+const THUMBNAIL_SIDE = 160;
+
+/** Adds `neonsense embed IMAGE|DIR...`. */
+export function register(program: Command): void {
+  program
+    .command('embed')
+    .description('feature vectors of pictures, and which pictures look alike')
+    .argument('<image...>', 'picture files, or directories (searched recursively)')
+    .option('-m, --model <file>', 'model file (default: the model chosen for this machine)')
+    .option('--duplicates', 'print groups of near duplicates instead of vectors, a JSON array of files a line')
+    .option('--threshold <similarity>', 'from which two pictures count as the same one, 0 to 1', String(DUPLICATE))
+    .option('--page <file>', 'also write an HTML page that shows duplicates and similar pictures')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  neonsense embed photos/ > vectors.jsonl
+  neonsense embed --duplicates photos/
+  neonsense embed photos/ --page similar.html > vectors.jsonl
+
+A line is {"file", "model", "vector"}; vectors have length 1, so their scalar product says how alike two pictures are.`,
+    )
+    .action(run);
+}
+
+async function run(inputs: readonly string[], options: Options): Promise<void> {
+  using interrupt = catchInterrupt();
+  const { signal } = interrupt;
+  const progress = progressLine('pictures');
+  const report = (error: unknown): void => {
+    if (!(error instanceof NeonsenseError) || error.code === 'ERR_ABORTED') throw error;
+    process.exitCode = 1;
+    progress.clear();
+    process.stderr.write(`neonsense: ${printable(error.message)}\n`);
+  };
+  const name = options.model ?? join(modelsFolder, (await chooseShipped()).variant.file);
+  await using embedder = await Embedder.create(await readModel(name), { consume: true });
+  const pictures: Embedded[] = [];
+  try {
+    const files = await expandPictures(inputs, report);
+    for (const [done, file] of files.entries()) {
+      progress.update(done, files.length);
+      try {
+        const vector = await embedder.embed(file, { signal });
+        pictures.push({ file, vector });
+        if (options.duplicates === true) continue;
+        progress.clear();
+        process.stdout.write(`${JSON.stringify({ file, model: name, vector: Array.from(vector) })}\n`);
+      } catch (error) {
+        report(error);
+      }
+    }
+  } finally {
+    progress.clear();
+  }
+  const groups = findDuplicates(pictures, Number(options.threshold));
+  if (options.duplicates === true) for (const { files } of groups) process.stdout.write(`${JSON.stringify(files)}\n`);
+  if (options.page !== undefined) {
+    const { similarPage } = await import('../similar/page.js');
+    const shown = [];
+    for (const picture of pictures) shown.push({ ...picture, thumbnail: await thumbnailOf(picture.file) });
+    await writeFileAtomically(options.page, similarPage(shown, groups));
+    process.stderr.write(`neonsense: ${printable(options.page)} written, ${groups.length} groups of duplicates\n`);
+  }
+}
+
+async function thumbnailOf(file: string): Promise<string> {
+  const sharp = await loadSharp();
+  const small = await sharp(file).rotate().resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: 'inside' }).jpeg().toBuffer();
+  return `data:image/jpeg;base64,${small.toString('base64')}`;
+}
