@@ -7,13 +7,14 @@
 //   1. the folder is already there, with a stamp that names the same pin
 //   2. NEONSENSE_THIRD_PARTY: a folder that holds NAME/ or the tarball, or the tarball itself
 //   3. git, at the pinned commit
-//   4. the Debian source package's .orig tarball (also the only way that leaves a file in third_party/cache)
-// Nothing lands in third_party/src unless it is the pinned content: tarballs are compared by SHA-256, git trees by
-// commit id, plain folders by a hash over all their files. A source is unpacked beside its place and renamed into it.
+//   4. the .orig tarball of Debian's source package, by its address in the pool of a mirror (also the only way that
+//      leaves a file in third_party/cache)
+// Nothing lands in third_party/src unless it is the pinned content, whichever way it came: a hash over all its files is
+// the last word. Tarballs are compared by SHA-256 before they are unpacked, checkouts by commit id. No package list is
+// asked, so none has to be trusted. A source is unpacked beside its place and renamed into it.
 
 import { spawnSync } from 'node:child_process';
 import {
-  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -26,14 +27,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { hashFile, hashTree, STAMP } from './hash-tree.mjs';
 
 const GIT_TIMEOUT_MS = 10 * 60_000;
 const CONNECT_TIMEOUT_MS = 4_000;
-const APT_TIMEOUT_MS = 5 * 60_000;
+const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
+const APT_HELPER = '/usr/lib/apt/apt-helper';
 
 class Failed extends Error {}
 
@@ -57,24 +58,19 @@ async function vendor(manifestFile, updateLicenses) {
   const base = dirname(manifestFile);
   const place = { base, src: join(base, 'src'), cache: join(base, 'cache'), licenses: join(base, 'licenses') };
   mkdirSync(place.src, { recursive: true });
-  const debian = new DebianSources(place.cache);
-  try {
-    for (const source of manifest.sources) {
-      await vendorOne(source, place, debian);
-      checkLicense(source, place, updateLicenses);
-    }
-  } finally {
-    debian.close();
+  for (const source of manifest.sources) {
+    await vendorOne(source, place);
+    checkLicense(source, place, updateLicenses);
   }
 }
 
-async function vendorOne(source, place, debian) {
+async function vendorOne(source, place) {
   const home = join(place.src, source.name);
   const ways = [
     ['already unpacked', () => alreadyUnpacked(source, home)],
     ['NEONSENSE_THIRD_PARTY', (into) => fromEnvironment(source, into)],
     ['git', (into) => fromGit(source, into)],
-    ['Debian source package', (into) => fromTarball(source, debian.fetch(source), into)],
+    ['Debian source package', (into) => fromTarball(source, fromPool(source, place.cache), into)],
   ];
   const failures = [];
   for (const [way, attempt] of ways) {
@@ -84,6 +80,7 @@ async function vendorOne(source, place, debian) {
       mkdirSync(into);
       await attempt(into);
       if (way !== 'already unpacked') {
+        checkTree(source, into);
         writeFileSync(join(into, STAMP), `${JSON.stringify({ ...pinOf(source), way }, null, 2)}\n`);
         if (existsSync(home)) renameSync(home, join(temporary, 'old'));
         renameSync(into, home);
@@ -107,6 +104,14 @@ async function vendorOne(source, place, debian) {
 
 function pinOf(source) {
   return { name: source.name, commit: source.commit, sha256: source.debian.sha256 };
+}
+
+/** The last word on what came by any way. */
+function checkTree(source, folder) {
+  const got = hashTree(folder);
+  if (got !== source.treeSha256) {
+    throw new Failed(`not the pinned content: tree hash ${got}, expected ${source.treeSha256}`);
+  }
 }
 
 /** Way 1. A stamp is written only after the content was checked, so a stamp with this pin is enough. */
@@ -134,10 +139,6 @@ async function fromEnvironment(source, into) {
     // Where the folder is a checkout at the pinned commit, only what that commit holds is taken, so local edits stay
     // behind.
     if (existsSync(join(folder, '.git'))) return checkOut(folder, source.commit, into);
-    const got = hashTree(folder);
-    if (got !== source.treeSha256) {
-      throw new Failed(`${folder} is not the pinned content: tree hash ${got}, expected ${source.treeSha256}`);
-    }
     cpSync(folder, into, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
     return;
   }
@@ -226,105 +227,39 @@ function fromTarball(source, tarball, into) {
     throw new Failed(`tar: ${lastLine(result)} (does this machine have xz? apt-get install xz-utils)`);
 }
 
-/** Way 4. apt with a source list, package lists and cache of its own: the machine's apt configuration is only read. */
-class DebianSources {
-  #cache;
-  #folder;
-  #updated;
-
-  constructor(cache) {
-    this.#cache = cache;
-  }
-
-  close() {
-    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  /** Path of the .orig tarball, from third_party/cache or fetched into it. */
-  fetch(source) {
-    const cached = join(this.#cache, source.debian.tarball);
-    if (existsSync(cached) && hashFile(cached) === source.debian.sha256) return cached;
-    this.#update();
-    const failures = [];
-    for (const suite of source.debian.suites) {
-      const downloads = mkdtempSync(join(this.#folder, 'download-'));
-      const result = this.#apt(['source', '--download-only', `${source.debian.package}/${suite}`], downloads);
-      // The exit code says nothing about the one file wanted: mirrors may lack the .dsc or .debian parts.
-      const file = readdirSync(downloads).find(
-        (name) => /\.orig\.tar\./.test(name) && hashFile(join(downloads, name)) === source.debian.sha256,
-      );
-      if (file !== undefined) {
-        mkdirSync(this.#cache, { recursive: true });
-        copyFileSync(join(downloads, file), `${cached}.part`);
-        renameSync(`${cached}.part`, cached);
-        return cached;
-      }
-      const others = readdirSync(downloads).filter((name) => /\.orig\.tar\./.test(name));
-      failures.push(`${suite}: ${others.length > 0 ? `${others.join(', ')} is another version` : lastLine(result)}`);
+/** Way 4: path of the .orig tarball, from third_party/cache or fetched into it. */
+function fromPool(source, cache) {
+  const { tarball, sha256 } = source.debian;
+  const cached = join(cache, tarball);
+  if (existsSync(cached) && hashFile(cached) === sha256) return cached;
+  if (run('apt-get', ['--version']).status !== 0) throw new Failed('apt-get is not on this machine');
+  mkdirSync(cache, { recursive: true });
+  const part = `${cached}.part`;
+  const failures = [];
+  for (const mirror of [...debianMirrors(), 'https://deb.debian.org/debian']) {
+    const url = `${mirror}/pool/main/${source.debian.package[0]}/${source.debian.package}/${encodeURIComponent(tarball)}`;
+    try {
+      rmSync(part, { force: true });
+      download(url, part);
+      if (hashFile(part) !== sha256) throw new Failed('another content');
+      renameSync(part, cached);
+      return cached;
+    } catch (error) {
+      failures.push(`${url}: ${error.message}`);
+    } finally {
+      rmSync(part, { force: true });
     }
-    throw new Failed(failures.join('; '));
   }
+  throw new Failed(failures.join('; '));
+}
 
-  #update() {
-    if (this.#updated === undefined) {
-      try {
-        this.#updated = { failure: this.#prepare() };
-      } catch (error) {
-        if (!(error instanceof Failed)) throw error;
-        this.#updated = { failure: error.message };
-      }
-    }
-    if (this.#updated.failure !== undefined) throw new Failed(this.#updated.failure);
-  }
-
-  #prepare() {
-    if (run('apt-get', ['--version']).status !== 0) return 'apt-get is not on this machine';
-    this.#folder = mkdtempSync(join(tmpdir(), 'neonsense-apt-'));
-    for (const name of ['lists/partial', 'cache/archives/partial'])
-      mkdirSync(join(this.#folder, name), { recursive: true });
-    const problems = [];
-    const mirrors = debianMirrors();
-    if (mirrors.length === 0) return 'no source list in /etc/apt names a Debian mirror';
-    for (const mirror of mirrors) {
-      // Trusted without a keyring: a Debian 12 or Raspberry Pi OS keyring need not know who signs sid,
-      // and what is fetched counts only by the SHA-256 pinned in the manifest.
-      writeFileSync(
-        join(this.#folder, 'debian.sources'),
-        [
-          'Types: deb-src',
-          `URIs: ${mirror}`,
-          'Suites: sid trixie',
-          'Components: main',
-          'Trusted: yes',
-          'Check-Valid-Until: no',
-          '',
-        ].join('\n'),
-      );
-      const result = this.#apt(['update', '-q', '--error-on=any'], this.#folder);
-      if (result.status === 0) return undefined;
-      problems.push(`${mirror}: ${lastLine(result)}`);
-    }
-    return `apt-get update failed (${problems.join('; ')})`;
-  }
-
-  #apt(args, cwd) {
-    const options = {
-      'Dir::Etc::sourcelist': join(this.#folder, 'debian.sources'),
-      'Dir::Etc::sourceparts': '/dev/null',
-      'Dir::Etc::preferences': '/dev/null',
-      'Dir::Etc::preferencesparts': '/dev/null',
-      'Dir::State::lists': join(this.#folder, 'lists'),
-      'Dir::Cache': join(this.#folder, 'cache'),
-      // The hooks of an image may clean or index after each update; they are not ours to run.
-      'APT::Update::Post-Invoke-Success': '',
-      'APT::Sandbox::User': 'root',
-      'Acquire::http::Timeout': '15',
-      'Acquire::Retries': '1',
-      'Acquire::Languages': 'none',
-    };
-    const flags = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-    return run('apt-get', [...args, ...flags], { cwd, timeout: APT_TIMEOUT_MS, env: { ...process.env, LC_ALL: 'C' } });
-  }
+/** By apt's own downloader, which knows the machine's proxies. */
+function download(url, file) {
+  const options = { 'Acquire::http::Timeout': '15', 'Acquire::Retries': '1', 'APT::Sandbox::User': 'root' };
+  const flags = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  const env = { ...process.env, LC_ALL: 'C' };
+  const result = run(APT_HELPER, [...flags, 'download-file', url, file], { timeout: DOWNLOAD_TIMEOUT_MS, env });
+  if (result.status !== 0) throw new Failed(lastLine(result));
 }
 
 /** Debian mirrors named in /etc/apt. */

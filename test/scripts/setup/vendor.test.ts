@@ -39,6 +39,7 @@ interface Pins {
   commit?: string;
   sha256?: string;
   licence?: string;
+  treeSha256?: string;
 }
 
 /** A fresh third_party folder with a manifest of one source, `demo`. */
@@ -46,7 +47,11 @@ function writeManifest(pins: Pins = {}): string {
   const thirdParty = join(folder, 'third party');
   mkdirSync(join(thirdParty, 'licenses'), { recursive: true });
   writeFileSync(join(thirdParty, 'licenses', 'demo'), pins.licence ?? 'do as you like\n');
-  const treeSha256 = execFileSync(process.execPath, [join(scripts, 'hash-tree.mjs'), repository], {
+  const unpacked = mkdtempSync(join(folder, 'unpacked-'));
+  execFileSync('tar', ['-xf', '-', '-C', unpacked], {
+    input: execFileSync('git', ['-C', repository, 'archive', pins.commit ?? commit]),
+  });
+  const treeSha256 = execFileSync(process.execPath, [join(scripts, 'hash-tree.mjs'), unpacked], {
     encoding: 'utf8',
   }).trim();
   const source = {
@@ -56,12 +61,11 @@ function writeManifest(pins: Pins = {}): string {
     license: { spdx: 'MIT', file: 'LICENSE' },
     debian: {
       package: 'neonsense-test-no-such-package',
-      suites: ['sid'],
       tarball: 'demo.tar.gz',
       sha256: pins.sha256 ?? sha256(tarball),
       stripComponents: 1,
     },
-    treeSha256,
+    treeSha256: pins.treeSha256 ?? treeSha256,
   };
   const manifest = join(thirdParty, 'manifest.json');
   writeFileSync(manifest, JSON.stringify({ sources: [source] }));
@@ -148,7 +152,17 @@ test('refuses a plain folder whose content is not the pinned one', () => {
   appendFileSync(join(repository, 'src', 'a.c'), '// edited\n');
   const { code, error } = vendor(manifest, { NEONSENSE_THIRD_PARTY: folder });
   expect(code).toBe(1);
-  expect(error).toContain('is not the pinned content');
+  expect(error).toContain('not the pinned content');
+});
+
+test('refuses what git, a tarball or a checkout gave when its files are not the pinned ones', () => {
+  const pins = { upstream: repository, treeSha256: '0'.repeat(64) };
+  for (const given of ['', tarball, folder]) {
+    const { code, error } = vendor(writeManifest(pins), given === '' ? {} : { NEONSENSE_THIRD_PARTY: given });
+    expect(code).toBe(1);
+    expect(error).toMatch(new RegExp(`${given === '' ? 'git' : 'NEONSENSE_THIRD_PARTY'}: not the pinned content`));
+    expect(existsSync(vendored())).toBe(false);
+  }
 });
 
 test('takes the tarball from the cache only when its SHA-256 is the pinned one', () => {
