@@ -15,7 +15,13 @@ function job(workflow: string, name: string): string {
   return found[1];
 }
 
-describe.each(workflows)('%s', (_name, workflow) => {
+/** What jobs may write, by workflow. */
+const ASKED: Readonly<Record<string, readonly string[]>> = {
+  'codeql.yml': ['security-events'],
+  'release.yml': ['id-token', 'contents'],
+};
+
+describe.each(workflows)('%s', (name, workflow) => {
   test('takes every action at a commit and says which version that is', () => {
     for (const [, used] of workflow.matchAll(/uses: (.+)/g))
       expect(used).toMatch(/^(?:\.\/\.github\/workflows\/[\w-]+\.yml|[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$/);
@@ -24,7 +30,7 @@ describe.each(workflows)('%s', (_name, workflow) => {
   test('may read the repository and nothing else, but for what a job asks', () => {
     expect(workflow).toMatch(/^permissions:\n {2}contents: read\n\n/m);
     const asked = [...workflow.matchAll(/^ +([\w-]+): (?:write|admin)\b/gm)].map((match) => match[1]);
-    expect(asked).toEqual(_name === 'release.yml' ? ['id-token'] : []);
+    expect(asked).toEqual(ASKED[name] ?? []);
     expect(workflow).not.toMatch(/pull_request_target|write-all/);
   });
 
@@ -75,6 +81,15 @@ test('nothing is published that was not built, checked, run and tried as a depen
   expect([...places].sort((a, b) => a - b)).toEqual(places);
   expect(steps).not.toMatch(/continue-on-error|if:/);
   expect(job(release, 'publish')).toContain('id-token: write');
-  expect(job(release, 'publish')).toMatch(/npm publish "\.\/\$TARBALL" --provenance/);
-  expect([...release.matchAll(/npm publish/g)]).toHaveLength(1);
+  expect(job(release, 'publish')).toMatch(/npm@11\.\d+\.\d+ publish "\.\/\$TARBALL" --provenance/);
+  expect([...release.matchAll(/npm\S* publish/g)]).toHaveLength(1);
+});
+
+test('what is published is compiled anew, by no one who holds a token', () => {
+  const restored = [...named('prebuild.yml').matchAll(/uses: actions\/cache@.*\n {8}if: (.*)\n/g)].map(
+    ([, when]) => when,
+  );
+  expect(restored).toEqual(["github.ref_type != 'tag'"]);
+  expect(named('prebuild.yml').match(/actions\/cache@/g)).toHaveLength(1);
+  expect(named('release.yml')).not.toMatch(/actions\/cache|secrets\./);
 });
