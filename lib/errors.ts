@@ -1,3 +1,5 @@
+import { machineLimit } from './machineLimit.js';
+
 /**
  * What went wrong, for programs. The message says it for people: which argument, what was expected, what came, what
  * to do about it.
@@ -45,14 +47,25 @@ export function fileError(cause: unknown, missing: string, failed: string): Neon
   const { code, message } = cause as NodeJS.ErrnoException;
   return code === 'ENOENT'
     ? new NeonsenseError('ERR_NOT_FOUND', missing, { cause })
-    : new NeonsenseError('ERR_IO', `${failed}: ${message}`, { cause });
+    : new NeonsenseError('ERR_IO', `${failed}: ${machineLimit(cause) ?? message}`, { cause });
 }
 
-/** Throws the abort error when `signal` has fired; its `cause` is the signal's reason. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) {
-    throw new NeonsenseError('ERR_ABORTED', 'The operation was aborted by its signal', { cause: signal.reason });
+/** Abort errors by their signals: a thousand calls that one signal ends would spend their time on a thousand stacks. */
+const abortErrors = new WeakMap<AbortSignal, NeonsenseError>();
+
+/** The error of a signal that has fired, one for all it ends; its `cause` is the signal's reason. */
+export function abortError(signal: AbortSignal): NeonsenseError {
+  let error = abortErrors.get(signal);
+  if (error === undefined) {
+    error = new NeonsenseError('ERR_ABORTED', 'The operation was aborted by its signal', { cause: signal.reason });
+    abortErrors.set(signal, error);
   }
+  return error;
+}
+
+/** Throws the abort error when `signal` has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal);
 }
 
 /** No message quotes more of an input than this many characters. */

@@ -10,7 +10,16 @@ export const packageRoot: string = nearestPackage(dirname(fileURLToPath(import.m
 
 function nearestPackage(folder: string): string {
   const parent = dirname(folder);
-  return parent === folder || existsSync(join(folder, 'package.json')) ? folder : nearestPackage(parent);
+  return parent === folder || hasPackage(folder) ? folder : nearestPackage(parent);
+}
+
+function hasPackage(folder: string): boolean {
+  try {
+    return existsSync(join(folder, 'package.json'));
+  } catch {
+    // Node's permission model grants the files we come from and not what is above them: that is the package's folder.
+    return true;
+  }
 }
 
 /** The package's version, for example `1.2.3`. */

@@ -16,9 +16,11 @@ type Sources = Readonly<Record<string, string>>;
  * users get; `internal` does that for the programs in scripts/, and the package lacks it; `package` says where the package
  * lies on the disk, which only rooms that touch the disk may ask; `builtins` loads modules of Node late.
  */
-const ground = ['errors', 'builtins', 'numbers', 'text', 'files', 'schema'];
+const ground = ['errors', 'machineLimit', 'abort', 'builtins', 'numbers', 'text', 'files', 'schema'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  errors: [],
+  machineLimit: [],
+  errors: ['machineLimit'],
+  abort: ['errors'],
   package: [],
   builtins: [],
   numbers: ['errors'],

@@ -1,5 +1,8 @@
 import { join } from 'node:path';
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { atLeast } from '../image/atLeast.js';
+import type { DecodeOptions } from '../image/decode.js';
+import { decodeLimits } from '../image/limits.js';
 import { checkPixels, type Pixels } from '../image/pixels.js';
 import { preprocessInSlices } from '../image/preprocess.js';
 import type { Model } from '../model/model.js';
@@ -11,7 +14,7 @@ import { chooseByRules, type Device, presentVariants, type VariantChoice } from 
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
 import type { Embedder } from './embedder.js';
-import { checkCount, checkLabels, checkOptions, checkSignal } from './options.js';
+import { checkCount, checkDecode, checkLabels, checkOptions, checkSignal } from './options.js';
 import { judge, rejectIndex } from './rejection.js';
 
 /** A picture file's path, an encoded picture's bytes (JPEG, PNG, WebP, GIF, AVIF, TIFF), or raw pixels. */
@@ -24,6 +27,17 @@ export interface ClassifierOptions extends PickOptions {
   readonly labels?: readonly string[];
   /** How pixels become the network's input, instead of what the model declares: a preset's name or all of it. */
   readonly preprocessing?: Preprocessing | PreprocessingPreset | undefined;
+  /**
+   * `fast`: JPEG and WebP pictures are decoded no larger than the model can tell apart, at least twice its input's sides
+   * or eight pixels for each cell it averages. `exact`: every pixel, for results that can be compared. Default `fast`.
+   */
+  readonly decode?: 'fast' | 'exact';
+  /**
+   * Bytes that picture files in hand take together: encoded, in the decoder, and as pixels until the network has them.
+   * What does not fit waits; a picture that would not fit alone is refused with `ERR_IMAGE`. Default: a quarter of the
+   * memory the process may use, at most 384 MiB, shared by all classifiers of a thread without this option.
+   */
+  readonly decodeMemory?: number;
 }
 
 export interface ClassifyOptions {
@@ -55,6 +69,13 @@ export interface Classification {
   readonly ms: { readonly decode: number; readonly preprocess: number; readonly inference: number };
 }
 
+const KNOWN_OPTIONS = [
+  ...['threads', 'labels', 'preprocessing', 'variant', 'precision', 'measure'],
+  ...['key', 'limits', 'decode', 'decodeMemory'],
+];
+
+type Decoding = Pick<DecodeOptions, 'atLeast' | 'limits'>;
+
 /** Images of a batch that go through the network at once, and pictures decoded at the same time. */
 const IMAGES_PER_RUN = 16;
 const DECODED_AT_ONCE = 4;
@@ -72,6 +93,7 @@ export class Classifier {
   /** Reads the model again, for what needs more of it than its session gives; undefined where that can't be done. */
   readonly #readAgain: (() => Promise<Model>) | undefined;
   #embedder: Promise<Embedder> | undefined;
+  readonly #decoding: Decoding;
   #disposed = false;
   /** A tensor of one image no longer in use, kept so that a stream of frames does not allocate one each. */
   #spare: Float32Array | undefined;
@@ -86,12 +108,17 @@ export class Classifier {
     session: Pick<Session, 'run' | 'dispose'>,
     choice?: VariantChoice,
     readAgain?: () => Promise<Model>,
+    options: Pick<ClassifierOptions, 'decode' | 'decodeMemory'> = {},
   ) {
     const { layers: _packed, ...described } = model;
     this.model = described;
     this.choice = choice;
     this.#session = session;
     this.#readAgain = readAgain;
+    this.#decoding = {
+      atLeast: options.decode === 'exact' ? undefined : atLeast(model.preprocessing),
+      limits: options.decodeMemory === undefined ? undefined : decodeLimits(options.decodeMemory),
+    };
   }
 
   /**
@@ -112,8 +139,10 @@ export class Classifier {
     const alone = second === undefined && isOptions(first);
     const source = alone ? undefined : (first as string | Uint8Array | Model | undefined);
     const options = alone ? first : second === undefined ? {} : second;
-    checkOptions(options, ['threads', 'labels', 'preprocessing', 'variant', 'precision', 'measure', 'key', 'limits']);
+    checkOptions(options, KNOWN_OPTIONS);
     checkCount(options.threads, 'options.threads');
+    checkDecode(options.decode);
+    checkCount(options.decodeMemory, 'options.decodeMemory');
     const { threads, labels } = options;
     const preprocessing =
       options.preprocessing === undefined
@@ -132,7 +161,7 @@ export class Classifier {
       const { model: read } = await pickModel(source, { ...options, measure: false, ...variant });
       return { ...read, preprocessing: model.preprocessing };
     };
-    return new Classifier(model, session, choice, again);
+    return new Classifier(model, session, choice, again, options);
   }
 
   /** One name per class, in the order of the logits. */
@@ -149,13 +178,15 @@ export class Classifier {
    */
   async classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
     const { topK, signal } = this.#begin(options);
-    const { pixels, ms: decode } = await this.#decode(image, 'image', signal);
-    const tensor = this.#spare ?? new Float32Array(this.#tensorLength);
-    this.#spare = undefined;
-    const preprocess = await this.#preprocess(pixels, tensor, signal);
-    const { logits, ms: inference } = await this.#run(tensor, signal);
+    let tensor: Float32Array | undefined;
+    const before = await this.#withPixels(image, 'image', signal, async (pixels) => {
+      tensor = this.#spare ?? new Float32Array(this.#tensorLength);
+      this.#spare = undefined;
+      return this.#preprocess(pixels, tensor, signal);
+    });
+    const { logits, ms: inference } = await this.#run(tensor!, signal);
     this.#spare = tensor;
-    return { ...this.#answer(logits, topK), ms: { decode, preprocess, inference } };
+    return { ...this.#answer(logits, topK), ms: { ...before, inference } };
   }
 
   /**
@@ -174,9 +205,10 @@ export class Classifier {
       const count = Math.min(IMAGES_PER_RUN, images.length - start);
       const tensor = new Float32Array(count * length);
       const times = await forEachOfMany(count, DECODED_AT_ONCE, async (i) => {
-        const { pixels, ms } = await this.#decode(images[start + i], `images[${start + i}]`, signal);
         const slot = tensor.subarray(i * length, (i + 1) * length);
-        return { decode: ms, preprocess: await this.#preprocess(pixels, slot, signal) };
+        return this.#withPixels(images[start + i], `images[${start + i}]`, signal, (pixels) =>
+          this.#preprocess(pixels, slot, signal),
+        );
       });
       const { logits, ms } = await this.#run(tensor, signal);
       for (const [i, time] of times.entries()) {
@@ -257,18 +289,22 @@ export class Classifier {
     }
   }
 
-  async #decode(
+  /** Gives a picture's pixels to `preprocess`, which says how long it took, and holds them no longer than that. */
+  async #withPixels(
     image: unknown,
     name: string,
     signal: AbortSignal | undefined,
-  ): Promise<{ pixels: Pixels; ms: number }> {
+    preprocess: (pixels: Pixels) => Promise<number>,
+  ): Promise<{ decode: number; preprocess: number }> {
     if (typeof image === 'string' ? image !== '' : image instanceof Uint8Array) {
-      const started = performance.now();
       const named = typeof image === 'string' ? {} : { name: `\`${name}\`` };
       // Not loaded by those who only give raw pixels.
-      const { decodeImage } = await import('../image/decode.js');
-      const pixels = await decodeImage(image as string | Uint8Array, { ...named, signal });
-      return { pixels, ms: performance.now() - started };
+      const { withDecoded } = await import('../image/decode.js');
+      const started = performance.now();
+      return withDecoded(image as string | Uint8Array, { ...named, ...this.#decoding, signal }, async (pixels) => {
+        const decode = performance.now() - started;
+        return { decode, preprocess: await preprocess(pixels) };
+      });
     }
     if (typeof image !== 'object' || image === null || !('data' in image)) {
       throw invalidArgument(
@@ -277,7 +313,7 @@ export class Classifier {
         image,
       );
     }
-    return { pixels: checkPixels(image, name), ms: 0 };
+    return { decode: 0, preprocess: await preprocess(checkPixels(image, name)) };
   }
 
   async #preprocess(pixels: Pixels, tensor: Float32Array, signal: AbortSignal | undefined): Promise<number> {

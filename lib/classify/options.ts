@@ -25,6 +25,13 @@ export function checkCount(value: unknown, name: string): void {
   }
 }
 
+/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent, `fast` or `exact`. */
+export function checkDecode(value: unknown): void {
+  if (value !== undefined && value !== 'fast' && value !== 'exact') {
+    throw invalidArgument('options.decode', "'fast' or 'exact'", value);
+  }
+}
+
 /** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent or an AbortSignal. */
 export function checkSignal(value: unknown): void {
   if (value === undefined) return;

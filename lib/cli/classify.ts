@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Classification, Classifier } from '../classify/classifier.js';
 import { NeonsenseError } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
@@ -19,6 +19,7 @@ interface Options {
   readonly measure?: boolean;
   readonly topK: number;
   readonly threads?: number;
+  readonly decode: 'fast' | 'exact';
   readonly json?: boolean;
   readonly preprocessing?: Preprocessing;
 }
@@ -38,6 +39,11 @@ export function register(program: Command): void {
     .option('--measure', 'with --model auto: measure which model is the fastest here, and remember it')
     .option('-k, --top-k <n>', 'predictions to print for each picture', wholeNumber, 5)
     .option('-t, --threads <n>', 'threads of the engine (default: the performance cores, at most 4)', wholeNumber)
+    .addOption(
+      new Option('--decode <how>', 'fast: JPEG and WebP no larger than the model can tell apart; exact: every pixel')
+        .choices(['fast', 'exact'])
+        .default('fast'),
+    )
     .option('--json', 'print one JSON object a picture, a line each')
     .addOption(preprocessingOption())
     .addHelpText(
@@ -90,9 +96,10 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
 }
 
 /** A file there is, or a path, is a file; what remains is `auto` or the name of a model that comes with neonsense. */
-function load({ model, key, measure, threads, preprocessing }: Options): Promise<Classifier> {
+function load({ model, key, measure, threads, decode, preprocessing }: Options): Promise<Classifier> {
   const common = {
     key,
+    decode,
     preprocessing,
     ...(threads === undefined ? {} : { threads }),
     ...(measure === undefined ? {} : { measure }),

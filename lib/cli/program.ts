@@ -1,5 +1,6 @@
 import { type Command, CommanderError, Command as Program } from 'commander';
 import { NeonsenseError } from '../errors.js';
+import { machineLimit } from '../machineLimit.js';
 import { packageVersion } from '../package.js';
 import { printable } from './text.js';
 
@@ -27,20 +28,20 @@ export const INTERRUPTED = 130;
  * @param args Without node and the script: `process.argv.slice(2)`.
  */
 export async function runProgram(commands: CommandList, args: readonly string[]): Promise<void> {
-  closeQuietly(process.stdout);
-  closeQuietly(process.stderr);
-  const program = new Program('neonsense')
-    .description('MobileNetV3-Small image classification on XNNPACK: classify, compress, measure, deploy')
-    .version(packageVersion(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help for a command')
-    .configureHelp({ helpWidth: 100 })
-    .showSuggestionAfterError()
-    .exitOverride();
+  endWhenClosed(process.stdout);
+  endWhenClosed(process.stderr);
   const named = commands[args[0] ?? ''];
   const loaders = named !== undefined && Object.hasOwn(commands, args[0] ?? '') ? [named] : Object.values(commands);
-  for (const command of await Promise.all(loaders.map((load) => load()))) command.register(program);
   try {
+    const program = new Program('neonsense')
+      .description('MobileNetV3-Small image classification on XNNPACK: classify, compress, measure, deploy')
+      .version(packageVersion(), '-V, --version', 'print the version')
+      .helpOption('-h, --help', 'print help')
+      .helpCommand('help [command]', 'print help for a command')
+      .configureHelp({ helpWidth: 100 })
+      .showSuggestionAfterError()
+      .exitOverride();
+    for (const command of await Promise.all(loaders.map((load) => load()))) command.register(program);
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     process.exitCode = exitCodeOf(error);
@@ -63,14 +64,24 @@ function messageOf(error: unknown): string | undefined {
   if (error instanceof NeonsenseError) {
     return error.code === 'ERR_ABORTED' ? undefined : error.message.split('\n').map(printable).join('\n');
   }
+  const limit = machineLimit(error);
+  if (limit !== undefined) return limit;
   // Not foreseen, so a mistake of ours: the stack is what a bug report needs.
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** `neonsense ... | head` closes our output early, which is no error: there is just nobody left to write to. */
-function closeQuietly(stream: NodeJS.WriteStream): void {
+/**
+ * `neonsense ... | head` closes our output early, which is no error: there is just nobody left to write to. What else keeps
+ * us from writing, such as a full disk, is one, and nothing that is still computed could be told.
+ */
+function endWhenClosed(stream: NodeJS.WriteStream): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();
-    throw error;
+    if (stream === process.stdout) {
+      process.stderr.write(
+        `neonsense: the output can't be written: ${machineLimit(error) ?? printable(error.message)}\n`,
+      );
+    }
+    process.exit(FAILED);
   });
 }

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadSharp } from '../image/decode.js';
+import { loadSharp } from '../image/loadSharp.js';
 import { packageRoot, packageVersion } from '../package.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { type Manifest, manifestDocument, modelsFolder } from '../shipped/manifest.js';

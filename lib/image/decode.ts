@@ -1,49 +1,31 @@
-import { open } from 'node:fs/promises';
-import { describe, NeonsenseError, throwIfAborted } from '../errors.js';
+import type { Metadata } from 'sharp';
+import { untilAborted } from '../abort.js';
+import { NeonsenseError, throwIfAborted } from '../errors.js';
+import { machineLimit } from '../machineLimit.js';
+import type { Release } from './allowance.js';
+import { type DecodePlan, type Kept, planDecode } from './decodePlan.js';
 import { checkImageFormat, HEAD_BYTES } from './format.js';
 import { withEndMarker } from './jpegEnd.js';
+import { type DecodeLimits, sharedLimits } from './limits.js';
+import { loadSharp, type Sharp } from './loadSharp.js';
+import { isPipe, readPictureFile } from './pictureFile.js';
 import type { Pixels } from './pixels.js';
 import { checkTiff } from './tiff.js';
 
 /** An sRGB picture, `[height, width, 3]`. */
 export interface DecodedImage extends Pixels {
+  readonly data: Uint8Array;
   readonly channels: 3;
 }
 
-/** Pictures of more pixels are refused before they are decoded: at 3 bytes a pixel this is 300 MB. */
-export const MAX_PIXELS = 100_000_000;
-
-type Sharp = typeof import('sharp').default;
-let sharpModule: Promise<Sharp> | undefined;
-
-/**
- * The picture decoder: sharp, an optional peer dependency of hundreds of megabytes, which raw pixels do without. Loaded
- * by the first picture that needs it.
- *
- * @throws NeonsenseError `ERR_UNSUPPORTED` where it is not installed or does not load on this platform
- */
-export async function loadSharp(): Promise<Sharp> {
-  sharpModule ??= import('sharp').then((module) => module.default);
-  try {
-    return await sharpModule;
-  } catch (cause) {
-    sharpModule = undefined;
-    const missing = /^(ERR_)?MODULE_NOT_FOUND$/.test(String((cause as NodeJS.ErrnoException | null)?.code));
-    throw new NeonsenseError(
-      'ERR_UNSUPPORTED',
-      missing
-        ? 'Decoding picture files needs the package sharp, which is not installed: run `npm install sharp`, or pass ' +
-            'raw pixels instead'
-        : 'Decoding picture files needs the package sharp, which is installed but does not load here ' +
-            `(${firstLine(cause)}): run \`npm install --include=optional sharp\` on this machine, or pass raw ` +
-            'pixels instead',
-      { cause },
-    );
-  }
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]?.trim() ?? '';
+export interface DecodeOptions {
+  /** How messages call encoded bytes. */
+  readonly name?: string;
+  readonly signal?: AbortSignal | undefined;
+  /** What has to be kept of the picture: more may be left out where that makes decoding cheaper. Default: every pixel. */
+  readonly atLeast?: Kept | undefined;
+  /** What all decodes of these limits take together. Default: limits that all of this thread share. */
+  readonly limits?: DecodeLimits | undefined;
 }
 
 /**
@@ -52,106 +34,131 @@ function firstLine(error: unknown): string {
  * multi-page file the first picture is taken. Works off the main thread.
  *
  * @param source A file's path, or the encoded bytes, which must not change until the call ends.
- * @param options.name How messages call encoded bytes.
- * @throws NeonsenseError `ERR_NOT_FOUND` and `ERR_IO` for the file, `ERR_IMAGE` for a damaged, foreign or too large
- *   picture, `ERR_UNSUPPORTED` without sharp, `ERR_ABORTED`.
+ * @throws NeonsenseError `ERR_NOT_FOUND` and `ERR_IO` for the file and the machine, `ERR_IMAGE` for a damaged, foreign or
+ *   too large picture, `ERR_UNSUPPORTED` without sharp, `ERR_ABORTED`.
  */
-export async function decodeImage(
+export function decodeImage(source: string | Uint8Array, options: DecodeOptions = {}): Promise<DecodedImage> {
+  return withDecoded(source, options, async (image) => image);
+}
+
+/**
+ * As {@link decodeImage}, for a picture that is needed only until `use` is done: until then its memory counts against the
+ * limits, so that more decodes wait instead of piling up pixels.
+ *
+ * @throws NeonsenseError as {@link decodeImage}, and what `use` throws
+ */
+export async function withDecoded<T>(
   source: string | Uint8Array,
-  options: { readonly name?: string; readonly signal?: AbortSignal | undefined } = {},
-): Promise<DecodedImage> {
+  options: DecodeOptions,
+  use: (image: DecodedImage) => Promise<T>,
+): Promise<T> {
   const { signal } = options;
   throwIfAborted(signal);
-  const name = options.name ?? (typeof source === 'string' ? source : 'the picture given');
-  const encoded = typeof source === 'string' ? await readPictureFile(source) : source;
-  checkImageFormat(encoded.subarray(0, HEAD_BYTES), name);
-  checkTiff(encoded, name);
-  const sharp = await loadSharp();
-  throwIfAborted(signal);
+  const decoding = decode(source, options);
+  let decoded: { readonly image: DecodedImage; readonly release: Release };
   try {
-    // Cut-short files and serious errors are refused; the harmless warnings many cameras' files cause are not.
-    const { data, info } = await toPixels(sharp, encoded, 'error').catch((cause) => {
-      const whole = /premature end/i.test(firstLine(cause)) ? withEndMarker(encoded) : undefined;
+    decoded = await untilAborted(signal, decoding);
+  } catch (error) {
+    // What was aborted ends in the background; only then its memory is free.
+    decoding.then(
+      ({ release }) => release(),
+      () => undefined,
+    );
+    throw error;
+  }
+  try {
+    return await use(decoded.image);
+  } finally {
+    decoded.release();
+  }
+}
+
+async function decode(
+  source: string | Uint8Array,
+  options: DecodeOptions,
+): Promise<{ readonly image: DecodedImage; readonly release: Release }> {
+  const { signal, limits = sharedLimits(), atLeast } = options;
+  const name = options.name ?? (typeof source === 'string' ? source : 'the picture given');
+  // A pipe's writer may never come, which is no reason to keep other pictures waiting.
+  const early = typeof source === 'string' && (await isPipe(source)) ? await readPictureFile(source, signal) : source;
+  const turn = await limits.decoders.take(1, signal);
+  try {
+    const encoded = typeof early === 'string' ? await readPictureFile(early, signal) : early;
+    checkImageFormat(encoded.subarray(0, HEAD_BYTES), name);
+    checkTiff(encoded, name);
+    throwIfAborted(signal);
+    const sharp = await loadSharp();
+    const metadata = await readHeader(sharp, encoded, name);
+    const plan = planDecode(metadata, atLeast);
+    const bytes = plan.bytes + (early === source && typeof source !== 'string' ? 0 : encoded.length);
+    if (bytes > limits.memory.total) throw tooLarge(name, metadata, bytes, limits.memory.total);
+    const release = await limits.memory.take(bytes, signal);
+    try {
+      return { image: await toPixels(sharp, encoded, plan, name), release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  } finally {
+    turn();
+  }
+}
+
+/** Cut-short files and serious errors are refused; the harmless warnings many cameras' files cause are not. */
+const READING = { failOn: 'error', limitInputPixels: false, pages: 1 } as const;
+
+async function readHeader(sharp: Sharp, encoded: Uint8Array, name: string): Promise<Metadata> {
+  try {
+    return await sharp(encoded, READING).metadata();
+  } catch (cause) {
+    throw undecodable(name, cause);
+  }
+}
+
+async function toPixels(sharp: Sharp, encoded: Uint8Array, plan: DecodePlan, name: string): Promise<DecodedImage> {
+  const read = (bytes: Uint8Array, failOn: 'error' | 'warning'): Promise<{ data: Buffer; info: OutputInfo }> => {
+    const picture = sharp(bytes, { ...READING, failOn })
+      .autoOrient()
+      .flatten({ background: '#ffffff' });
+    if (plan.shrunk !== undefined) picture.resize({ height: plan.shrunk[0], width: plan.shrunk[1], fit: 'fill' });
+    return picture.toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  };
+  try {
+    const { data, info } = await read(encoded, READING.failOn).catch((cause: unknown) => {
+      const whole = /premature end/i.test(String(cause)) ? withEndMarker(encoded) : undefined;
       if (whole === undefined) throw cause;
       // Only a warning would tell that the last scan is not whole.
-      return toPixels(sharp, whole, 'warning');
+      return read(whole, 'warning');
     });
-    throwIfAborted(signal);
     if ((info.channels as number) !== 3 || data.length !== info.width * info.height * 3) {
       throw new NeonsenseError('ERR_IMAGE', `${name} decodes to ${info.channels} channels instead of 3`);
     }
     return { data, width: info.width, height: info.height, channels: 3 };
   } catch (cause) {
-    if (cause instanceof NeonsenseError) throw cause;
-    const why = await reason(sharp, encoded, cause);
-    throw new NeonsenseError('ERR_IMAGE', `${name} can't be decoded: ${why}`, { cause });
+    throw cause instanceof NeonsenseError ? cause : undecodable(name, cause);
   }
 }
 
-function toPixels(
-  sharp: Sharp,
-  encoded: Uint8Array,
-  failOn: 'error' | 'warning',
-): Promise<{ data: Buffer; info: import('sharp').OutputInfo }> {
-  return sharp(encoded, { failOn, limitInputPixels: MAX_PIXELS, pages: 1 })
-    .autoOrient()
-    .flatten({ background: '#ffffff' })
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
+type OutputInfo = import('sharp').OutputInfo;
+
+/** sharp's message in plain words. What the machine could not give says nothing about the picture. */
+function undecodable(name: string, cause: unknown): NeonsenseError {
+  const limit = machineLimit(cause);
+  if (limit !== undefined) return new NeonsenseError('ERR_IO', `${name} can't be decoded now: ${limit}`, { cause });
+  const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n', 1);
+  return new NeonsenseError(
+    'ERR_IMAGE',
+    `${name} can't be decoded: the file is damaged or cut short (${why.trim().slice(0, 200)})`,
+    { cause },
+  );
 }
 
-/** sharp's message in plain words, with the size where that is what was wrong. */
-async function reason(sharp: Sharp, encoded: Uint8Array, cause: unknown): Promise<string> {
-  const message = firstLine(cause);
-  if (/pixel limit/i.test(message)) {
-    const limit = `at most ${MAX_PIXELS / 1e6} megapixels are decoded; scale the picture down first`;
-    try {
-      const { width, height } = await sharp(encoded, { limitInputPixels: false }).metadata();
-      return `it is ${width} x ${height} pixels (${Math.round((width * height) / 1e6)} megapixels); ${limit}`;
-    } catch {
-      return `it has too many pixels; ${limit}`;
-    }
-  }
-  return `the file is damaged or cut short (${message})`;
-}
-
-/**
- * Reads a picture file, but of a file that is no picture only the first bytes, however large it is.
- *
- * @throws NeonsenseError `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE`
- */
-async function readPictureFile(path: string): Promise<Uint8Array> {
-  try {
-    const file = await open(path, 'r');
-    try {
-      const head = Buffer.alloc(HEAD_BYTES);
-      let filled = 0;
-      while (filled < HEAD_BYTES) {
-        const { bytesRead } = await file.read(head, filled, HEAD_BYTES - filled, null);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-      checkImageFormat(head.subarray(0, filled), path);
-      // Continues where the head ended, which also works for pipes.
-      const rest = await file.readFile();
-      return Buffer.concat([head.subarray(0, filled), rest]);
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    if (cause instanceof NeonsenseError) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new NeonsenseError('ERR_NOT_FOUND', `${path} does not exist`, { cause });
-    }
-    if (code === 'EISDIR') {
-      throw new NeonsenseError('ERR_IO', `${path} is a directory; expected a picture file`, { cause });
-    }
-    if (code === 'ERR_INVALID_ARG_VALUE') {
-      const message = `Expected a file path but received ${describe(path)}`;
-      throw new NeonsenseError('ERR_INVALID_ARGUMENT', message, { cause });
-    }
-    throw new NeonsenseError('ERR_IO', `${path} can't be read: ${firstLine(cause)}`, { cause });
-  }
+function tooLarge(name: string, { width, height }: Metadata, bytes: number, most: number): NeonsenseError {
+  const mib = (count: number): string => `${Math.ceil(count / 2 ** 20)} MiB`;
+  return new NeonsenseError(
+    'ERR_IMAGE',
+    `${name} can't be decoded: it is ${width} x ${height} pixels (${Math.round((width * height) / 1e6)} megapixels), ` +
+      `which takes ${mib(bytes)} of memory; at most ${mib(most)} are used. Scale it down first, or raise ` +
+      '`decodeMemory`',
+  );
 }

@@ -1,3 +1,4 @@
+import { untilAborted } from '../abort.js';
 import { describe, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { checkModel } from '../model/checkModel.js';
 import type { Model } from '../model/model.js';
@@ -245,22 +246,6 @@ export class Session {
     this.#queue = result.catch(() => undefined);
     return result;
   }
-}
-
-/** `task`, unless `signal` fires first. The task goes on in the background. */
-function untilAborted<T>(signal: AbortSignal | undefined, task: Promise<T>): Promise<T> {
-  if (signal === undefined) return task;
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => {
-      try {
-        throwIfAborted(signal);
-      } catch (error) {
-        reject(error as Error);
-      }
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    task.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 /** The engine's plain errors as ours, with the JavaScript stack of the caller. */

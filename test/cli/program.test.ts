@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { neonsense, projectRoot } from './run.js';
@@ -38,5 +39,27 @@ describe('what was asked for exits with 0', () => {
     const { code, stdout, stderr } = await neonsense(args);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(message);
+  });
+});
+
+describe('what the machine does not give is named in one line, with exit code 1', () => {
+  const main = join(projectRoot, 'dist/cli/main.js');
+  const run = (command: string): { status: number | null; stderr: string } =>
+    spawnSync('sh', ['-c', command], { cwd: projectRoot, encoding: 'utf8' });
+
+  it.runIf(existsSync('/dev/full'))('a full disk', () => {
+    for (const args of ['classify --json examples/clock.png', 'inspect models/household-fp32.safetensors']) {
+      const { status, stderr } = run(`${process.execPath} ${main} ${args} > /dev/full`);
+      expect([status, stderr]).toEqual([1, expect.stringMatching(/^neonsense: the output .* the disk is full.*\n$/)]);
+    }
+  });
+
+  it("files that Node's permission model keeps closed", () => {
+    const [major] = process.versions.node.split('.').map(Number);
+    const flag = major! < 22 ? '--experimental-permission' : '--permission';
+    const { status, stderr } = run(
+      `${process.execPath} --no-warnings ${flag} '--allow-fs-read=${join(projectRoot, 'dist')}/*' ${main} classify a.png`,
+    );
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^neonsense: .*--allow-fs-read.*\n$/)]);
   });
 });

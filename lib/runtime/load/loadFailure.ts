@@ -1,3 +1,4 @@
+import { machineLimit } from '../../machineLimit.js';
 import { type BinaryFile, isOlder, type Libc, readBinaryFile } from './binaryFile.js';
 import { isInsideAsar } from './candidates.js';
 
@@ -19,6 +20,7 @@ export type LoadCause =
   | 'page-size'
   | 'static-tls'
   | 'not-allowed'
+  | 'machine-limit'
   | 'unknown';
 
 /** One reason, for people. */
@@ -88,17 +90,26 @@ export function explainLoadFailure(
     if (reason === 'ENOENT' || reason === 'ENOTDIR') {
       return { cause: 'missing-file', why: 'there is no such file', advice: `check the path, or ${BUILD}` };
     }
+    const limit = limitFailure(cause);
+    if (limit !== undefined) return limit;
     const why = reason === 'EISDIR' ? 'it is a folder' : `it can't be read (${reason ?? String(cause)})`;
     return { cause: 'unreadable', why, advice: 'name a file this user may read' };
   }
   return (
     fromHeader(binary, host) ??
-    fromMessage(message, code, binary, file, host) ?? {
+    fromMessage(message, code, binary, file, host) ??
+    limitFailure(error) ?? {
       cause: 'unknown',
       why: firstLine(message),
       advice: `${BUILD}, or report it with the output of npx neonsense doctor`,
     }
   );
+}
+
+/** What the machine or Node was told not to give, which says nothing about the file. */
+function limitFailure(error: unknown): LoadFailure | undefined {
+  const why = machineLimit(error);
+  return why === undefined ? undefined : { cause: 'machine-limit', why, advice: 'change that, and start again' };
 }
 
 /** Why a file that is named for another C library was not even opened. */

@@ -59,6 +59,14 @@ describe('the header says', () => {
     expect(failure.advice).toMatch(/npx neonsense build/);
   });
 
+  it.each([
+    ['too many open files', 'FILE: cannot open shared object file: Too many open files', /ulimit -n/],
+    ['addons that are not allowed', 'Cannot load native addon because loading addons is disabled.', /--allow-addons/],
+  ])('%s is a limit of the machine, not the fault of the file', (_, message, why) => {
+    const failure = explain(elfBinary('x64'), message, DEBIAN);
+    expect(failure).toMatchObject({ cause: 'machine-limit', why: expect.stringMatching(why) });
+  });
+
   it('a universal binary is for each of its CPUs', () => {
     const both = machBinary(MAC_X64, MAC_ARM64);
     expect(explain(both, 'dlopen(FILE, 1): something new', MAC).cause).toBe('unknown');
