@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { Embedder } from '../classify/embedder.js';
 import { NeonsenseError } from '../errors.js';
 import { writeFileAtomically } from '../files/writeFile.js';
-import { loadSharp } from '../image/decode.js';
+import { loadSharp } from '../image/loadSharp.js';
 import { readModel } from '../model/files.js';
 import { modelsFolder } from '../shipped/manifest.js';
 import { chooseShipped } from '../shipped/pickModel.js';
