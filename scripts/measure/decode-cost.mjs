@@ -11,10 +11,10 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
 import sharp from 'sharp';
+import { atLeast, createSession, decodeImage, PRESETS, preprocess, readModel } from '../../dist/internal.cjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const { values: options } = parseArgs({
@@ -25,31 +25,6 @@ const { values: options } = parseArgs({
     limit: { type: 'string', default: 'Infinity' },
   },
 });
-
-// The package does not export its decoder, so the parts are bundled first.
-const outfile = join(root, 'build-measure/decode-cost.mjs');
-await build({
-  stdin: {
-    contents: `
-      export { decodeImage } from './lib/image/decode.js';
-      export { atLeast } from './lib/image/atLeast.js';
-      export { preprocess } from './lib/image/preprocess.js';
-      export { PRESETS } from './lib/model/preprocessing.js';
-      export { readModel } from './lib/model/files.js';
-      export { createSession } from './lib/runtime/session.js';`,
-    resolveDir: root,
-  },
-  outfile,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  packages: 'external',
-  logLevel: 'warning',
-});
-const { PRESETS, atLeast, createSession, decodeImage, preprocess, readModel } = await import(
-  pathToFileURL(outfile).href
-);
 
 const photos = readdirSync(options.photos, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && entry.name !== 'other')
