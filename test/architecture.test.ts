@@ -37,7 +37,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   measure: ['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   evaluate: ['measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   stream: ['classify', 'image', 'runtime', 'model', ...ground],
-  serve: ['package', 'stream', 'classify', 'image', 'runtime', 'model', ...ground],
+  serve: ['package', 'text', 'stream', 'classify', 'image', 'runtime', 'model', ...ground],
   similar: ['text', ...ground],
   learn: ['evaluate', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   doctor: ['package', 'shipped', 'image', 'runtime', ...ground],

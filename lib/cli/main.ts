@@ -9,6 +9,7 @@ await runProgram(
     compare: () => import('./compare.js'),
     evaluate: () => import('./evaluate.js'),
     bench: () => import('./bench.js'),
+    ab: () => import('./ab.js'),
     serve: () => import('./serve.js'),
     embed: () => import('./embed.js'),
     learn: () => import('./learn.js'),

@@ -1,6 +1,6 @@
+import { wilsonInterval } from '../numbers/interval.js';
 import { indexOfLargest } from '../numbers/largest.js';
 import type { MethodScore } from './crossValidate.js';
-import { wilsonInterval } from './interval.js';
 import type { LearnReport } from './learn.js';
 
 /** What held-out answers say: of the photos of the classes how many were named right, and which were not. */

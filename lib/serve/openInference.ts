@@ -3,7 +3,13 @@ import { NeonsenseError } from '../errors.js';
 import { softmax } from '../numbers/softmax.js';
 import type { Admission } from './admission.js';
 import type { ServedModel } from './models.js';
-import { type BinaryRequest, readInferRequest, writeInferAnswer } from './openInferenceTensors.js';
+import {
+  type InferBody,
+  JSON_LENGTH_HEADER,
+  readInferRequest,
+  splitInferBody,
+  writeInferAnswer,
+} from './openInferenceTensors.js';
 import { overloaded } from './overloaded.js';
 
 /** The Open Inference Protocol v2 over REST, with the extension for binary tensors that Triton's clients use. */
@@ -58,7 +64,7 @@ const OUTPUTS = ['logits', 'probabilities'] as const;
 async function infer(served: ServedModel, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const { model, session, name } = served;
   const [height, width] = model.preprocessing.size;
-  const asked = readInferRequest(request.body as BinaryRequest | object, {
+  const asked = readInferRequest(bodyOf(request), {
     input: 'input',
     shape: [height, width, 3],
     outputs: OUTPUTS,
@@ -72,6 +78,12 @@ async function infer(served: ServedModel, request: FastifyRequest, reply: Fastif
     data: output.name === 'logits' ? logits : probabilitiesOf(logits, classes, model.confidence?.temperature),
   }));
   return writeInferAnswer(reply, { model_name: name, model_version: VERSION, id: asked.id }, tensors);
+}
+
+/** The request's JSON, with the tensors' bytes behind it. */
+function bodyOf({ body, headers }: FastifyRequest): InferBody {
+  const header = headers[JSON_LENGTH_HEADER];
+  return Buffer.isBuffer(body) ? splitInferBody(body, header) : { json: body, bytes: Buffer.alloc(0) };
 }
 
 function probabilitiesOf(logits: Float32Array, classes: number, temperature: number | undefined): Float32Array {

@@ -7,25 +7,27 @@ const MOST_IMAGES = 64;
 /** Header of the binary extension: how many bytes of the body are JSON, before the tensors' bytes. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
-/** A body with binary tensors: its JSON, and the bytes behind it. */
-export class BinaryRequest {
+/** A body: its JSON, and the bytes of tensors behind it. */
+export interface InferBody {
   readonly json: unknown;
   readonly bytes: Buffer;
+}
 
-  /** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` when the header or the JSON can't be right */
-  constructor(body: Buffer, header: string) {
-    const length = Number(header);
-    if (!Number.isSafeInteger(length) || length < 2 || length > body.length) {
-      throw wrong(`the header ${JSON_LENGTH_HEADER}`, `a length of at most the body's ${body.length} bytes`, header);
-    }
-    try {
-      this.json = JSON.parse(body.toString('utf8', 0, length));
-    } catch (cause) {
-      throw new NeonsenseError('ERR_INVALID_ARGUMENT', `The request is no JSON: ${(cause as Error).message}`, {
-        cause,
-      });
-    }
-    this.bytes = body.subarray(length);
+/**
+ * Takes a body apart.
+ *
+ * @param header how many bytes are JSON; undefined when all are
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` when the header or the JSON can't be right
+ */
+export function splitInferBody(body: Buffer, header: string | string[] | undefined): InferBody {
+  const length = header === undefined ? body.length : Number(header);
+  if (!Number.isSafeInteger(length) || length < 2 || length > body.length) {
+    throw wrong(`the header ${JSON_LENGTH_HEADER}`, `a length of at most the body's ${body.length} bytes`, header);
+  }
+  try {
+    return { json: JSON.parse(body.toString('utf8', 0, length)), bytes: body.subarray(length) };
+  } catch (cause) {
+    throw new NeonsenseError('ERR_INVALID_ARGUMENT', `The request is no JSON: ${(cause as Error).message}`, { cause });
   }
 }
 
@@ -43,11 +45,9 @@ export interface InferRequest {
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` naming the field that is not as the protocol or the model has it
  */
 export function readInferRequest(
-  body: BinaryRequest | object,
+  { json, bytes }: InferBody,
   model: { readonly input: string; readonly shape: readonly number[]; readonly outputs: readonly string[] },
 ): InferRequest {
-  const json = body instanceof BinaryRequest ? body.json : body;
-  const bytes = body instanceof BinaryRequest ? body.bytes : Buffer.alloc(0);
   if (!isRecord(json)) throw wrong('the request', 'a JSON object', json);
   const { id, inputs, outputs, parameters } = json;
   if (id !== undefined && typeof id !== 'string') throw wrong('id', 'a string', id);

@@ -8,7 +8,6 @@ import { Metrics } from './metrics.js';
 import { loadServedModels, type ServedModel } from './models.js';
 import { openApi } from './openApi.js';
 import { registerOpenInference } from './openInference.js';
-import { BinaryRequest, JSON_LENGTH_HEADER } from './openInferenceTensors.js';
 import { registerPage } from './page.js';
 import { Shadow, type ShadowOptions } from './shadow.js';
 
@@ -63,16 +62,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   });
   const shadow = shadowOf(shadowed[0], options.shadow, metrics, app.log);
 
-  app.addContentTypeParser(/^image\//, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (request, body, done) => {
-    const header = request.headers[JSON_LENGTH_HEADER];
-    if (typeof header !== 'string') return done(null, body);
-    try {
-      done(null, new BinaryRequest(body as Buffer, header));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
+  // Whatever it calls itself: routes know what they take, and Triton's client names no type.
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   await app.register(multipart, { limits: { files: 1, fileSize: maxBytes, fields: 16, parts: 17 } });
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error instanceof NeonsenseError ? httpStatus(error) : (error.statusCode ?? 500);
