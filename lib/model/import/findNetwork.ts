@@ -14,6 +14,8 @@ export interface TensorGroup {
 interface Network {
   /** What `key` names it by: the group's path and the prefix of its tensors. */
   readonly key: string;
+  /** The one it is recognised by. */
+  readonly first: StateTensor;
   readonly tensors: ReadonlyMap<string, StateTensor>;
   /** The group's tensors that do not have the network's prefix. */
   readonly beside: ReadonlyMap<string, StateTensor>;
@@ -38,12 +40,18 @@ const LONGEST_NAME = 256;
  * come back without prefix and wrappers, weights in their plain form.
  *
  * @param key Chooses among several networks; it may leave out leading keys or a trailing prefix.
+ * @param isRead Whether the file's own code reads a tensor, where it has some: what it does not read is no layer.
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when there are several networks and no `key`, or what stands beside
  * one may be layers of it; `ERR_INVALID_ARGUMENT` when `key` names none; what `plainWeights` throws.
  */
-export function findNetwork(groups: readonly TensorGroup[], key: string | undefined): StateDict {
+export function findNetwork(
+  groups: readonly TensorGroup[],
+  key: string | undefined,
+  isRead: (tensor: StateTensor) => boolean = () => true,
+): StateDict {
   const found = groups.flatMap(networksOf);
-  const networks = key === undefined ? withoutAliases(found) : matching(found, key);
+  const networks =
+    key === undefined ? withoutAliases(found.filter(({ first }) => isRead(first))) : matching(found, key);
   const [network, ...others] = networks;
   if (network === undefined) {
     // Nothing that looks like one: the largest group says best what was found instead.
@@ -56,21 +64,22 @@ export function findNetwork(groups: readonly TensorGroup[], key: string | undefi
       `The file holds ${networks.length} networks: ${listed(networks)}. Choose one with the option key (--key)`,
     );
   }
-  return completed(network, key !== undefined);
+  const beside = new Map([...network.beside].filter(([, tensor]) => isRead(tensor)));
+  return completed({ ...network, beside }, key !== undefined);
 }
 
 function networksOf({ path, tensors }: TensorGroup): Network[] {
   const named = withoutWrappers(tensors);
-  const prefixes = new Set<string>();
-  for (const name of named.keys()) {
+  const prefixes = new Map<string, StateTensor>();
+  for (const [name, tensor] of named) {
     const first = FIRST_TENSOR.exec(name);
-    if (first !== null) prefixes.add(first[1] ?? '');
+    if (first !== null) prefixes.set(first[1] ?? '', tensor);
   }
   if (prefixes.size > MOST_NETWORKS) {
     throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The file holds ${prefixes.size} networks in one state_dict`);
   }
   // The longest first: what stands under `ema.` is not part of a network at the top.
-  const longestFirst = [...prefixes].sort((a, b) => b.length - a.length);
+  const longestFirst = [...prefixes.keys()].sort((a, b) => b.length - a.length);
   const networks = new Map(longestFirst.map((prefix) => [prefix, new Map<string, StateTensor>()]));
   const beside = new Map<string, StateTensor>();
   for (const [name, tensor] of named) {
@@ -80,7 +89,7 @@ function networksOf({ path, tensors }: TensorGroup): Network[] {
   }
   return [...networks].map(([prefix, own]) => {
     const key = [path, prefix.slice(0, -1)].filter((part) => part !== '').join('.');
-    return { key, tensors: own, beside };
+    return { key, first: prefixes.get(prefix)!, tensors: own, beside };
   });
 }
 

@@ -83,7 +83,7 @@ function masked(original: StateTensor, mask: StateTensor, name: string): StateTe
     // Adding 0 turns the -0 of a negative weight into +0.
     return original.read().map((value, index) => value * keep[index]! + 0);
   };
-  return { ...original, read };
+  return { shape: original.shape, type: 'float', read };
 }
 
 /** `g * v / |v|`, the norm over all axes but those along which `g` has a value each. */
@@ -102,7 +102,7 @@ function weightNormalized(g: StateTensor, v: StateTensor, name: string): StateTe
     });
     return values.map((value, index) => (value * norms[groups(index)]!) / Math.sqrt(squares[groups(index)]!));
   };
-  return { ...v, read };
+  return { shape, type: 'float', read };
 }
 
 /** Gives the position of an element among the axes that are `kept`. */

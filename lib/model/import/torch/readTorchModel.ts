@@ -4,13 +4,19 @@ import { zipKind } from '../../fileKind.js';
 import type { Model } from '../../model.js';
 import type { TensorGroup } from '../findNetwork.js';
 import { findNetwork } from '../findNetwork.js';
-import type { StateTensor } from '../stateDict.js';
+import { inferArchitecture } from '../inferArchitecture.js';
+import type { StateDict, StateTensor } from '../stateDict.js';
 import { modelFromStateDict } from '../stateDict.js';
 import type { PickleValue } from './pickle.js';
 import { Global, Instance, Opaque, readPickle, Tuple } from './pickle.js';
 import { torchRules } from './rules.js';
+import { checkGraph } from './script/checkGraph.js';
+import type { ScriptArchive } from './script/evaluate.js';
+import { graphOf } from './script/evaluate.js';
+import type { Node } from './script/graph.js';
+import { parametersOf } from './script/graph.js';
 import type { StorageReader } from './tensor.js';
-import { TorchTensor, toStateTensor } from './tensor.js';
+import { TorchTensor, toConstant, toStateTensor } from './tensor.js';
 import type { ZipEntry } from './zip.js';
 import { readZip } from './zip.js';
 
@@ -34,11 +40,32 @@ export function readTorchModel(archive: Uint8Array, budget: Budget, key?: string
   budget.check('headerBytes', pickle.size);
   const value = readPickle(pickle.read(), torchRules, budget);
   const isScript = entries.has(`${root}constants.pkl`);
+  const readStorage = storagesIn(entries, `${root}data/`);
+  const script = value instanceof Instance ? value : undefined;
+  const groups =
+    script === undefined ? tensorGroups(value, readStorage, budget) : [moduleTensors(script, readStorage, budget)];
+  const isTensor = ({ madeBy }: StateTensor): boolean => madeBy === undefined;
+  if (!groups.some(({ tensors }) => [...tensors.values()].some(isTensor))) throw withoutTensors(value, isScript);
+  const network =
+    script === undefined
+      ? findNetwork(groups, key)
+      : checkedNetwork(script, groups, key, { root, entries, readStorage, budget });
+  const dequantizedTensors = [...network.values()].filter(({ isQuantized }) => isQuantized === true).length;
+  const details = {
+    from: isScript ? 'TorchScript' : 'PyTorch state_dict',
+    ...(key === undefined ? {} : { key }),
+    ...(dequantizedTensors === 0 ? {} : { dequantizedTensors }),
+  };
+  return modelFromStateDict(network, [{ step: 'convert', details }], budget);
+}
+
+/** Reads the files of one folder of the archive, each once. */
+function storagesIn(entries: ReadonlyMap<string, ZipEntry>, folder: string): StorageReader {
   const storages = new Map<string, Uint8Array>();
-  const readStorage: StorageReader = (storage, bytes) => {
+  return (storage, bytes) => {
     const known = storages.get(storage);
     if (known !== undefined) return known;
-    const entry = entries.get(`${root}data/${storage}`);
+    const entry = entries.get(folder + storage);
     if (entry === undefined) {
       throw new NeonsenseError('ERR_MODEL_FORMAT', `Damaged checkpoint: its file data/${storage} is missing`);
     }
@@ -53,18 +80,56 @@ export function readTorchModel(archive: Uint8Array, budget: Budget, key?: string
     storages.set(storage, content);
     return content;
   };
-  const groups =
-    value instanceof Instance ? [moduleTensors(value, readStorage, budget)] : tensorGroups(value, readStorage, budget);
-  const isTensor = ({ madeBy }: StateTensor): boolean => madeBy === undefined;
-  if (!groups.some(({ tensors }) => [...tensors.values()].some(isTensor))) throw withoutTensors(value, isScript);
-  const network = findNetwork(groups, key);
-  const dequantizedTensors = [...network.values()].filter(({ isQuantized }) => isQuantized === true).length;
-  const details = {
-    from: isScript ? 'TorchScript' : 'PyTorch state_dict',
-    ...(key === undefined ? {} : { key }),
-    ...(dequantizedTensors === 0 ? {} : { dequantizedTensors }),
+}
+
+interface Archive {
+  readonly root: string;
+  readonly entries: ReadonlyMap<string, ZipEntry>;
+  readonly readStorage: StorageReader;
+  readonly budget: Budget;
+}
+
+/** The network of a TorchScript module, whose code was checked to compute it, adjusted to what the code says. */
+function checkedNetwork(
+  module: Instance,
+  groups: readonly TensorGroup[],
+  key: string | undefined,
+  archive: Archive,
+): StateDict {
+  const graph = codeGraph(module, archive);
+  const used = parametersOf(graph);
+  const read = new Set(
+    groups.flatMap(({ tensors }) => [...tensors].flatMap(([name, tensor]) => (used?.has(name) ? tensor : []))),
+  );
+  const tensors = findNetwork(groups, key, (tensor) => used === undefined || read.has(tensor));
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  return checkGraph(graph, inferArchitecture(shapes), tensors);
+}
+
+/** What the module's code computes. */
+function codeGraph(module: Instance, { root, entries, readStorage, budget }: Archive): Node {
+  const unpacked = (name: string): Uint8Array | undefined => {
+    const entry = entries.get(root + name);
+    if (entry !== undefined) budget.check('headerBytes', entry.size);
+    return entry?.read();
   };
-  return modelFromStateDict(network, [{ step: 'convert', details }], budget);
+  const readConstant = storagesIn(entries, `${root}constants/`);
+  let constants: readonly PickleValue[] | undefined;
+  const code: ScriptArchive = {
+    code: (path) => {
+      const bytes = unpacked(`code/${path}`);
+      return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+    },
+    constants: () => {
+      if (constants !== undefined) return constants;
+      const bytes = unpacked('constants.pkl');
+      const value = bytes === undefined ? undefined : readPickle(bytes, torchRules, budget);
+      constants = value instanceof Tuple ? value.items : [];
+      return constants;
+    },
+    tensor: (tensor, name, isConstant) => toConstant(tensor, name, isConstant ? readConstant : readStorage),
+  };
+  return graphOf(module, code, budget);
 }
 
 function isLittleEndian(byteOrder: ZipEntry): boolean {

@@ -90,6 +90,12 @@ export function toStateTensor(tensor: TorchTensor, name: string, readStorage: St
   };
 }
 
+/** `tensor` as one whose numbers may also be integers, for constants of code. */
+export function toConstant(tensor: TorchTensor, name: string, readStorage: StorageReader): StateTensor {
+  const state = toStateTensor(tensor, name, readStorage);
+  return state.type === 'float' ? state : { ...state, read: () => Float32Array.from(elements(tensor, readStorage)) };
+}
+
 function toSingle(tensor: TorchTensor, name: string, readStorage: StorageReader): Float32Array {
   if (tensor.quantizer !== undefined) return dequantized(tensor, tensor.quantizer, readStorage);
   const numbers = elements(tensor, readStorage);

@@ -11,6 +11,7 @@ import { describeShared } from '../../../shared.js';
 import { bitsOf, randomModel } from '../../randomModel.js';
 import type { Piece } from './checkpoint.js';
 import { archive, pickle, quantizedTensor, stateDictFile, stateOf, tensor, tensorsOf } from './checkpoint.js';
+import { moduleTree } from './scriptFile.js';
 
 const model = randomModel({ seed: 11 });
 
@@ -150,52 +151,12 @@ describe('a .pth file', () => {
   });
 });
 
-describe('a TorchScript file', () => {
-  interface Tree extends Map<string, Tree | Piece> {}
-
-  /** The module tree that TorchScript would write for these tensors. */
-  function moduleTree(entries: ReadonlyMap<string, Piece>): Piece {
-    const root: Tree = new Map();
-    for (const [name, piece] of entries) {
-      const path = name.split('.');
-      let node = root;
-      for (const part of path.slice(0, -1)) {
-        if (!node.has(part)) node.set(part, new Map());
-        node = node.get(part) as Tree;
-      }
-      node.set(path.at(-1)!, piece);
-    }
-    const write = (node: Tree): Piece => {
-      const state: [string, Piece][] = [
-        ['training', pickle.boolean(false)],
-        ['_is_full_backward_hook', pickle.none],
-      ];
-      for (const [key, value] of node) state.push([key, value instanceof Map ? write(value) : value]);
-      return pickle.instance(
-        pickle.global('__torch__.torch.nn.modules.container.___torch_mangle_7', 'Sequential'),
-        pickle.dict(state),
-      );
-    };
-    return write(root);
-  }
-
-  it('gives back the weights of its module tree', async () => {
-    const { entries, storages } = stateOf(model);
-    const extra = {
-      'constants.pkl': Buffer.from([0x80, 2, 0x29, 0x2e]),
-      'code/__torch__.py': Buffer.from('class X: pass'),
-    };
-    const read = await expectSameLayers(archive({ root: moduleTree(entries), storages, extra }));
-    expect(read.provenance).toEqual([{ step: 'convert', details: { from: 'TorchScript' } }]);
-  });
-
-  it('says what to do when it was frozen', async () => {
-    const root = moduleTree(new Map());
-    const extra = { 'constants.pkl': Buffer.from([0x80, 2, 0x29, 0x2e]) };
-    await expect(readModel(archive({ root, storages: new Map(), extra }))).rejects.toMatchObject({
-      code: 'ERR_UNSUPPORTED',
-      message: expect.stringContaining('torch.jit.freeze'),
-    });
+it('a TorchScript file that was frozen is refused, saying what to do', async () => {
+  const root = moduleTree(new Map());
+  const extra = { 'constants.pkl': Buffer.from([0x80, 2, 0x29, 0x2e]) };
+  await expect(readModel(archive({ root, storages: new Map(), extra }))).rejects.toMatchObject({
+    code: 'ERR_UNSUPPORTED',
+    message: expect.stringContaining('torch.jit.freeze'),
   });
 });
 
