@@ -48,7 +48,10 @@ export interface ClassifyOptions {
 
 export interface Prediction {
   readonly label: string;
-  /** Softmax of the logits at the model's temperature, 0..1; over all classes, the model's reject class included, they sum to 1. */
+  /**
+   * Softmax of the logits at the model's temperature, 0..1; over all classes they sum to 1. The model's reject class takes no part: it is
+   * how probable the label is if the picture shows one of the classes.
+   */
   readonly probability: number;
 }
 
@@ -335,9 +338,10 @@ export class Classifier {
     const reject = rejectIndex(confidence, this.labels);
     const order = largestIndices(probabilities, reject === undefined ? topK : topK + 1);
     const shown = order.filter((index) => index !== reject).slice(0, topK);
+    const among = reject === undefined ? probabilities : softmax(without(logits, reject), confidence?.temperature);
     const predictions = shown.map((index) => ({
       label: this.labels[index] as string,
-      probability: probabilities[index] as number,
+      probability: among[reject !== undefined && index > reject ? index - 1 : index] as number,
     }));
     const { rejected, noneProbability } = judge(probabilities, shown[0]!, reject, confidence?.rejectBelow);
     return { predictions, rejected, ...(noneProbability === undefined ? {} : { noneProbability }) };
@@ -353,6 +357,11 @@ export function defaultModelPath(folder: string = modelsFolder): string {
   const manifest = readManifest(folder);
   const plain: Device = { features: [], availableMemory: Infinity };
   return join(folder, chooseByRules(manifest, presentVariants(manifest, folder), plain).variant.file);
+}
+
+/** The logits of the other classes. */
+function without(logits: Float32Array, index: number): Float32Array {
+  return logits.filter((_, at) => at !== index);
 }
 
 /** Other names for the classes; the reject class goes by its new one. */

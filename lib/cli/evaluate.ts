@@ -65,7 +65,10 @@ async function run(files: readonly string[], options: Options): Promise<void> {
     models.push({ name, model });
   }
   // A bare checkpoint's classes have no names; those of another model that has the same classes then stand for both.
-  const { model } = models.find((candidate) => !hasNumberedLabels(candidate.model.labels)) ?? models[0]!;
+  const { model } =
+    models.find((candidate) => candidate.model.confidence?.rejectClass !== undefined) ??
+    models.find((candidate) => !hasNumberedLabels(candidate.model.labels)) ??
+    models[0]!;
   const dataset = await openDataset(options.data, {
     labels: model.labels,
     rejectClass: model.confidence?.rejectClass,

@@ -29,6 +29,8 @@ export interface Dataset {
   readonly size: number;
   /** The class names given to `openDataset`, in that order. */
   readonly labels: readonly string[];
+  /** The one of them that stands for what the others are not, as given to `openDataset`. */
+  readonly rejectClass?: string | undefined;
   /** Records of classes that are not among the labels; only CIFAR-100's files have them. */
   readonly leftOut: number;
   /** Files skipped by the latest `images()` so far, because they could not be decoded. */
@@ -74,7 +76,7 @@ const MOST_CIFAR_RECORDS = 1_000_000;
  *   ERR_INVALID_ARGUMENT
  */
 export async function openDataset(path: string, options: DatasetOptions): Promise<Dataset> {
-  const { labels, limit } = options;
+  const { limit } = options;
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
     throw invalidArgument('limit', 'a whole number of at least 1', limit);
   }
@@ -103,7 +105,7 @@ export async function openDataset(path: string, options: DatasetOptions): Promis
     throw new NeonsenseError('ERR_DATASET', `Expected a file or folder as data set but ${path} is neither`);
   }
   const labelsFile = options.labelsFile ?? (await defaultLabelsFile(path));
-  if (labelsFile !== undefined) return openRaw(path, entry.size, labelsFile, labels, limit);
+  if (labelsFile !== undefined) return openRaw(path, entry.size, labelsFile, options);
   if (entry.size > 0 && entry.size % CIFAR100_RECORD_BYTES === 0) return openCifar(path, entry.size, options);
   throw new NeonsenseError(
     'ERR_DATASET',
@@ -146,7 +148,7 @@ function listNames(names: readonly string[]): string {
 }
 
 async function openFolders(path: string, folders: string[], options: DatasetOptions): Promise<Dataset> {
-  const { labels, limit } = options;
+  const { labels, limit, rejectClass } = options;
   if (options.labelsFile !== undefined) {
     throw new NeonsenseError(
       'ERR_INVALID_ARGUMENT',
@@ -186,6 +188,7 @@ async function openFolders(path: string, folders: string[], options: DatasetOpti
     format: 'folders',
     size: Math.min(files.length, limit ?? files.length),
     labels,
+    rejectClass,
     leftOut: 0,
     unreadable,
     async *images() {
@@ -217,8 +220,7 @@ async function openRaw(
   path: string,
   bytes: number,
   labelsFile: string,
-  labels: readonly string[],
-  limit: number | undefined,
+  { labels, limit, rejectClass }: DatasetOptions,
 ): Promise<Dataset> {
   const entry = await statOf(labelsFile, 'labels file');
   if (!entry.isFile()) throw new NeonsenseError('ERR_DATASET', `The labels file ${labelsFile} is not a regular file`);
@@ -255,6 +257,7 @@ async function openRaw(
     format: 'raw',
     size: Math.min(count, limit ?? count),
     labels,
+    rejectClass,
     leftOut: 0,
     unreadable: [],
     async *images() {
@@ -321,6 +324,7 @@ async function openCifar(
     format: 'cifar-100',
     size: order.length,
     labels,
+    rejectClass,
     leftOut: total - positions.length,
     unreadable: [],
     async *images() {

@@ -122,10 +122,10 @@ export class MetricsAccumulator {
     const { temperature, reject, rejectBelow } = this.reading;
     const shown = reject === undefined ? logits : without(logits, reject);
     const predicted = indexOfLargest(shown);
-    const confidence = probabilityOf(predicted, logits, temperature);
+    const confidence = probabilityOf(predicted, shown, temperature);
     if (reject !== undefined) {
       const none = probabilityOf(reject, logits, temperature);
-      const { rejected } = judge([confidence, none], 0, 1, rejectBelow);
+      const { rejected } = judge([probabilityOf(predicted, logits, temperature), none], 0, 1, rejectBelow);
       if (label === reject) {
         const answer = rejected ? reject : predicted;
         this.#confusion[label]![answer]! += 1;

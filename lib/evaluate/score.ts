@@ -1,4 +1,3 @@
-import { rejectIndex } from '../classify/rejection.js';
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import type { Pixels } from '../image/pixels.js';
 import { preprocess } from '../image/preprocess.js';
@@ -72,7 +71,7 @@ export async function scorePredictors(
     metrics: new MetricsAccumulator(dataset.labels.length, {
       temperature: predictor.confidence?.temperature,
       rejectBelow: predictor.confidence?.rejectBelow,
-      reject: rejectIndex(predictor.confidence, dataset.labels),
+      reject: indexOrNone(dataset.labels, predictor.confidence?.rejectClass ?? dataset.rejectClass),
     }),
     // Logits are brought to the data set's order, so that models whose classes are ordered differently can be compared.
     order: classOrder(predictor.labels, dataset.labels),
@@ -91,10 +90,10 @@ export async function scorePredictors(
       const logits = await predictor.run(input);
       const score = scores[index]!;
       score.milliseconds += performance.now() - start;
-      const classes = dataset.labels.length;
+      const classes = predictor.labels.length;
       score.predicted = labels.map((label, image) => {
         const own = logits.subarray(image * classes, (image + 1) * classes);
-        const ordered = score.order.map((at) => own[at]!);
+        const ordered = score.order.map((at) => (at < 0 ? -Infinity : own[at]!));
         options.onLogits?.(predictor.name, ordered, label);
         return score.metrics.add(ordered, label);
       });
@@ -163,14 +162,29 @@ function prepareBatch(images: readonly Pixels[], preprocessing: Preprocessing): 
   return input;
 }
 
-/** @throws ERR_DATASET, listing both sets, unless `labels` are the data set's in any order, or as many without names */
+/**
+ * @throws ERR_DATASET, listing both sets, unless `labels` are the data set's in any order, or as many without names. A model that has
+ *   not learnt what is none of the classes may lack that one.
+ */
 export function requireSameLabels(name: string, labels: readonly string[], dataset: Dataset): void {
-  if (labels.length === dataset.labels.length && !classOrder(labels, dataset.labels).includes(-1)) return;
+  const order = classOrder(labels, dataset.labels);
+  const missing = dataset.labels.filter((_, index) => order[index] === -1);
+  if (
+    labels.length + missing.length === dataset.labels.length &&
+    missing.every((label) => label === dataset.rejectClass)
+  ) {
+    return;
+  }
   throw new NeonsenseError(
     'ERR_DATASET',
     `The labels of ${name} are not those the data set ${dataset.path} was opened with. ` +
       `Labels of ${name}: ${labels.join(', ')}. Data set's labels: ${dataset.labels.join(', ')}`,
   );
+}
+
+function indexOrNone(labels: readonly string[], label: string | undefined): number | undefined {
+  const index = label === undefined ? -1 : labels.indexOf(label);
+  return index < 0 ? undefined : index;
 }
 
 /** Where each of the data set's classes is in a model's logits, -1 where it is not. Without names, places count. */

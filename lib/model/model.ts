@@ -43,11 +43,14 @@ export type Precision = 'fp32' | 'fp16' | 'int8-dynamic' | 'int8-static';
 export interface Confidence {
   /** Above 0; probabilities are `softmax(logits / temperature)`. 1 leaves the softmax as it is. */
   readonly temperature: number;
-  /** In [0, 1). A picture whose highest probability is lower shows none of the classes, as far as can be told. */
+  /**
+   * In [0, 1). A picture whose best class has a lower probability (over all classes, the reject class included) shows none of the
+   * classes, as far as can be told.
+   */
   readonly rejectBelow?: number;
   /**
    * The label, one of the model's, that stands for everything the other classes are not. It is never among the predictions: where it
-   * is more probable than the best of them, the picture is rejected. Probabilities are over all classes, this one included.
+   * is more probable than the best of them, the picture is rejected. The predictions' probabilities are over the others alone.
    */
   readonly rejectClass?: string;
 }

@@ -70,7 +70,7 @@ describe('metrics', () => {
     ]);
   });
 
-  it('rejects below the threshold too, and counts the reject class in the probabilities', () => {
+  it('rejects below the threshold too, and takes probabilities among the classes for calibration', () => {
     // softmax(ln 6, 0, ln 3) = 0.6, 0.1, 0.3.
     const logits = [Math.log(6), 0, Math.log(3)];
     const score = (rejectBelow: number) => {
@@ -80,7 +80,8 @@ describe('metrics', () => {
     };
     expect(score(0.59).rejection!.lost).toBe(0);
     expect(score(0.61).rejection!.lost).toBe(1);
-    expect(score(0.59).ece).toBeCloseTo(0.4, 12);
+    // 6 to 1 among the classes, and right.
+    expect(score(0.59).ece).toBeCloseTo(1 / 7, 12);
   });
 
   it('puts a confidence of exactly one into the last bin and survives huge logits', () => {

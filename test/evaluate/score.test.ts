@@ -77,6 +77,24 @@ describe('scorePredictors', () => {
     expect(third!.agreement).toEqual({ same: 0.25, shifted: 0.75 });
   });
 
+  it('scores a model that has not learnt what is none of the classes by its threshold', async () => {
+    const { set } = dataset([
+      [0, 0],
+      [1, 1],
+      [2, 2],
+    ]);
+    const learnt = { ...predictor('learnt', ['a', 'b', 'c']), confidence: { temperature: 1, rejectClass: 'c' } };
+    // Logits of 20 and 0 at temperature 20: e / (e + 1) = 0.73.
+    const plain = { ...predictor('plain', ['a', 'b']), confidence: { temperature: 20, rejectBelow: 0.8 } };
+    const scores = await scorePredictors([learnt, plain], { ...set, rejectClass: 'c' });
+    expect(scores.map(({ rejection }) => rejection)).toEqual([
+      { others: 1, rejected: 1, lost: 0 },
+      { others: 1, rejected: 1, lost: 1 },
+    ]);
+    expect(scores.map(({ top1 }) => top1)).toEqual([1, 1]);
+    await expect(scorePredictors([plain], set)).rejects.toMatchObject({ code: 'ERR_DATASET' });
+  });
+
   it('takes probabilities at the temperature of each model', async () => {
     const { set } = dataset([
       [0, 0],
