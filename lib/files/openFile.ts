@@ -29,3 +29,17 @@ export async function openRegularFile(path: string): Promise<{ readonly handle: 
     throw error;
   }
 }
+
+/**
+ * The bytes of a regular file.
+ *
+ * @throws as {@link openRegularFile}
+ */
+export async function readRegularFile(path: string): Promise<Buffer> {
+  const { handle } = await openRegularFile(path);
+  try {
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}

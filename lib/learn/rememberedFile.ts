@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import * as z from 'zod/mini';
 import { fileError, NeonsenseError } from '../errors.js';
+import { readRegularFile } from '../files/openFile.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { encodeSafetensors, parseSafetensors } from '../model/format/safetensors.js';
 import type { Remembered } from './remember.js';
@@ -39,7 +39,7 @@ export async function writeRemembered(file: string, { labels, base, samples }: R
  * @throws {NeonsenseError} `ERR_NOT_FOUND`, `ERR_IO`; `ERR_MODEL_FORMAT` for a file that is another or damaged
  */
 export async function readRemembered(file: string): Promise<Remembered> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
+  const bytes = await readRegularFile(file).catch((cause: unknown) => {
     throw fileError(cause, `There is no ${file}, which learning has written beside the model`, `${file} can't be read`);
   });
   if (bytes.length > MOST_BYTES)

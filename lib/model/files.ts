@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import type { Limits } from '../files/limits.js';
 import { Budget, resolveLimits } from '../files/limits.js';
+import { openRegularFile } from '../files/openFile.js';
 import { foreignFile, HEAD_BYTES } from './fileKind.js';
 import { decodeModel, isModelFile } from './format/decode.js';
 import { encodeModel } from './format/encode.js';
@@ -139,15 +139,13 @@ function copied(bytes: Uint8Array, budget: Budget): Uint8Array {
 /** The whole file in memory of its own, so that its tensors can be viewed in place; of another kind only its beginning. */
 async function readFile(path: string, budget: Budget): Promise<Uint8Array> {
   try {
-    const handle = await open(path, 'r');
+    const { handle, bytes: size } = await openRegularFile(path);
     try {
-      const stats = await handle.stat();
-      if (!stats.isFile()) throw new Error('it is not a regular file');
-      const head = new Uint8Array(Math.min(HEAD_BYTES, stats.size));
+      const head = new Uint8Array(Math.min(HEAD_BYTES, size));
       await fill(handle, head);
-      checkKind(head, stats.size);
-      budget.check('fileBytes', stats.size);
-      const bytes = new Uint8Array(stats.size);
+      checkKind(head, size);
+      budget.check('fileBytes', size);
+      const bytes = new Uint8Array(size);
       await fill(handle, bytes);
       return bytes;
     } finally {

@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import * as z from 'zod/mini';
+import { readRegularFile } from '../files/openFile.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import type { Model } from '../model/model.js';
 import { median } from '../numbers/quantile.js';
@@ -135,7 +136,7 @@ async function readEntries(file: string): Promise<Entry[]> {
   try {
     const { entries } = z.parse(
       z.object({ format: z.literal(1), entries: z.array(z.unknown()) }),
-      JSON.parse(await readFile(file, 'utf8')),
+      JSON.parse((await readRegularFile(file)).toString('utf8')),
     );
     return entries.flatMap((each) => z.safeParse(entry, each).data ?? []);
   } catch {
