@@ -183,8 +183,14 @@ function checkNative(sources: Sources): string[] {
       if (border !== undefined && !path.startsWith(border.folder)) {
         return [`${path}: only ${border.folder} includes ${header}`];
       }
-      return path.startsWith('native/engine/') && header.startsWith('addon/')
-        ? [`${path}: the engine knows nothing of the addon`]
+      if (path.startsWith('native/engine/') && header.startsWith('addon/')) {
+        return [`${path}: the engine knows nothing of the addon`];
+      }
+      if (path.startsWith('native/image/') && /^(addon|engine)\//.test(header)) {
+        return [`${path}: image knows nothing of the engine and the addon`];
+      }
+      return path.startsWith('native/engine/') && header.startsWith('image/')
+        ? [`${path}: the engine knows nothing of pictures`]
         : [];
     }),
   );
@@ -327,6 +333,8 @@ describe('the check of native/', () => {
     ['cpuinfo in the addon', 'native/addon/a.h', '#pragma once\n#include <cpuinfo.h>', 'includes cpuinfo.h'],
     ['Node-API in the engine', 'native/engine/a.h', '#include <napi.h>', 'only native/addon/ includes napi.h'],
     ['the C headers of Node-API', 'native/engine/a.h', '#include <node_api.h>', 'addon/ includes node_api.h'],
+    ['an image room that knows the engine', 'native/image/a.cc', '#include "engine/plan.h"', 'nothing of the engine'],
+    ['an engine that knows pictures', 'native/engine/a.cc', '#include "image/picture.h"', 'nothing of pictures'],
     ['an engine that knows the addon', 'native/engine/a.cc', '#include "addon/convert.h"', 'nothing of the addon'],
   ])('finds %s', (_, path, text, problem) => {
     expect(checkNative({ [path]: text }).join('\n')).toContain(problem);

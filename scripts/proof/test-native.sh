@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The C++ tests of native/engine under AddressSanitizer and UndefinedBehaviorSanitizer:  bash scripts/proof/test-native.sh
+# The C++ tests of native/ under AddressSanitizer and UndefinedBehaviorSanitizer:  bash scripts/proof/test-native.sh
 # [GTEST ARGUMENTS] Needs what scripts/setup.sh installs, and GoogleTest (Debian: libgtest-dev). Builds in
 # build-sanitize/.
 set -euo pipefail
@@ -15,7 +15,7 @@ mkdir -p "$build"
 if ! {
   cmake -S . -B "$build" -G Ninja -Wno-dev -DCMAKE_BUILD_TYPE=Release \
     -DNEONSENSE_BUILD_NATIVE_TESTS=ON -DNEONSENSE_SANITIZE=address,undefined &&
-    cmake --build "$build" --target engine_tests
+    cmake --build "$build" --target engine_tests image_tests
 } >"$build/build.log" 2>&1; then
   tail -n 60 "$build/build.log" >&2
   printf 'test-native: the build failed, see %s. ' "$build/build.log" >&2
@@ -24,6 +24,10 @@ if ! {
 fi
 
 # A report of an earlier run must not stand for this one.
-rm -f "$build/engine_tests.json"
+rm -f "$build"/{engine,image}_tests.json
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
-"$build/native/test/engine_tests" --gtest_brief=1 --gtest_output="json:$build/engine_tests.json" "$@"
+status=0
+for tests in engine_tests image_tests; do
+  "$build/native/test/$tests" --gtest_brief=1 --gtest_output="json:$build/$tests.json" "$@" || status=1
+done
+exit "$status"

@@ -1,0 +1,304 @@
+#include "image/area.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "image/colour.h"
+
+namespace neonsense::image {
+namespace {
+
+// Rows that are added to the columns at once, and rows whose sum fits 16 bits.
+constexpr uint32_t kRowsAtOnce = 8;
+constexpr uint32_t kMostRows = 256;
+// Columns whose sums fit 32 bits.
+constexpr uint32_t kMostColumns = 65'536;
+
+// columns[i] += the sum of the i-th bytes of kRows rows, or = where they are the first.
+template <int kRows>
+void AddRows(const uint8_t* const* rows, size_t bytes, bool first, uint16_t* __restrict columns) {
+  const uint8_t* r[kRows];
+  for (int k = 0; k < kRows; k++) r[k] = rows[k];
+  if (first) {
+    for (size_t i = 0; i < bytes; i++) {
+      uint16_t sum = r[0][i];
+      for (int k = 1; k < kRows; k++) sum = static_cast<uint16_t>(sum + r[k][i]);
+      columns[i] = sum;
+    }
+  } else {
+    for (size_t i = 0; i < bytes; i++) {
+      uint16_t sum = columns[i];
+      for (int k = 0; k < kRows; k++) sum = static_cast<uint16_t>(sum + r[k][i]);
+      columns[i] = sum;
+    }
+  }
+}
+
+using AddRowsFunction = void (*)(const uint8_t* const*, size_t, bool, uint16_t*);
+constexpr AddRowsFunction kAddRows[] = {AddRows<1>, AddRows<2>, AddRows<3>, AddRows<4>,
+                                        AddRows<5>, AddRows<6>, AddRows<7>, AddRows<8>};
+
+// Adds each cell's samples to its sums. Whole samples are added as integers, which is exact and fast; only the two at
+// the ends have a share. Sample x of channel c is at x * kPitch + c * kStep - base.
+template <int kPitch, int kStep, int kCount, typename T>
+void SumCells(const T* row, size_t base, const AreaAxis& axis, double* sums) {
+  for (size_t i = 0; i < axis.size(); i++, sums += kCount) {
+    const T* begin = row + (size_t{axis.first[i]} * kPitch - base);
+    const T* end = row + (size_t{axis.last[i]} * kPitch - base);
+    for (int c = 0; c < kCount; c++) {
+      sums[c] += axis.first_share[i] * begin[c * kStep] + axis.last_share[i] * end[c * kStep];
+    }
+    for (const T* at = begin + kPitch; at < end;) {
+      const T* stop = std::min(end, at + size_t{kMostColumns} * kPitch);
+      uint32_t whole[kCount] = {};
+      for (; at < stop; at += kPitch) {
+        for (int c = 0; c < kCount; c++) whole[c] += at[c * kStep];
+      }
+      for (int c = 0; c < kCount; c++) sums[c] += whole[c];
+    }
+  }
+}
+
+bool IsOpaque(const uint8_t* row, size_t pixels) {
+  uint8_t all = 255;
+  for (size_t i = 0; i < pixels; i++) all &= row[i * 4 + 3];
+  return all == 255;
+}
+
+bool IsOpaque(const uint16_t* columns, size_t pixels, uint32_t rows) {
+  bool opaque = true;
+  for (size_t i = 0; i < pixels; i++) opaque &= columns[i * 4 + 3] == rows * 255;
+  return opaque;
+}
+
+double Clamped(double value) { return std::clamp(value, 0.0, 255.0); }
+
+}  // namespace
+
+void AreaRows::Start(const Picture& picture, const AreaAxis& across, const AreaAxis& down,
+                     const AreaAxis& chroma_across, const AreaAxis& chroma_down) {
+  picture_ = &picture;
+  plane_count_ = 0;
+  switch (picture.layout().format) {
+    case PixelFormat::kRgb24:
+    case PixelFormat::kBgr24:
+      AddPlane(0, down, Unpack::kNone);
+      AddChannels(across, 3, 0, 3);
+      break;
+    case PixelFormat::kRgba:
+    case PixelFormat::kBgra:
+      AddPlane(0, down, Unpack::kAlpha);
+      AddChannels(across, 4, 0, 3);
+      break;
+    case PixelFormat::kGray:
+      AddPlane(0, down, Unpack::kNone);
+      AddChannels(across, 1, 0, 1);
+      break;
+    case PixelFormat::kYuv420p:
+      for (size_t plane = 0; plane < 3; plane++) {
+        AddPlane(plane, plane == 0 ? down : chroma_down, Unpack::kNone);
+        AddChannels(plane == 0 ? across : chroma_across, 1, 0, 1);
+      }
+      break;
+    case PixelFormat::kNv12:
+      AddPlane(0, down, Unpack::kNone);
+      AddChannels(across, 1, 0, 1);
+      AddPlane(1, chroma_down, Unpack::kNone);
+      AddChannels(chroma_across, 2, 0, 2);
+      break;
+    case PixelFormat::kYuyv422:
+      AddPlane(0, down, Unpack::kNone);
+      AddChannels(across, 2, 0, 1);
+      AddChannels(chroma_across, 4, 1, 2);
+      break;
+    case PixelFormat::kRgb565le:
+      AddPlane(0, down, Unpack::kRgb565);
+      AddChannels(across, 3, 0, 3);
+      break;
+  }
+  size_t bytes = 0;
+  for (size_t i = 0; i < plane_count_; i++) bytes = std::max(bytes, planes_[i].end - planes_[i].begin);
+  columns_.resize(bytes);
+  unpacked_.resize(planes_[0].unpack == Unpack::kNone ? 0 : bytes * kRowsAtOnce);
+  cells_.resize(across.size() * 3);
+}
+
+void AreaRows::AddPlane(size_t index, const AreaAxis& down, Unpack unpack) {
+  Plane& plane = planes_[plane_count_++];
+  plane.index = index;
+  plane.down = &down;
+  plane.unpack = unpack;
+  plane.groups = 0;
+  plane.carried = 0;
+}
+
+void AreaRows::AddChannels(const AreaAxis& across, size_t pitch, size_t offset, size_t count) {
+  Plane& plane = planes_[plane_count_ - 1];
+  Channels& channels = plane.channels[plane.groups++];
+  channels.across = &across;
+  channels.offset = offset;
+  channels.count = count;
+  const auto use = [&channels](Channels::Sum8 sum8, Channels::Sum16 sum16) {
+    channels.sum8 = sum8;
+    channels.sum16 = sum16;
+  };
+  if (pitch == 1) {
+    use(image::SumCells<1, 0, 1, uint8_t>, image::SumCells<1, 0, 1, uint16_t>);
+  } else if (pitch == 2 && count == 1) {
+    use(image::SumCells<2, 0, 1, uint8_t>, image::SumCells<2, 0, 1, uint16_t>);
+  } else if (pitch == 2) {
+    use(image::SumCells<2, 1, 2, uint8_t>, image::SumCells<2, 1, 2, uint16_t>);
+  } else if (pitch == 3) {
+    use(image::SumCells<3, 1, 3, uint8_t>, image::SumCells<3, 1, 3, uint16_t>);
+  } else if (count == 3) {
+    use(image::SumCells<4, 1, 3, uint8_t>, image::SumCells<4, 1, 3, uint16_t>);
+  } else {
+    use(image::SumCells<4, 2, 2, uint8_t>, image::SumCells<4, 2, 2, uint16_t>);
+  }
+  channels.sums.resize(across.size() * count);
+  channels.carry.resize(across.size() * count);
+  const size_t begin = across.first.front() * pitch;
+  const size_t end = (across.last.back() + size_t{1}) * pitch;
+  plane.begin = plane.groups == 1 ? begin : std::min(plane.begin, begin);
+  plane.end = plane.groups == 1 ? end : std::max(plane.end, end);
+  // The last pixel of an odd row brings no bytes beyond its pair's.
+  if (plane.unpack != Unpack::kRgb565) {
+    plane.end = std::min(plane.end, RowBytes(picture_->layout().format, plane.index, picture_->layout().width));
+  }
+}
+
+const double* AreaRows::Row(uint32_t y) {
+  for (size_t i = 0; i < plane_count_; i++) SumCells(planes_[i], y);
+  const auto sums = [this](size_t plane, size_t group) { return planes_[plane].channels[group].sums.data(); };
+  const auto area = [this](size_t plane, size_t group) {
+    return planes_[plane].down->cell * planes_[plane].channels[group].across->cell;
+  };
+  const size_t cells = cells_.size() / 3;
+  double* output = cells_.data();
+  const PixelFormat format = picture_->layout().format;
+  switch (format) {
+    case PixelFormat::kRgb24:
+    case PixelFormat::kRgba:
+      for (size_t i = 0; i < cells * 3; i++) output[i] = sums(0, 0)[i] / area(0, 0);
+      break;
+    case PixelFormat::kBgr24:
+    case PixelFormat::kBgra:
+      for (size_t i = 0; i < cells * 3; i += 3) {
+        for (size_t c = 0; c < 3; c++) output[i + c] = sums(0, 0)[i + 2 - c] / area(0, 0);
+      }
+      break;
+    case PixelFormat::kGray:
+      for (size_t i = 0; i < cells; i++) {
+        output[i * 3] = output[i * 3 + 1] = output[i * 3 + 2] = sums(0, 0)[i] / area(0, 0);
+      }
+      break;
+    case PixelFormat::kRgb565le:
+      for (size_t i = 0; i < cells * 3; i++) {
+        output[i] = sums(0, 0)[i] / area(0, 0) * (i % 3 == 1 ? kSixBits : kFiveBits);
+      }
+      break;
+    case PixelFormat::kYuv420p:
+    case PixelFormat::kNv12:
+    case PixelFormat::kYuyv422: {
+      const bool planar = format == PixelFormat::kYuv420p;
+      const size_t group = format == PixelFormat::kYuyv422 ? 1 : 0;
+      const size_t plane = 1 - group;
+      const double* u = sums(plane, group);
+      const double* v = planar ? sums(2, 0) : u + 1;
+      const size_t step = planar ? 1 : 2;
+      const double chroma_area = area(plane, group);
+      const YuvMatrix matrix = MatrixOf(picture_->layout().matrix, picture_->layout().range);
+      for (size_t i = 0; i < cells; i++) {
+        const double luma = matrix.luma * (sums(0, 0)[i] / area(0, 0) - matrix.offset);
+        const double cu = u[i * step] / chroma_area - 128;
+        const double cv = v[i * step] / chroma_area - 128;
+        output[i * 3] = Clamped(luma + matrix.red_v * cv);
+        output[i * 3 + 1] = Clamped(luma + matrix.green_u * cu + matrix.green_v * cv);
+        output[i * 3 + 2] = Clamped(luma + matrix.blue_u * cu);
+      }
+      break;
+    }
+  }
+  return output;
+}
+
+void AreaRows::SumCells(Plane& plane, uint32_t y) {
+  for (size_t g = 0; g < plane.groups; g++) {
+    std::fill(plane.channels[g].sums.begin(), plane.channels[g].sums.end(), 0.0);
+  }
+  const AreaAxis& down = *plane.down;
+  uint32_t begin = down.first[y];
+  uint32_t end = down.last[y] + 1;
+  const double first_share = down.first_share[y];
+  const double last_share = down.last_share[y];
+  if (first_share < 1) AddRow(plane, begin++, first_share);
+  const bool has_part = last_share > 0 && last_share < 1;
+  if (has_part) end--;
+  if (end == begin + 1) {
+    AddRow(plane, begin, 1);
+  } else if (end > begin) {
+    AddWhole(plane, begin, end);
+  }
+  if (has_part) AddRow(plane, end, last_share);
+}
+
+// A row that two rows of cells share is read once.
+void AreaRows::AddRow(Plane& plane, uint32_t row, double share) {
+  const bool carried = plane.carried == row + 1;
+  const uint8_t* bytes = nullptr;
+  if (!carried) {
+    bytes = Unpacked(plane, row, 0, /*flatten=*/false);
+    if (plane.unpack == Unpack::kAlpha && !IsOpaque(bytes, (plane.end - plane.begin) / 4)) {
+      bytes = Unpacked(plane, row, 0, /*flatten=*/true);
+    }
+    plane.carried = row + 1;
+  }
+  for (size_t g = 0; g < plane.groups; g++) {
+    Channels& channels = plane.channels[g];
+    if (!carried) {
+      std::fill(channels.carry.begin(), channels.carry.end(), 0.0);
+      channels.sum8(bytes, plane.begin - channels.offset, *channels.across, channels.carry.data());
+    }
+    for (size_t i = 0; i < channels.sums.size(); i++) channels.sums[i] += share * channels.carry[i];
+  }
+}
+
+void AreaRows::AddWhole(Plane& plane, uint32_t begin, uint32_t end) {
+  for (uint32_t row = begin; row < end; row += kMostRows) {
+    const uint32_t stop = std::min(end, row + kMostRows);
+    Accumulate(plane, row, stop, /*flatten=*/false);
+    if (plane.unpack == Unpack::kAlpha && !IsOpaque(columns_.data(), (plane.end - plane.begin) / 4, stop - row)) {
+      Accumulate(plane, row, stop, /*flatten=*/true);
+    }
+    for (size_t g = 0; g < plane.groups; g++) {
+      Channels& channels = plane.channels[g];
+      channels.sum16(columns_.data(), plane.begin - channels.offset, *channels.across, channels.sums.data());
+    }
+  }
+}
+
+void AreaRows::Accumulate(const Plane& plane, uint32_t begin, uint32_t end, bool flatten) {
+  for (uint32_t row = begin; row < end; row += kRowsAtOnce) {
+    const uint32_t count = std::min(kRowsAtOnce, end - row);
+    const uint8_t* rows[kRowsAtOnce];
+    for (uint32_t k = 0; k < count; k++) rows[k] = Unpacked(plane, row + k, k, flatten);
+    kAddRows[count - 1](rows, plane.end - plane.begin, row == begin, columns_.data());
+  }
+}
+
+// The bytes of a row that are summed. `slot` says where to keep them where they can't be used as they lie.
+const uint8_t* AreaRows::Unpacked(const Plane& plane, uint32_t row, size_t slot, bool flatten) {
+  const uint8_t* bytes = picture_->Row(plane.index, row);
+  const size_t length = plane.end - plane.begin;
+  if (plane.unpack == Unpack::kRgb565) {
+    uint8_t* unpacked = unpacked_.data() + slot * length;
+    UnpackRgb565(bytes + plane.begin / 3 * 2, length / 3, unpacked);
+    return unpacked;
+  }
+  if (!flatten) return bytes + plane.begin;
+  uint8_t* unpacked = unpacked_.data() + slot * length;
+  LayOverWhite(bytes + plane.begin, length / 4, unpacked);
+  return unpacked;
+}
+
+}  // namespace neonsense::image

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "image/axis.h"
+#include "image/picture.h"
+
+namespace neonsense::image {
+
+// Averages of a picture's pixels over cells, as RGB.
+//
+// What is linear is averaged before it is converted: luma and chroma planes apart, 5- and 6-bit colours as they are.
+// The result is what converting each pixel in real numbers and averaging that gives, but for the clamp: colours that
+// lie beyond 0 and 255 are clamped once, after the average, and not each pixel by itself. Alpha is not linear: pixels
+// that are not opaque are laid over white first, in whole steps.
+class AreaRows {
+ public:
+  // Where the cells lie on each axis of the picture, of its luma or of all of its colours.
+  void Start(const Picture& picture, const AreaAxis& across, const AreaAxis& down, const AreaAxis& chroma_across,
+             const AreaAxis& chroma_down);
+  // [cells, 3], 0 to 255, of a row of cells. Rows are asked for from the top. Valid until the next call.
+  const double* Row(uint32_t y);
+
+ private:
+  // Samples of one or two channels among the bytes of a plane's row, as a sum over each cell.
+  struct Channels {
+    using Sum8 = void (*)(const uint8_t* row, size_t base, const AreaAxis& axis, double* sums);
+    using Sum16 = void (*)(const uint16_t* row, size_t base, const AreaAxis& axis, double* sums);
+
+    const AreaAxis* across = nullptr;
+    size_t offset = 0;  // of the first channel
+    size_t count = 0;
+    Sum8 sum8 = nullptr;
+    Sum16 sum16 = nullptr;
+    std::vector<double> sums;   // of the current row of cells
+    std::vector<double> carry;  // of one row of samples
+  };
+
+  // How bytes are to be changed before they are summed.
+  enum class Unpack { kNone, kAlpha, kRgb565 };
+
+  struct Plane {
+    size_t index = 0;
+    const AreaAxis* down = nullptr;
+    Unpack unpack = Unpack::kNone;
+    std::array<Channels, 2> channels;
+    size_t groups = 0;
+    // Bytes of a row that are summed, in the unpacked form.
+    size_t begin = 0, end = 0;
+    uint32_t carried = 0;  // row of samples in carry, plus one
+  };
+
+  void AddPlane(size_t index, const AreaAxis& down, Unpack unpack);
+  // `pitch` bytes from one sample to the next.
+  void AddChannels(const AreaAxis& across, size_t pitch, size_t offset, size_t count);
+  void SumCells(Plane& plane, uint32_t y);
+  void AddRow(Plane& plane, uint32_t row, double share);
+  void AddWhole(Plane& plane, uint32_t begin, uint32_t end);
+  void Accumulate(const Plane& plane, uint32_t begin, uint32_t end, bool flatten);
+  const uint8_t* Unpacked(const Plane& plane, uint32_t row, size_t slot, bool flatten);
+
+  const Picture* picture_ = nullptr;
+  std::array<Plane, kMostPlanes> planes_;
+  size_t plane_count_ = 0;
+  std::vector<uint16_t> columns_;  // sums down the columns
+  std::vector<uint8_t> unpacked_;  // a few rows
+  std::vector<double> cells_;
+};
+
+}  // namespace neonsense::image

@@ -1,0 +1,86 @@
+#include "image/picture.h"
+
+#include <string>
+
+#include "image/error.h"
+
+namespace neonsense::image {
+namespace {
+
+// Strides and offsets beyond this are refused, so that nothing below overflows.
+constexpr uint64_t kMostBytes = uint64_t{1} << 40;
+
+void CheckSides(const Layout& layout) {
+  if (layout.width < 1 || layout.height < 1 || layout.width > kMostPixels || layout.height > kMostPixels) {
+    throw Error("A picture has 1 to " + std::to_string(kMostPixels) + " pixels a side, not " +
+                std::to_string(layout.width) + " x " + std::to_string(layout.height));
+  }
+  const auto& [x, y, width, height] = layout.region;
+  if (width < 1 || height < 1 || width > layout.width || height > layout.height || x > layout.width - width ||
+      y > layout.height - height) {
+    throw Error("The region does not lie in the picture");
+  }
+}
+
+void CheckPlane(const Layout& layout, size_t plane, size_t size) {
+  const uint64_t stride = layout.strides[plane];
+  const uint64_t offset = layout.offsets[plane];
+  const uint64_t row = RowBytes(layout.format, plane, layout.width);
+  const uint64_t rows = RowCount(layout.format, plane, layout.height);
+  if (stride < row || stride > kMostBytes || offset > kMostBytes) {
+    throw Error("Plane " + std::to_string(plane) + " needs a stride of at least " + std::to_string(row) + " bytes");
+  }
+  if (offset + stride * (rows - 1) + row > size) {
+    throw Error("Plane " + std::to_string(plane) + " does not lie in the " + std::to_string(size) + " bytes given");
+  }
+}
+
+}  // namespace
+
+Picture Picture::View(const uint8_t* data, size_t size, const Layout& layout) {
+  CheckSides(layout);
+  for (size_t plane = 0; plane < PlaneCount(layout.format); plane++) CheckPlane(layout, plane, size);
+  return {data, size, layout};
+}
+
+size_t PlaneCount(PixelFormat format) {
+  switch (format) {
+    case PixelFormat::kYuv420p:
+      return 3;
+    case PixelFormat::kNv12:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+size_t RowBytes(PixelFormat format, size_t plane, uint32_t width) {
+  const size_t pixels = width;
+  const size_t pairs = (pixels + 1) / 2;
+  switch (format) {
+    case PixelFormat::kRgb24:
+    case PixelFormat::kBgr24:
+      return pixels * 3;
+    case PixelFormat::kRgba:
+    case PixelFormat::kBgra:
+      return pixels * 4;
+    case PixelFormat::kGray:
+      return pixels;
+    case PixelFormat::kYuv420p:
+      return plane == 0 ? pixels : pairs;
+    case PixelFormat::kNv12:
+      return plane == 0 ? pixels : pairs * 2;
+    case PixelFormat::kYuyv422:
+      return pairs * 4;
+    case PixelFormat::kRgb565le:
+      return pixels * 2;
+  }
+  return 0;
+}
+
+size_t RowCount(PixelFormat format, size_t plane, uint32_t height) {
+  const bool halved = (format == PixelFormat::kYuv420p || format == PixelFormat::kNv12) && plane > 0;
+  return halved ? (size_t{height} + 1) / 2 : height;
+}
+
+}  // namespace neonsense::image

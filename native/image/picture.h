@@ -1,0 +1,67 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace neonsense::image {
+
+// By ffmpeg's names.
+enum class PixelFormat { kRgb24, kBgr24, kRgba, kBgra, kGray, kYuv420p, kNv12, kYuyv422, kRgb565le };
+
+// How luma and chroma stand for colours, and which of the 256 codes they use.
+enum class Matrix { kBt601, kBt709 };
+enum class Range { kLimited, kFull };
+
+// Longest side. Every product below then fits 64 bits.
+constexpr uint32_t kMostPixels = 1u << 22;
+
+constexpr size_t kMostPlanes = 3;
+
+// Where pixels lie in memory.
+struct Layout {
+  PixelFormat format = PixelFormat::kRgb24;
+  uint32_t width = 0;
+  uint32_t height = 0;
+  // Of each plane: bytes from its first to the next row, and from the start of the memory to it.
+  std::array<size_t, kMostPlanes> strides{};
+  std::array<size_t, kMostPlanes> offsets{};
+  Matrix matrix = Matrix::kBt601;
+  Range range = Range::kLimited;
+  // The part to look at, in pixels.
+  struct Region {
+    uint32_t x = 0;
+    uint32_t y = 0;
+    uint32_t width = 0;
+    uint32_t height = 0;
+  } region;
+};
+
+// Pixels somebody else owns. Made by View, which has checked that all of them lie in that memory.
+class Picture {
+ public:
+  // Throws Error where a row of a plane lies outside of the `size` bytes, or the layout makes no sense.
+  static Picture View(const uint8_t* data, size_t size, const Layout& layout);
+
+  const Layout& layout() const { return layout_; }
+  // Row `y` of a plane, counted in the plane's own rows from the top of the whole picture.
+  const uint8_t* Row(size_t plane, size_t y) const {
+    return data_ + layout_.offsets[plane] + y * layout_.strides[plane];
+  }
+  // Whether `bytes` from `start` on, a place in this memory, can be read.
+  bool Holds(const uint8_t* start, size_t bytes) const { return bytes <= size_ - static_cast<size_t>(start - data_); }
+
+ private:
+  Picture(const uint8_t* data, size_t size, const Layout& layout) : data_(data), size_(size), layout_(layout) {}
+
+  const uint8_t* data_;
+  size_t size_;
+  Layout layout_;
+};
+
+// Planes of a format, and the bytes and rows of one of them.
+size_t PlaneCount(PixelFormat format);
+size_t RowBytes(PixelFormat format, size_t plane, uint32_t width);
+size_t RowCount(PixelFormat format, size_t plane, uint32_t height);
+
+}  // namespace neonsense::image
