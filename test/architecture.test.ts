@@ -45,7 +45,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   entries: ['learn', 'evaluate', 'measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   bench: ['index', 'package', 'shipped', 'compress', 'image', 'runtime', 'plan', 'model', ...ground],
   internal: [
-    ...['index', 'bench', 'evaluate', 'measure', 'classify', 'shipped', 'package'],
+    ...['index', 'bench', 'evaluate', 'learn', 'measure', 'classify', 'shipped', 'package'],
     ...['compress', 'image', 'runtime', 'plan', 'model', ...ground],
   ],
   cli: [

@@ -143,6 +143,8 @@ describe('static quantization', () => {
   describe('the search for layers to leave in float', () => {
     const sizes = new Map([...model.layers].map(([name, { weights }]) => [name, weights.data.length]));
     const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+    const { nodes } = networkOf(model.architecture, model.preprocessing.size);
+    const ranges = Object.fromEntries(nodes.map(({ name }) => [name, { scale: 0.1, zeroPoint: 0 }]));
     const byDamage = ['classifier.0', 'features.0.0', 'features.2.block.1.0', 'features.12.0'];
 
     /** A network whose logits are wrong by a known amount for each of these layers that is quantized. */
@@ -157,7 +159,7 @@ describe('static quantization', () => {
       };
     const search = async (options: Partial<KeepFloatTarget>, damage: Record<string, number>) => {
       const { report, model: mixed } = await quantizeStatic(model, {
-        ...{ calibration, observe, equalize: false, keepFloat: 'auto' },
+        ...{ calibration, observe, ranges, keepFloat: 'auto' },
         search: { run: damaged(damage), error: 0, agreement: 1, images: 4, share: 1, ...options },
       });
       return { kept: report.keepFloat, found: report.search!, mixed };
