@@ -3,23 +3,25 @@
 //
 //   npm run fuzz -- [--seconds N] TARGET...     one of targets.cjs or native/fuzz/NAME.cc; readers; native; all
 //
-// JavaScript is fuzzed with Jazzer.js (libFuzzer underneath), which npm installs into this folder the first time; its
+// JavaScript is fuzzed with Jazzer.js (libFuzzer underneath), which npm installs into build-tools/ the first time; its
 // binary wants a newer C library than Debian 12's, so there it gets one of its own. Native targets are built with
 // libFuzzer and sanitizers by native.sh. What is learned stays in build-fuzz/TARGET and is where the next run starts.
 // An input that is no clean refusal ends in build-fuzz/TARGET/crash-*: mend the reader, and add the input to
 // test/hostile/corpus/TARGET, which the tests replay.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { once } from '../../build/make-once.mjs';
 import { debianLibraries } from '../debian.mjs';
 import { seeds } from './seeds.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../../..');
+const jazzer = join(root, 'build-tools', 'jazzer-4.0.0');
 /** Bytes of an input at most, where a shorter one would say little; libFuzzer cuts seeds to it. */
 const LONGEST = { model: 220_000, safetensors: 32_768, remembered: 32_768, torch: 40_000 };
 const USUAL_LONGEST = 4096;
@@ -42,9 +44,10 @@ function fuzzReader(target, seconds) {
     writeFileSync(join(corpus, createHash('sha256').update(seed).digest('hex').slice(0, 16)), seed);
   }
   const kept = join(root, 'test/hostile/corpus', target);
-  const jazzer = join(here, 'node_modules/@jazzer.js/core/dist/cli.js');
-  return run(...nodeForJazzer(), [
-    jazzer,
+  const [node, ...before] = nodeForJazzer();
+  return run(node, [
+    ...before,
+    join(jazzer, 'node_modules/@jazzer.js/core/dist/cli.js'),
     join(here, 'targets.cjs'),
     ...['--fuzzEntryPoint', target, '--includes', 'dist/internal', '--timeout', '10000'],
     ...['--disableBugDetectors', '.*'],
@@ -62,17 +65,21 @@ function fuzzReader(target, seconds) {
   ]);
 }
 
+/** Jazzer.js as package-lock.json beside this file pins it, in a folder of its own. */
 function installJazzer() {
-  if (existsSync(join(here, 'node_modules/@jazzer.js/core'))) return;
-  const status = run('npm', [], ['ci', '--no-audit', '--no-fund', '--ignore-scripts']);
-  if (status !== 0) throw new Error('npm could not install Jazzer.js');
+  once(jazzer, (into) => {
+    console.log('installing Jazzer.js ...');
+    for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(here, name), join(into, name));
+    const args = ['ci', '--no-audit', '--no-fund', '--ignore-scripts'];
+    if (run('npm', args, { cwd: into }) !== 0) throw new Error('npm could not install Jazzer.js');
+  });
 }
 
 /** This Node where it can load Jazzer.js's binary, else this Node on the C library of a newer Debian. */
 function nodeForJazzer() {
-  const fuzzer = createRequire(join(here, 'package.json')).resolve('@jazzer.js/fuzzer');
+  const fuzzer = createRequire(join(jazzer, 'package.json')).resolve('@jazzer.js/fuzzer');
   const loads = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(fuzzer)})`], { encoding: 'utf8' });
-  if (loads.status === 0) return [process.execPath, []];
+  if (loads.status === 0) return [process.execPath];
   if (!/GLIBC_/.test(loads.stderr)) throw new Error(`Jazzer.js does not load: ${loads.stderr.trim().slice(0, 400)}`);
   const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   const libraries = debianLibraries(
@@ -82,11 +89,11 @@ function nodeForJazzer() {
   );
   const lib = join(libraries, 'usr/lib', `${arch}-linux-gnu`);
   const loader = readdirSync(lib).find((name) => /^ld-linux-.*\.so\.\d$/.test(name));
-  return [join(lib, loader), ['--library-path', lib, process.execPath]];
+  return [join(lib, loader), '--library-path', lib, process.execPath];
 }
 
-function run(command, before, args) {
-  const { status, error } = spawnSync(command, [...before, ...args], { cwd: here, stdio: 'inherit' });
+function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: here, stdio: 'inherit', ...options });
   if (error !== undefined) throw error;
   return status ?? 1;
 }
@@ -109,7 +116,7 @@ function main() {
   const failed = targets.filter((target) => {
     console.log(`\n--- ${target}, ${seconds} s`);
     const status = native.includes(target)
-      ? run('bash', [], [join(here, 'native.sh'), target, String(seconds)])
+      ? run('bash', [join(here, 'native.sh'), target, String(seconds)])
       : fuzzReader(target, seconds);
     return status !== 0;
   });
