@@ -283,6 +283,12 @@ export class Classifier {
     checkCount(options.topK, 'options.topK');
     checkSignal(options.signal);
     throwIfAborted(options.signal);
+    if (this.labels.length === 0) {
+      throw new NeonsenseError(
+        'ERR_UNSUPPORTED',
+        'This network has no classifier, it only gives features: use `embed`, or teach it classes first',
+      );
+    }
     return { topK: options.topK ?? 5, signal: options.signal };
   }
 

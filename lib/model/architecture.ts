@@ -49,6 +49,23 @@ export interface Architecture extends Conventions {
   readonly classes: number;
 }
 
+/** `architecture` with other conventions. What is torchvision's is left out, as in every architecture. */
+export function withConventions(
+  architecture: Architecture,
+  {
+    padding,
+    batchNormEpsilon,
+  }: { readonly padding?: 'torch' | 'same' | undefined; readonly batchNormEpsilon?: number | undefined },
+): Architecture {
+  const { padding: oldPadding = 'torch', batchNormEpsilon: oldEpsilon = TORCHVISION_EPSILON, ...shape } = architecture;
+  const epsilon = batchNormEpsilon ?? oldEpsilon;
+  return {
+    ...shape,
+    ...((padding ?? oldPadding) === 'same' ? { padding: 'same' } : {}),
+    ...(epsilon === TORCHVISION_EPSILON ? {} : { batchNormEpsilon: epsilon }),
+  };
+}
+
 /** What the paper's tables fix about a block; every channel count comes from the weights. */
 export interface BlockTemplate {
   readonly kernel: number;

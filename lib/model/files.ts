@@ -3,6 +3,7 @@ import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import type { Limits } from '../files/limits.js';
 import { Budget, resolveLimits } from '../files/limits.js';
 import { openRegularFile } from '../files/openFile.js';
+import { withConventions } from './architecture.js';
 import { foreignFile, HEAD_BYTES } from './fileKind.js';
 import { decodeModel, isModelFile } from './format/decode.js';
 import { encodeModel } from './format/encode.js';
@@ -23,13 +24,21 @@ export interface ReadModelOptions {
    * stands beside a network named so is left out.
    */
   readonly key?: string | undefined;
+  /**
+   * How a bare checkpoint's network pads its pictures: `same` as TensorFlow does, in timm's networks of names with `tf_`.
+   * Weights do not show it. Default: as the library does whose names the tensors have.
+   */
+  readonly padding?: 'torch' | 'same' | undefined;
+  /** What the batch norms of a bare checkpoint add to the variance; 0.001 in torchvision, 0.00001 in timm. */
+  readonly batchNormEpsilon?: number | undefined;
   /** What reading the file may cost at most. The defaults fit every checkpoint many times over. */
   readonly limits?: Limits | undefined;
 }
 
 /**
  * Reads a model from `file`, a path or the bytes of a file, telling by the content which kind it is: this package's own
- * `.safetensors`, a `.safetensors` with torchvision's tensors, a `.pth` with torchvision's state_dict, or TorchScript.
+ * `.safetensors`; a `.safetensors` or `.pth` with the tensors of torchvision's network or timm's; TorchScript; a `.npz`
+ * with Keras' weights. Beside `model.safetensors`, `config.json` and `preprocessor_config.json` are read too.
  *
  * @throws {NeonsenseError} `ERR_NOT_FOUND` or `ERR_IO` when the file cannot be read, `ERR_MODEL_FORMAT` when it is
  * damaged or of another kind, `ERR_MODEL_ARCHITECTURE` when it holds another network or unusable numbers,
@@ -45,7 +54,7 @@ export async function readModel(file: string | Uint8Array, options: ReadModelOpt
   try {
     // A model never changes: the caller's bytes are copied, because the caller may go on using them.
     const bytes = typeof file === 'string' ? await readFile(file, budget) : copied(file, budget);
-    model = await decode(bytes, budget, options.key);
+    model = await decode(bytes, budget, options, typeof file === 'string' ? file : undefined);
   } catch (error) {
     if (typeof file !== 'string' || !(error instanceof NeonsenseError)) throw error;
     throw new NeonsenseError(error.code, `${file}: ${error.message}`, { cause: error });
@@ -66,23 +75,52 @@ export async function writeModel(model: Model, file: string): Promise<{ bytes: n
   return { bytes: encoded.length };
 }
 
-async function decode(bytes: Uint8Array, budget: Budget, key: string | undefined): Promise<Model> {
+/** @param path where the bytes come from: what stands there beside a bare network is read too */
+async function decode(
+  bytes: Uint8Array,
+  budget: Budget,
+  options: ReadModelOptions,
+  path: string | undefined,
+): Promise<Model> {
+  const { key } = options;
   if (looksLikeZip(bytes)) {
     // Most models are not checkpoints; only these pay for loading what reads checkpoints.
-    const { readTorchModel } = await import('./import/torch/readTorchModel.js');
-    return readTorchModel(bytes, budget, key);
+    const { readArchive } = await import('./import/archive.js');
+    return completed(readArchive(bytes, budget, key), budget, options, path);
   }
   checkKind(bytes, bytes.length);
   const container = parseSafetensors(bytes, budget);
   if (isModelFile(container)) {
-    if (key !== undefined) throw invalidArgument('options.key', 'nothing for a file that holds one model', key);
+    for (const name of ['key', 'padding', 'batchNormEpsilon'] as const) {
+      if (options[name] === undefined) continue;
+      throw invalidArgument(`options.${name}`, 'nothing for a file that holds one model', options[name]);
+    }
     return decodeModel(container, budget);
   }
   const { modelFromStateDict, stateDictFromTensors } = await import('./import/stateDict.js');
   const { findNetwork } = await import('./import/findNetwork.js');
   const tensors = findNetwork([{ path: '', tensors: stateDictFromTensors(container.tensors) }], key);
   const details = { from: 'safetensors state_dict', ...(key === undefined ? {} : { key }) };
-  return modelFromStateDict(tensors, [{ step: 'convert', details }], budget);
+  return completed(modelFromStateDict(tensors, [{ step: 'convert', details }], budget), budget, options, path);
+}
+
+/** A bare network with what stands beside its file, and what the caller knows of it. */
+async function completed(
+  bare: Model,
+  budget: Budget,
+  options: ReadModelOptions,
+  path: string | undefined,
+): Promise<Model> {
+  const { readCompanions } = await import('./import/huggingFace.js');
+  const { labels, preprocessing, conventions = {} } = path === undefined ? {} : await readCompanions(path, budget);
+  const { padding = conventions.padding, batchNormEpsilon = conventions.batchNormEpsilon } = options;
+  return {
+    ...bare,
+    // A network that was given other classes may still stand beside the names of the old ones.
+    ...(labels?.length === bare.architecture.classes ? { labels } : {}),
+    ...(preprocessing === undefined ? {} : { preprocessing }),
+    architecture: withConventions(bare.architecture, { padding, batchNormEpsilon }),
+  };
 }
 
 /** Refuses by its first bytes a file that is no model; `size` is that of the whole file. */
@@ -108,7 +146,13 @@ function looksLikeLegacyTorch(bytes: Uint8Array): boolean {
   return start.every((byte, index) => bytes[index] === byte);
 }
 
-function checkOptions({ labels, preprocessing, key }: ReadModelOptions): void {
+function checkOptions({ labels, preprocessing, key, padding, batchNormEpsilon }: ReadModelOptions): void {
+  if (padding !== undefined && padding !== 'torch' && padding !== 'same') {
+    throw invalidArgument('options.padding', "'torch' or 'same'", padding);
+  }
+  if (batchNormEpsilon !== undefined && !(Number.isFinite(batchNormEpsilon) && batchNormEpsilon > 0)) {
+    throw invalidArgument('options.batchNormEpsilon', 'a finite number above 0', batchNormEpsilon);
+  }
   if (key !== undefined && typeof key !== 'string') throw invalidArgument('options.key', 'a string', key);
   if (labels !== undefined && !(Array.isArray(labels) && labels.every((label) => typeof label === 'string'))) {
     throw invalidArgument('options.labels', 'an array of strings', labels);

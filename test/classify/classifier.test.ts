@@ -5,6 +5,7 @@ import { NeonsenseError } from '../../lib/errors.js';
 import type { Pixels } from '../../lib/image/pixels.js';
 import { preprocess } from '../../lib/image/preprocess.js';
 import type { Model } from '../../lib/model/model.js';
+import { randomModel } from '../randomModel.js';
 
 const LABELS = ['clock', 'lamp', 'chair', 'table'];
 
@@ -321,4 +322,19 @@ it("the default model is looked for in the package's models folder, or the one g
   expect(defaultModelPath()).toMatch(/[\\/]models[\\/]household-fp32\.safetensors$/);
   expect(defaultModelPath()).not.toMatch(/[\\/](lib|dist)[\\/]/);
   expect(() => defaultModelPath('nowhere')).toThrow(expect.objectContaining({ code: 'ERR_NOT_FOUND' }));
+});
+
+describe('a network without a classifier', () => {
+  it('embeds pictures, and says that it names none', async () => {
+    const features = randomModel({ hidden: 0, classes: 0 });
+    await using classifier = await Classifier.load(features);
+    const picture = { data: new Uint8Array(64 * 64 * 3).map((_, i) => i), width: 64, height: 64, channels: 3 } as const;
+    expect(await classifier.embed(picture)).toHaveLength(72);
+    for (const answer of [classifier.classify(picture), classifier.classifyBatch([picture])]) {
+      await expect(answer).rejects.toMatchObject({
+        code: 'ERR_UNSUPPORTED',
+        message: expect.stringContaining('embed'),
+      });
+    }
+  });
 });

@@ -42,6 +42,16 @@ export interface RandomNetworkGolden {
   }[];
 }
 
+/** `timm-*.json`, `keras-*.json`: networks of other libraries, under their own names. */
+export interface FamilyGolden {
+  readonly network: RandomNetworkRecipe;
+  readonly images: readonly number[];
+  /** Largest minus smallest of all logits. */
+  readonly range: number;
+  /** `[N, classes]`, or the features of a network without a classifier. */
+  readonly logits: FloatsRecord;
+}
+
 /** `activations.json` */
 export interface ActivationsGolden {
   readonly checkpoint: string;

@@ -21,8 +21,12 @@ interface Network {
   readonly beside: ReadonlyMap<string, StateTensor>;
 }
 
-/** A network is recognised by its first convolution, in any form; what stands before its name is a prefix. */
-const FIRST_TENSOR = /^(.*\.)?features\.0\.0\.(weight|weight_orig|weight_v|parametrizations\.weight\.original\d?)$/;
+/**
+ * A network is recognised by its first convolution, torchvision's or timm's, in any form; what stands before its name is
+ * a prefix.
+ */
+const FIRST_TENSOR =
+  /^(.*\.)?(?:features\.0\.0|conv_stem)\.(weight|weight_orig|weight_v|parametrizations\.weight\.original\d?)$/;
 
 /** A file with more is made to take long. */
 const MOST_NETWORKS = 32;

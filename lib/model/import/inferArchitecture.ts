@@ -1,7 +1,7 @@
 import { NeonsenseError } from '../../errors.js';
 import type { Architecture, Conventions } from '../architecture.js';
-import { BLOCK_TEMPLATES } from '../architecture.js';
 import { type LayerRole, type LayerSpec, layerSpecs } from '../network.js';
+import { skeletonOf } from './skeleton.js';
 
 /** Tensor shapes by torchvision's names, for example `features.0.0.weight` -> `[16, 3, 3, 3]`. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -78,19 +78,6 @@ function skeletonFor(name: Architecture['name'], shapes: Shapes): Architecture {
 
 function roleOf(role: LayerRole, block: number | undefined): string {
   return `${role} ${block}`;
-}
-
-function skeletonOf(
-  name: Architecture['name'],
-  head: Pick<Architecture, 'hidden' | 'classes'>,
-  hasExpansion: (block: number) => boolean = () => true,
-): Architecture {
-  const blocks = BLOCK_TEMPLATES[name].map(({ squeezes, ...template }, index) => ({
-    ...template,
-    ...{ input: 1, expanded: 1, output: 1, squeeze: squeezes ? 1 : 0 },
-    hasExpansion: hasExpansion(index),
-  }));
-  return { name, stem: 1, blocks, last: 1, ...head };
 }
 
 function isDepthwise(shape: readonly number[] | undefined): boolean {
@@ -173,8 +160,7 @@ function* tensorsOf(spec: LayerSpec, shapes: Shapes): Generator<[string, readonl
 function missing(tensors: readonly string[], network: string): NeonsenseError {
   return new NeonsenseError(
     'ERR_MODEL_ARCHITECTURE',
-    `Missing ${plural(tensors.length)} of ${network}: ${listed(tensors)}. Only torchvision's own layout of the ` +
-      'network can be read',
+    `Missing ${plural(tensors.length)} of ${network}, by torchvision's names: ${listed(tensors)}`,
   );
 }
 

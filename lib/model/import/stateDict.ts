@@ -8,6 +8,7 @@ import { layerSpecs } from '../network.js';
 import { ASSUMED } from '../preprocessing.js';
 import { elementCount } from '../weights.js';
 import { inferArchitecture } from './inferArchitecture.js';
+import { translate } from './layouts.js';
 
 /** A tensor of a checkpoint, whose numbers are only made when they are needed. */
 export interface StateTensor {
@@ -32,15 +33,16 @@ export function numberedLabels(classes: number): readonly string[] {
 }
 
 /**
- * A float32 model from the tensors of one network, see `findNetwork`. Labels are numbered, and the preprocessing is
- * assumed.
+ * A float32 model from the tensors of one network, see `findNetwork`, under the names of any library known here. Labels
+ * are numbered, and the preprocessing is assumed.
  *
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when the tensors belong to another network or hold numbers that
  * cannot be used; `ERR_MODEL_FORMAT` when it is larger than `budget` allows.
  */
-export function modelFromStateDict(tensors: StateDict, provenance: readonly ProvenanceStep[], budget: Budget): Model {
+export function modelFromStateDict(stateDict: StateDict, provenance: readonly ProvenanceStep[], budget: Budget): Model {
+  const { tensors, layout, conventions, preprocessing = ASSUMED } = translate(stateDict);
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  const architecture = inferArchitecture(shapes);
+  const architecture = inferArchitecture(shapes, conventions);
   const read = (name: string): Float32Array => {
     const tensor = tensors.get(name)!;
     budget.spend('tensorBytes', 4 * elementCount(tensor.shape));
@@ -60,13 +62,20 @@ export function modelFromStateDict(tensors: StateDict, provenance: readonly Prov
   const model: Model = {
     architecture,
     labels: numberedLabels(architecture.classes),
-    preprocessing: ASSUMED,
+    preprocessing,
     precision: 'fp32',
     layers,
-    provenance,
+    provenance: layout === undefined ? provenance : withLayout(provenance, layout),
   };
   checkModel(model);
   return model;
+}
+
+/** The last step's details say whose names the tensors had. */
+function withLayout(provenance: readonly ProvenanceStep[], layout: string): readonly ProvenanceStep[] {
+  return provenance.map((step, index) =>
+    index === provenance.length - 1 ? { ...step, details: { ...step.details, layout } } : step,
+  );
 }
 
 /** Tensors of a safetensors file as a state_dict; floats of any width become float32. */

@@ -4,30 +4,29 @@ import datetime
 import json
 import os
 import platform
+import sys
 
 import numpy as np
-import torch
-import torchvision
 from generator import base64_of
 
 SEED = 20240711
 
 
 def made_by():
+    torch = sys.modules.get("torch")
+    libraries = ("torch", "torchvision", "timm", "keras", "jax", "numpy")
     return {
-        "command": "python3 scripts/proof/goldens/make.py",
+        "command": f"python3 scripts/proof/goldens/{os.path.basename(sys.argv[0])}",
         "date": datetime.date.today().isoformat(),
         "seed": SEED,
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "numpy": np.__version__,
+        **{name: sys.modules[name].__version__ for name in libraries if name in sys.modules},
         "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {cpu_capability()}",
-        "threads": torch.get_num_threads(),
+        "machine": platform.machine() if torch is None else f"{platform.machine()}, {cpu_capability(torch)}",
+        **({} if torch is None else {"threads": torch.get_num_threads()}),
     }
 
 
-def cpu_capability():
+def cpu_capability(torch):
     for line in torch.__config__.show().splitlines():
         if "CPU capability usage" in line:
             return line.split(":")[1].strip()

@@ -18,20 +18,19 @@ import { parametersOf } from './script/graph.js';
 import type { StorageReader } from './tensor.js';
 import { TorchTensor, toConstant, toStateTensor } from './tensor.js';
 import type { ZipEntry } from './zip.js';
-import { readZip } from './zip.js';
 
 /**
  * Reads what `torch.save` or `torch.jit.save` wrote: a state_dict wherever it lies among other things (see
  * `findNetwork`), or a TorchScript module of the network. Quantized tensors are dequantized: the model is a float32 one,
  * and the ranges that static quantization fixed for activations are dropped.
  *
+ * @param entries The files of the zip archive.
  * @param key Chooses among several networks.
  * @throws {NeonsenseError} `ERR_MODEL_FORMAT` for a damaged file, one that needs code to be run or one beyond `budget`,
  * `ERR_MODEL_ARCHITECTURE` when it holds another network or several, `ERR_UNSUPPORTED` for big-endian and frozen files
  * and for forms of weights that cannot be read, `ERR_INVALID_ARGUMENT` when `key` names no network.
  */
-export function readTorchModel(archive: Uint8Array, budget: Budget, key?: string): Model {
-  const entries = readZip(archive, budget);
+export function readTorchModel(entries: ReadonlyMap<string, ZipEntry>, budget: Budget, key?: string): Model {
   const { root, pickle } = findPickle(entries);
   const byteOrder = entries.get(`${root}byteorder`);
   if (byteOrder !== undefined && !isLittleEndian(byteOrder)) {
