@@ -6,6 +6,7 @@ export type {
   Prediction,
 } from './classify/classifier.js';
 export { Classifier } from './classify/classifier.js';
+export type { StreamOptions, StreamResult } from './classify/classifyStream.js';
 export type { ErrorCode } from './errors.js';
 export { NeonsenseError } from './errors.js';
 export type { Pixels } from './image/pixels.js';
@@ -30,3 +31,4 @@ export type { OperatorTime } from './runtime/binding.js';
 export type { RunOptions, Session, SessionOptions, TensorMetadata } from './runtime/session.js';
 export { createSession } from './runtime/session.js';
 export type { VariantChoice } from './shipped/chooseVariant.js';
+export type { SmoothingOptions } from './stream/smoothing.js';

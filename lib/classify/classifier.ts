@@ -13,6 +13,7 @@ import { createSession, type Session } from '../runtime/session.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
+import type { StreamOptions, StreamResult } from './classifyStream.js';
 import type { Embedder } from './embedder.js';
 import { checkCount, checkDecode, checkLabels, checkOptions, checkSignal } from './options.js';
 import { judge, rejectIndex } from './rejection.js';
@@ -220,6 +221,29 @@ export class Classifier {
       }
     }
     return results;
+  }
+
+  /**
+   * Labels the frames of a stream: a camera's, ffmpeg's, an HTTP answer's.
+   *
+   * ```js
+   * for await (const { predictions, fps } of classifier.stream(source, { format: 'rgb24', width: 640, height: 480 })) ...
+   * ```
+   *
+   * By default the newest frame wins: those that come while the network works are dropped and counted, and memory stays
+   * that of three frames. One frame that can't be read has an `error` in its result and does not end the stream. Leaving
+   * the loop closes the source.
+   *
+   * @param source a Readable, or another async iterable of bytes
+   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for options that are wrong, `ERR_IMAGE` when raw frames end within
+   * one, `ERR_ABORTED`, `ERR_DISPOSED`; what the source throws
+   */
+  async *stream(source: AsyncIterable<Uint8Array>, options: StreamOptions): AsyncGenerator<StreamResult> {
+    this.#checkUsable();
+    const { classifyStream } = await import('./classifyStream.js');
+    const { labels } = this;
+    const { confidence } = this.model;
+    yield* classifyStream({ labels, confidence, classify: (image, o) => this.classify(image, o) }, source, options);
   }
 
   /**

@@ -1,0 +1,229 @@
+import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import type { Confidence } from '../model/model.js';
+import { largestIndices } from '../numbers/largest.js';
+import { type ByteSource, jpegFrames, rawFrames } from '../stream/chunks.js';
+import { Mailbox } from '../stream/mailbox.js';
+import { Smoothing, type SmoothingOptions } from '../stream/smoothing.js';
+import type { Classification, ImageInput, Prediction } from './classifier.js';
+import { checkCount, checkOptions, checkSignal } from './options.js';
+import { judge } from './rejection.js';
+
+/** Bytes of a pixel, by ffmpeg's names of pixel formats. */
+const CHANNELS = { gray: 1, rgb24: 3, bgr24: 3, rgba: 4, bgra: 4 } as const;
+
+export interface StreamOptions {
+  /** Raw pixels by ffmpeg's name of their format, or `mjpeg`: JPEGs one after the other, with HTTP's headers or without. */
+  readonly format: keyof typeof CHANNELS | 'mjpeg';
+  /** Sides of raw frames in pixels. */
+  readonly width?: number;
+  readonly height?: number;
+  /** Newest frame wins: frames that come while the network works are dropped and counted. Default true. */
+  readonly latest?: boolean;
+  /** Steadies probabilities and label over frames; see {@link SmoothingOptions}. Default false. */
+  readonly smooth?: boolean | SmoothingOptions;
+  /** Look at every n-th frame only. Default 1. */
+  readonly every?: number;
+  /** Predictions of each result. Default 5. */
+  readonly topK?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What the network says of one frame. */
+export interface StreamResult {
+  /** Number of the frame, 0 for the first that came. */
+  readonly frame: number;
+  /** Milliseconds from the first frame's arrival to this one's. */
+  readonly timeMs: number;
+  /** Most probable first; with smoothing the label that holds is the first. Empty for a frame that can't be read. */
+  readonly predictions: readonly Prediction[];
+  readonly rejected: boolean;
+  /** Results a second, over the last second. */
+  readonly fps: number;
+  /** Frames dropped since the result before. */
+  readonly dropped: number;
+  /** Milliseconds from the frame's arrival to its result. */
+  readonly latencyMs: number;
+  /** Why this frame could not be read; the stream goes on. */
+  readonly error?: NeonsenseError;
+}
+
+/** What a stream needs of a classifier. */
+export interface FrameClassifier {
+  readonly labels: readonly string[];
+  readonly confidence: Confidence | undefined;
+  classify(image: ImageInput, options: { topK?: number; signal?: AbortSignal }): Promise<Classification>;
+}
+
+/** Bytes that one JPEG may have: an 8K frame at the best quality is smaller. */
+const LARGEST_JPEG = 32 << 20;
+
+/** Results that the rate is counted over. */
+const RATE_WINDOW_MS = 1000;
+
+interface Frame {
+  readonly number: number;
+  readonly at: number;
+  readonly data: Uint8Array;
+}
+
+/** See `Classifier.stream`. */
+export async function* classifyStream(
+  classifier: FrameClassifier,
+  source: ByteSource,
+  options: StreamOptions,
+): AsyncGenerator<StreamResult> {
+  const {
+    format,
+    width,
+    height,
+    latest = true,
+    every = 1,
+    topK = 5,
+    signal,
+    smooth = false,
+  } = checked(source, options);
+  const recycled: Uint8Array[] = [];
+  const frames =
+    format === 'mjpeg'
+      ? jpegFrames(source, LARGEST_JPEG)
+      : rawFrames(source, width! * height! * CHANNELS[format], recycled);
+  const imageOf = (data: Uint8Array): ImageInput =>
+    format === 'mjpeg' ? data : pixelsOf(data, format, width!, height!);
+  const smoothing = smooth === false ? undefined : new Smoothing(smooth === true ? {} : smooth);
+  const times: number[] = [];
+  let first: number | undefined;
+  for await (const { frame, dropped } of latest
+    ? newest(frames, every, recycled, signal)
+    : each(frames, every, signal)) {
+    first ??= frame.at;
+    let answer: Pick<StreamResult, 'predictions' | 'rejected' | 'error'>;
+    try {
+      const all = await classifier.classify(imageOf(frame.data), {
+        topK: smoothing === undefined ? topK : classifier.labels.length,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      answer = smoothing === undefined ? all : smoothed(classifier, all, smoothing, topK);
+    } catch (error) {
+      if (!(error instanceof NeonsenseError) || error.code !== 'ERR_IMAGE') throw error;
+      answer = { predictions: [], rejected: true, error };
+    }
+    const now = performance.now();
+    times.push(now);
+    while (times[0]! < now - RATE_WINDOW_MS) times.shift();
+    yield {
+      frame: frame.number,
+      timeMs: frame.at - first,
+      predictions: answer.predictions,
+      rejected: answer.rejected,
+      fps: times.length < 2 ? 0 : (1000 * (times.length - 1)) / (now - times[0]!),
+      dropped,
+      latencyMs: now - frame.at,
+      ...(answer.error === undefined ? {} : { error: answer.error }),
+    };
+    if (format !== 'mjpeg') recycled.push(frame.data);
+  }
+}
+
+/** Reads the source as fast as it comes and gives the newest frame whenever the consumer asks. */
+async function* newest(
+  frames: AsyncGenerator<Uint8Array>,
+  every: number,
+  recycled: Uint8Array[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ frame: Frame; dropped: number }> {
+  const box = new Mailbox<Frame>();
+  const abort = (): void => box.end(aborted(signal!));
+  signal?.addEventListener('abort', abort, { once: true });
+  let stopped = false;
+  const reading = (async () => {
+    let number = 0;
+    for await (const data of frames) {
+      if (stopped) break;
+      if (number % every !== 0) {
+        recycled.push(data);
+      } else {
+        const replaced = box.put({ number, at: performance.now(), data });
+        if (replaced !== undefined) recycled.push(replaced.data);
+      }
+      number += 1;
+    }
+    box.end();
+  })().catch((error: unknown) => box.end(error));
+  try {
+    for (;;) {
+      const frame = await box.take();
+      if (frame === undefined) return;
+      yield { frame, dropped: box.takeDropped() };
+    }
+  } finally {
+    stopped = true;
+    signal?.removeEventListener('abort', abort);
+    // A source that waits for more would keep its reader waiting too; it is closed, not waited for.
+    void frames.return(undefined).catch(() => undefined);
+    void reading;
+  }
+}
+
+/** Every frame in its turn; the source waits. */
+async function* each(
+  frames: AsyncGenerator<Uint8Array>,
+  every: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ frame: Frame; dropped: number }> {
+  let number = 0;
+  for await (const data of frames) {
+    throwIfAborted(signal);
+    if (number % every === 0) yield { frame: { number, at: performance.now(), data }, dropped: 0 };
+    number += 1;
+  }
+}
+
+function smoothed(
+  { labels, confidence }: FrameClassifier,
+  { predictions, noneProbability }: Classification,
+  smoothing: Smoothing,
+  topK: number,
+): Pick<StreamResult, 'predictions' | 'rejected'> {
+  const reject = confidence?.rejectClass === undefined ? -1 : labels.indexOf(confidence.rejectClass);
+  const probabilities = new Float64Array(labels.length);
+  for (const { label, probability } of predictions) probabilities[labels.indexOf(label)] = probability;
+  if (reject >= 0) probabilities[reject] = noneProbability ?? 0;
+  const { averages, leader } = smoothing.add(probabilities);
+  const order = largestIndices(averages, labels.length).filter((index) => index !== reject && index !== leader);
+  const shown = [...(leader === reject ? [] : [leader]), ...order].slice(0, topK);
+  const { rejected } = judge(averages, shown[0]!, reject < 0 ? undefined : reject, confidence?.rejectBelow);
+  return { predictions: shown.map((index) => ({ label: labels[index]!, probability: averages[index]! })), rejected };
+}
+
+function pixelsOf(data: Uint8Array, format: keyof typeof CHANNELS, width: number, height: number): ImageInput {
+  const order = format.startsWith('bgr') ? 'bgr' : 'rgb';
+  return { data, width, height, channels: CHANNELS[format], order };
+}
+
+function checked(source: unknown, options: StreamOptions): StreamOptions {
+  const isSource = typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
+  if (!isSource) throw invalidArgument('source', 'a Readable or another async iterable of bytes', source);
+  checkOptions(options, ['format', 'width', 'height', 'latest', 'smooth', 'every', 'topK', 'signal']);
+  const { format, width, height } = options;
+  if (format !== 'mjpeg' && !Object.hasOwn(CHANNELS, format)) {
+    throw invalidArgument('options.format', `one of ${Object.keys(CHANNELS).join(', ')}, mjpeg`, format);
+  }
+  for (const [name, side] of Object.entries({ width, height })) {
+    if (format !== 'mjpeg' && side === undefined) throw invalidArgument(`options.${name}`, 'the frames’ side', side);
+    checkCount(side, `options.${name}`);
+  }
+  checkCount(options.every, 'options.every');
+  checkCount(options.topK, 'options.topK');
+  checkSignal(options.signal);
+  throwIfAborted(options.signal);
+  return options;
+}
+
+function aborted(signal: AbortSignal): unknown {
+  try {
+    throwIfAborted(signal);
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
