@@ -9,7 +9,7 @@ const goldenDir = fileURLToPath(new URL('.', import.meta.url));
 /** On an emulated CPU (scripts/proof/test-x64.mjs) a picture takes seconds. */
 const emulated = process.env['NEONSENSE_TEST_NODE'] !== undefined;
 /** Every how many of the 1,000 pictures. */
-const EVERY = emulated ? 100 : 1;
+const EVERY = emulated ? 250 : 1;
 
 describe('logits of seeded random networks equal those of PyTorch', () => {
   it.each(emulated ? (['random-small-37'] as const) : RANDOM_NETWORKS)(
