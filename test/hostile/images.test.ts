@@ -297,13 +297,11 @@ describe('damaged pictures', () => {
 
 describe('pictures too large to hold', () => {
   it('a PNG header of 30,000 x 30,000 is refused with the size and the limit', async () => {
-    const started = performance.now();
     const error = await failure(file('bomb.png', pngHeader(30_000, 30_000)));
     expect(error).toMatchObject({ code: 'ERR_IMAGE' });
     expect(error.message).toMatch(
       /bomb\.png.*30000 x 30000 pixels \(900 megapixels\), which takes 2575 MiB of memory; at most \d+ MiB/,
     );
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 
   it.each([

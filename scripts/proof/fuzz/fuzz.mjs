@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Fuzzes what reads bytes from outside, guided by coverage:
 //
-//   npm run fuzz -- [--seconds N] TARGET...     one of targets.cjs or native/fuzz/NAME.cc; readers; native; all
+//   npm run fuzz -- [--seconds N] TARGET...     of targets.cjs or native/fuzz; readers; native; all
 //
 // JavaScript is fuzzed with Jazzer.js (libFuzzer underneath), which npm installs into build-tools/ the first time; its
 // binary wants a newer C library than Debian 12's, so there it gets one of its own. Native targets are built with
@@ -10,7 +10,7 @@
 // test/hostile/corpus/TARGET, which the tests replay.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,13 +26,12 @@ const jazzer = join(root, 'build-tools', 'jazzer-4.0.0');
 const LONGEST = { model: 220_000, safetensors: 32_768, remembered: 32_768, torch: 40_000 };
 const USUAL_LONGEST = 4096;
 /** Targets that give no promise: these go faster. */
-const SYNC = ['pickle', 'zip', 'image'];
+const SYNC = ['pickle', 'zip', 'picture'];
 
 const readers = Object.keys(seeds);
-const native = existsSync(join(root, 'native/fuzz'))
-  ? readdirSync(join(root, 'native/fuzz'))
-      .map((name) => /^(\w+)\.cc$/.exec(name)?.[1])
-      .filter((name) => name !== undefined && existsSync(join(root, 'native/fuzz/corpus', name)))
+const nativeTargets = join(root, 'native/fuzz/CMakeLists.txt');
+const native = existsSync(nativeTargets)
+  ? [...readFileSync(nativeTargets, 'utf8').matchAll(/^add_executable\(fuzz_(\w+)/gm)].map(([, name]) => name)
   : [];
 
 function fuzzReader(target, seconds) {

@@ -38,7 +38,7 @@ export const seeds = {
   pickle: pickles,
   torch: pickles,
   zip: () => [0, 6].map((level) => zipSync({ a: Buffer.from('one'), 'b/c': Buffer.alloc(300, 'x') }, { level })),
-  image: () => [
+  picture: () => [
     readFileSync(join(packageRoot, 'examples/clock.png')).subarray(0, 512),
     Buffer.from('\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xda\0\x08\x01\x01\0\0?\0\x37', 'latin1'),
     Buffer.from(

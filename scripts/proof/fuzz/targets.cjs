@@ -63,7 +63,7 @@ exports.zip = now((data) => {
 });
 /** The pickle of a checkpoint, inside a whole archive. */
 exports.torch = later((data) => lib.readModel(archiveOf(data)));
-exports.image = now((data) => {
+exports.picture = now((data) => {
   lib.withEndMarker(data);
   if (data.length > 4 && (data[0] === 0x49 || data[0] === 0x4d)) lib.checkTiff(data, 'picture');
   lib.checkImageFormat(data.subarray(0, 512), 'picture');
