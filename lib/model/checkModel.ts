@@ -21,14 +21,15 @@ export function checkModel(model: Model): void {
   if (model.labels.length !== model.architecture.classes) {
     throw unfit(`it has ${model.labels.length} labels for ${model.architecture.classes} classes`);
   }
+  const missing = specs.find(({ name }) => !model.layers.has(name));
+  if (missing !== undefined || model.layers.size !== specs.length) {
+    const which = missing === undefined ? '' : `: layer ${missing.name} is missing`;
+    throw unfit(`it has ${model.layers.size} layers, ${model.architecture.name} has ${specs.length}${which}`);
+  }
   for (const spec of specs) {
-    const layer = model.layers.get(spec.name);
-    if (layer === undefined) throw unfit(`layer ${spec.name} is missing`);
+    const layer = model.layers.get(spec.name)!;
     checkLayer(layer, spec);
     checkPrecision(layer.weights, spec, model);
-  }
-  if (model.layers.size !== specs.length) {
-    throw unfit(`it has ${model.layers.size} layers, ${model.architecture.name} has ${specs.length}`);
   }
 }
 
