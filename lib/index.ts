@@ -1,9 +1,13 @@
 export type {
+  BatchOptions,
+  CanvasPixels,
   Classification,
   ClassifierOptions,
   ClassifyOptions,
+  FailedClassification,
   ImageInput,
   Prediction,
+  SharpOutput,
 } from './classify/classifier.js';
 export { Classifier } from './classify/classifier.js';
 export type { StreamOptions, StreamResult } from './classify/classifyStream.js';

@@ -3,8 +3,9 @@ import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { atLeast } from '../image/atLeast.js';
 import type { DecodeOptions } from '../image/decode.js';
 import { decodeLimits } from '../image/limits.js';
-import { checkPixels, type Pixels } from '../image/pixels.js';
+import type { Pixels } from '../image/pixels.js';
 import { preprocessInSlices } from '../image/preprocess.js';
+import { type ImageInput, imageSource } from '../image/source.js';
 import type { Model } from '../model/model.js';
 import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from '../model/preprocessing.js';
 import { largestIndices } from '../numbers/largest.js';
@@ -15,11 +16,11 @@ import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
 import type { StreamOptions, StreamResult } from './classifyStream.js';
 import type { Embedder } from './embedder.js';
-import { checkCount, checkDecode, checkLabels, checkOptions, checkSignal } from './options.js';
+import { inOrder } from './inOrder.js';
+import { checkCount, checkDecode, checkLabels, checkOptions, checkSignal, type Wanted, wantedOf } from './options.js';
 import { judge, rejectIndex } from './rejection.js';
 
-/** A picture file's path, an encoded picture's bytes (JPEG, PNG, WebP, GIF, AVIF, TIFF), or raw pixels. */
-export type ImageInput = string | Uint8Array | Pixels;
+export type { CanvasPixels, ImageInput, SharpOutput } from '../image/source.js';
 
 export interface ClassifierOptions extends PickOptions {
   /** Threads that work on one image; default: the performance cores, at most 4. */
@@ -44,11 +45,33 @@ export interface ClassifierOptions extends PickOptions {
 export interface ClassifyOptions {
   /** Predictions to return, at most as many as there are classes. Default 5. */
   readonly topK?: number;
+  /** Predict these classes only. They keep their probabilities among all classes. */
+  readonly only?: readonly string[];
+  /** Predict all classes but these. */
+  readonly except?: readonly string[];
+  /** Leave out predictions that are less probable, 0..1. */
+  readonly minProbability?: number;
+  /** Also give the probabilities of all classes. Default false. */
+  readonly probabilities?: boolean;
+  /** Also give the logits of all classes. Default false. */
+  readonly logits?: boolean;
   readonly signal?: AbortSignal;
+}
+
+export interface BatchOptions extends ClassifyOptions {
+  /** `throw`: the first picture that fails fails the call. `collect`: it is an `{ error }` in its place. Default `throw`. */
+  readonly onError?: 'throw' | 'collect';
+}
+
+/** In place of a picture's result. */
+export interface FailedClassification {
+  readonly error: NeonsenseError;
 }
 
 export interface Prediction {
   readonly label: string;
+  /** Place of the class in {@link Classifier.labels}. */
+  readonly index: number;
   /**
    * Softmax of the logits at the model's temperature, 0..1; over all classes they sum to 1. The model's reject class takes no part: it is
    * how probable the label is if the picture shows one of the classes.
@@ -66,6 +89,10 @@ export interface Classification {
   readonly rejected: boolean;
   /** Probability of the model's reject class, 0..1; absent where the model has none. */
   readonly noneProbability?: number;
+  /** `[classes]` in the order of the labels, the reject class among them, summing to 1; with `probabilities: true`. */
+  readonly probabilities?: readonly number[];
+  /** `[classes]` in the order of the labels, with `logits: true`. */
+  readonly logits?: readonly number[];
   /**
    * Milliseconds each stage took, waiting for other work included. `decode` is 0 for raw pixels; `inference` of an
    * image in a batch is its equal share of the batch's run.
@@ -78,11 +105,12 @@ const KNOWN_OPTIONS = [
   ...['key', 'limits', 'decode', 'decodeMemory'],
 ];
 
+const CLASSIFY_OPTIONS = ['topK', 'only', 'except', 'minProbability', 'probabilities', 'logits', 'signal'];
+
 type Decoding = Pick<DecodeOptions, 'atLeast' | 'limits'>;
 
-/** Images of a batch that go through the network at once, and pictures decoded at the same time. */
-const IMAGES_PER_RUN = 16;
-const DECODED_AT_ONCE = 4;
+/** Pictures of a batch that are read, decoded, preprocessed or waiting for the network at the same time. */
+export const PICTURES_IN_HAND = 8;
 
 /**
  * Labels pictures. Holds a model and its session; calls may overlap (inference of one waits for the other's).
@@ -181,46 +209,59 @@ export class Classifier {
    *   `ERR_UNSUPPORTED` for encoded pictures without sharp; `ERR_ABORTED`; `ERR_DISPOSED`.
    */
   async classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
-    const { topK, signal } = this.#begin(options);
+    return this.#classify(image, 'image', this.#begin(options, CLASSIFY_OPTIONS), options.signal);
+  }
+
+  /**
+   * Labels many pictures. Reading, decoding, preprocessing and inference of different pictures overlap.
+   *
+   * @returns One result per picture, in their order.
+   * @throws As {@link Classifier.classify}; the first picture that fails (its message says which) fails the call, unless
+   *   `onError` is `collect`. An abort always does.
+   */
+  classifyBatch(
+    images: readonly ImageInput[],
+    options: BatchOptions & { readonly onError: 'collect' },
+  ): Promise<(Classification | FailedClassification)[]>;
+  classifyBatch(images: readonly ImageInput[], options?: BatchOptions): Promise<Classification[]>;
+  async classifyBatch(
+    images: readonly ImageInput[],
+    options: BatchOptions = {},
+  ): Promise<(Classification | FailedClassification)[]> {
+    const wanted = this.#begin(options, [...CLASSIFY_OPTIONS, 'onError']);
+    const { signal, onError = 'throw' } = options;
+    if (onError !== 'throw' && onError !== 'collect') {
+      throw invalidArgument('options.onError', "'throw' or 'collect'", onError);
+    }
+    if (!Array.isArray(images)) throw invalidArgument('images', 'an array of pictures', images);
+    const results: (Classification | FailedClassification)[] = [];
+    // Spread, because holes of an array are pictures that are missing.
+    const outcomes = inOrder([...images], PICTURES_IN_HAND, (image, i) =>
+      this.#classify(image, `images[${i}]`, wanted, signal),
+    );
+    for await (const outcome of outcomes) {
+      if ('value' in outcome) results.push(outcome.value);
+      else if (onError === 'collect' && isOfOnePicture(outcome.error)) results.push({ error: outcome.error });
+      else throw outcome.error;
+    }
+    return results;
+  }
+
+  async #classify(
+    image: unknown,
+    name: string,
+    wanted: Wanted,
+    signal: AbortSignal | undefined,
+  ): Promise<Classification> {
     let tensor: Float32Array | undefined;
-    const before = await this.#withPixels(image, 'image', signal, async (pixels) => {
+    const before = await this.#withPixels(image, name, signal, async (pixels) => {
       tensor = this.#spare ?? new Float32Array(this.#tensorLength);
       this.#spare = undefined;
       return this.#preprocess(pixels, tensor, signal);
     });
     const { logits, ms: inference } = await this.#run(tensor!, signal);
     this.#spare = tensor;
-    return { ...this.#answer(logits, topK), ms: { ...before, inference } };
-  }
-
-  /**
-   * Labels many pictures, decoding several at a time and running up to 16 through the network at once.
-   *
-   * @returns One result per picture, in their order.
-   * @throws As {@link Classifier.classify}; the first picture that fails (its message says which) fails the call.
-   */
-  async classifyBatch(images: readonly ImageInput[], options: ClassifyOptions = {}): Promise<Classification[]> {
-    const { topK, signal } = this.#begin(options);
-    if (!Array.isArray(images)) throw invalidArgument('images', 'an array of pictures', images);
-    const results: Classification[] = [];
-    const length = this.#tensorLength;
-    const classes = this.labels.length;
-    for (let start = 0; start < images.length; start += IMAGES_PER_RUN) {
-      const count = Math.min(IMAGES_PER_RUN, images.length - start);
-      const tensor = new Float32Array(count * length);
-      const times = await forEachOfMany(count, DECODED_AT_ONCE, async (i) => {
-        const slot = tensor.subarray(i * length, (i + 1) * length);
-        return this.#withPixels(images[start + i], `images[${start + i}]`, signal, (pixels) =>
-          this.#preprocess(pixels, slot, signal),
-        );
-      });
-      const { logits, ms } = await this.#run(tensor, signal);
-      for (const [i, time] of times.entries()) {
-        const answer = this.#answer(logits.subarray(i * classes, (i + 1) * classes), topK);
-        results.push({ ...answer, ms: { ...time, inference: ms / count } });
-      }
-    }
-    return results;
+    return { ...this.#answer(logits, wanted), ms: { ...before, inference } };
   }
 
   /**
@@ -301,11 +342,11 @@ export class Classifier {
     return height * width * 3;
   }
 
-  #begin(options: ClassifyOptions): { topK: number; signal: AbortSignal | undefined } {
+  #begin(options: ClassifyOptions, known: readonly string[]): Wanted {
     this.#checkUsable();
-    checkOptions(options, ['topK', 'signal']);
-    checkCount(options.topK, 'options.topK');
+    checkOptions(options, known);
     checkSignal(options.signal);
+    const wanted = wantedOf(options, this.labels);
     throwIfAborted(options.signal);
     if (this.labels.length === 0) {
       throw new NeonsenseError(
@@ -313,7 +354,7 @@ export class Classifier {
         'This network has no classifier, it only gives features: use `embed`, or teach it classes first',
       );
     }
-    return { topK: options.topK ?? 5, signal: options.signal };
+    return wanted;
   }
 
   #checkUsable(): void {
@@ -329,24 +370,17 @@ export class Classifier {
     signal: AbortSignal | undefined,
     preprocess: (pixels: Pixels) => Promise<number>,
   ): Promise<{ decode: number; preprocess: number }> {
-    if (typeof image === 'string' ? image !== '' : image instanceof Uint8Array) {
-      const named = typeof image === 'string' ? {} : { name: `\`${name}\`` };
-      // Not loaded by those who only give raw pixels.
-      const { withDecoded } = await import('../image/decode.js');
-      const started = performance.now();
-      return withDecoded(image as string | Uint8Array, { ...named, ...this.#decoding, signal }, async (pixels) => {
-        const decode = performance.now() - started;
-        return { decode, preprocess: await preprocess(pixels) };
-      });
-    }
-    if (typeof image !== 'object' || image === null || !('data' in image)) {
-      throw invalidArgument(
-        name,
-        'a file path, the bytes of an encoded picture, or pixels { data, width, height, channels }',
-        image,
-      );
-    }
-    return { decode: 0, preprocess: await preprocess(checkPixels(image, name)) };
+    const source = await imageSource(image, name);
+    if (source.pixels !== undefined) return { decode: 0, preprocess: await preprocess(source.pixels) };
+    const { encoded } = source;
+    const named = typeof encoded === 'string' ? {} : { name: `\`${name}\`` };
+    // Not loaded by those who only give raw pixels.
+    const { withDecoded } = await import('../image/decode.js');
+    const started = performance.now();
+    return withDecoded(encoded, { ...named, ...this.#decoding, signal }, async (pixels) => {
+      const decode = performance.now() - started;
+      return { decode, preprocess: await preprocess(pixels) };
+    });
   }
 
   async #preprocess(pixels: Pixels, tensor: Float32Array, signal: AbortSignal | undefined): Promise<number> {
@@ -362,20 +396,36 @@ export class Classifier {
     return { logits, ms: performance.now() - started };
   }
 
-  #answer(logits: Float32Array, topK: number): Omit<Classification, 'ms'> {
+  #answer(logits: Float32Array, { topK, allowed, minProbability, ...also }: Wanted): Omit<Classification, 'ms'> {
     const { confidence } = this.model;
     const probabilities = softmax(logits, confidence?.temperature);
     const reject = rejectIndex(confidence, this.labels);
-    const order = largestIndices(probabilities, reject === undefined ? topK : topK + 1);
-    const shown = order.filter((index) => index !== reject).slice(0, topK);
+    const count = allowed === undefined ? topK + 1 : this.labels.length;
+    const order = largestIndices(probabilities, count).filter((index) => index !== reject);
     const among = reject === undefined ? probabilities : softmax(without(logits, reject), confidence?.temperature);
-    const predictions = shown.map((index) => ({
-      label: this.labels[index] as string,
-      probability: among[reject !== undefined && index > reject ? index - 1 : index] as number,
-    }));
-    const { rejected, noneProbability } = judge(probabilities, shown[0]!, reject, confidence?.rejectBelow);
-    return { predictions, rejected, ...(noneProbability === undefined ? {} : { noneProbability }) };
+    const predictions = order
+      .filter((index) => allowed?.has(index) ?? true)
+      .slice(0, topK)
+      .map((index) => ({
+        label: this.labels[index] as string,
+        index,
+        probability: among[reject !== undefined && index > reject ? index - 1 : index] as number,
+      }))
+      .filter(({ probability }) => probability >= minProbability);
+    const { rejected, noneProbability } = judge(probabilities, order[0]!, reject, confidence?.rejectBelow);
+    return {
+      predictions,
+      rejected,
+      ...(noneProbability === undefined ? {} : { noneProbability }),
+      ...(also.probabilities ? { probabilities: Array.from(probabilities) } : {}),
+      ...(also.logits ? { logits: Array.from(logits) } : {}),
+    };
   }
+}
+
+/** Whether others may fare better; an abort or a disposed classifier ends them all. */
+function isOfOnePicture(error: unknown): error is NeonsenseError {
+  return error instanceof NeonsenseError && error.code !== 'ERR_ABORTED' && error.code !== 'ERR_DISPOSED';
 }
 
 /**
@@ -406,26 +456,4 @@ function isOptions(value: unknown): value is ClassifierOptions {
   if (typeof value !== 'object' || value === null || isModel(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
-}
-
-/** Calls `work` for 0..count-1, `atOnce` at a time; after a failure no further call is begun, and it is thrown. */
-async function forEachOfMany<T>(count: number, atOnce: number, work: (index: number) => Promise<T>): Promise<T[]> {
-  const results = new Array<T>(count);
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < count) {
-      const index = next++;
-      try {
-        results[index] = await work(index);
-      } catch (error) {
-        next = count;
-        throw error;
-      }
-    }
-  };
-  // Waits for all, so that nothing still writes into the tensor after the call has failed.
-  const ends = await Promise.allSettled(Array.from({ length: Math.min(atOnce, count) }, worker));
-  const failed = ends.find((end) => end.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return results;
 }

@@ -192,7 +192,10 @@ function smoothed(
   const order = largestIndices(averages, labels.length).filter((index) => index !== reject && index !== leader);
   const shown = [...(leader === reject ? [] : [leader]), ...order].slice(0, topK);
   const { rejected } = judge(averages, shown[0]!, reject < 0 ? undefined : reject, confidence?.rejectBelow);
-  return { predictions: shown.map((index) => ({ label: labels[index]!, probability: averages[index]! })), rejected };
+  return {
+    predictions: shown.map((index) => ({ label: labels[index]!, index, probability: averages[index]! })),
+    rejected,
+  };
 }
 
 function pixelsOf(data: Uint8Array, format: keyof typeof CHANNELS, width: number, height: number): ImageInput {

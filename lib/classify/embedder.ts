@@ -1,6 +1,5 @@
-import { invalidArgument } from '../errors.js';
-import { checkPixels } from '../image/pixels.js';
 import { preprocess } from '../image/preprocess.js';
+import { imageSource } from '../image/source.js';
 import type { Model, Preprocessing } from '../model/model.js';
 import { createSession, type Session } from '../runtime/session.js';
 import type { ImageInput } from './classifier.js';
@@ -55,14 +54,10 @@ export class Embedder implements AsyncDisposable {
   }
 
   async #tensorOf(image: ImageInput, signal: AbortSignal | undefined): Promise<Float32Array> {
-    if (typeof image === 'string' ? image !== '' : image instanceof Uint8Array) {
-      const { decodeImage } = await import('../image/decode.js');
-      return preprocess(await decodeImage(image as string | Uint8Array, { signal }), this.#preprocessing);
-    }
-    if (typeof image !== 'object' || image === null || !('data' in image)) {
-      throw invalidArgument('image', 'a file path, the bytes of an encoded picture, or raw pixels', image);
-    }
-    return preprocess(checkPixels(image, 'image'), this.#preprocessing);
+    const { encoded, pixels } = { encoded: '', ...(await imageSource(image, 'image')) };
+    if (pixels !== undefined) return preprocess(pixels, this.#preprocessing);
+    const { decodeImage } = await import('../image/decode.js');
+    return preprocess(await decodeImage(encoded, { signal }), this.#preprocessing);
   }
 }
 

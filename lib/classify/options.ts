@@ -1,4 +1,4 @@
-import { invalidArgument, NeonsenseError } from '../errors.js';
+import { invalidArgument, NeonsenseError, shortened } from '../errors.js';
 
 /**
  * Checks that `options` is an object with no other keys than `known`, so that a misspelt option is not ignored.
@@ -53,4 +53,64 @@ export function checkLabels(value: unknown, classes: number): void {
       throw invalidArgument(`options.labels[${index}]`, 'a non-empty string', label);
     }
   }
+}
+
+/** What of an answer is wanted, checked. */
+export interface Wanted {
+  readonly topK: number;
+  /** Indices of the classes that may be predicted; undefined for all. */
+  readonly allowed: ReadonlySet<number> | undefined;
+  readonly minProbability: number;
+  readonly probabilities: boolean;
+  readonly logits: boolean;
+}
+
+/**
+ * Reads the options that say what of an answer is wanted.
+ *
+ * @throws NeonsenseError `ERR_INVALID_ARGUMENT`, also for a class the model does not have
+ */
+export function wantedOf(
+  options: {
+    readonly topK?: unknown;
+    readonly only?: unknown;
+    readonly except?: unknown;
+    readonly minProbability?: unknown;
+    readonly probabilities?: unknown;
+    readonly logits?: unknown;
+  },
+  labels: readonly string[],
+): Wanted {
+  const { topK = 5, only, except, minProbability = 0, probabilities = false, logits = false } = options;
+  checkCount(topK, 'options.topK');
+  if (typeof minProbability !== 'number' || !(minProbability >= 0 && minProbability <= 1)) {
+    throw invalidArgument('options.minProbability', 'a number from 0 to 1', minProbability);
+  }
+  for (const [name, value] of Object.entries({ probabilities, logits })) {
+    if (typeof value !== 'boolean') throw invalidArgument(`options.${name}`, 'true or false', value);
+  }
+  if (only !== undefined && except !== undefined)
+    throw invalidArgument('options.except', 'nothing beside `only`', except);
+  const kept = only === undefined ? undefined : indicesOf(only, 'options.only', labels);
+  const dropped = except === undefined ? undefined : indicesOf(except, 'options.except', labels);
+  const allowed = kept ?? (dropped && new Set([...labels.keys()].filter((index) => !dropped.has(index))));
+  return {
+    topK: topK as number,
+    allowed,
+    minProbability,
+    probabilities: probabilities as boolean,
+    logits: logits as boolean,
+  };
+}
+
+function indicesOf(names: unknown, option: string, labels: readonly string[]): Set<number> {
+  if (!Array.isArray(names)) throw invalidArgument(option, "an array of the model's class names", names);
+  return new Set(
+    names.map((name, i) => {
+      const index = labels.indexOf(name as string);
+      if (index < 0)
+        throw invalidArgument(`${option}[${i}]`, `a class of the model (${shortened(labels.join(', '))})`, name);
+      return index;
+    }),
+  );
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { type Classification, Classifier } from '../classify/classifier.js';
-import { NeonsenseError } from '../errors.js';
+import { type Classification, Classifier, PICTURES_IN_HAND } from '../classify/classifier.js';
+import { inOrder } from '../classify/inOrder.js';
+import { NeonsenseError, throwIfAborted } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
 import type { Preprocessing } from '../model/preprocessing.js';
 import { KEY_OPTION, wholeNumber } from './arguments.js';
@@ -72,21 +73,32 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
   const started = performance.now();
   const classifier = await load(options);
   noteAssumedPreprocessing(options.model, classifier.model);
+  const model = classifier.choice?.variant ?? options.model;
   try {
     const files = await expandPictures(inputs, report);
-    for (const [done, file] of files.entries()) {
-      if (interrupt.signal.aborted) break;
-      if (performance.now() - started > PROGRESS_AFTER_MS) progress.update(done, files.length);
-      try {
-        const result =
-          file === '-'
-            ? await classifyStandardInput(classifier, options.topK, interrupt.signal)
-            : await classifier.classify(file, { topK: options.topK });
-        progress.clear();
-        await print(options.json === true ? jsonLine(file, result) : resultText(file, result, process.stdout.isTTY));
-      } catch (error) {
-        if (!interrupt.signal.aborted) report(error);
+    const { signal } = interrupt;
+    const outcomes = inOrder(files, PICTURES_IN_HAND, async (file) => {
+      // What is not begun yet is left.
+      throwIfAborted(signal);
+      return file === '-'
+        ? await classifyStandardInput(classifier, options.topK, signal)
+        : await classifier.classify(file, { topK: options.topK, signal });
+    });
+    let done = 0;
+    for await (const outcome of outcomes) {
+      if (signal.aborted) break;
+      const file = files[done++] as string;
+      progress.clear();
+      if ('error' in outcome) {
+        report(outcome.error);
+      } else {
+        await print(
+          options.json === true
+            ? jsonLine(file, model, outcome.value)
+            : resultText(file, outcome.value, process.stdout.isTTY),
+        );
       }
+      if (performance.now() - started > PROGRESS_AFTER_MS) progress.update(done, files.length);
     }
     if (interrupt.signal.aborted) process.exitCode = INTERRUPTED;
   } finally {
@@ -127,11 +139,20 @@ async function print(text: string): Promise<void> {
   if (!process.stdout.write(`${text}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve));
 }
 
-/** One result as `--json` prints it; milliseconds are rounded to the microsecond. */
-export function jsonLine(file: string, { predictions, rejected, noneProbability, ms }: Classification): string {
+/**
+ * One result as `--json` prints it; milliseconds are rounded to the microsecond.
+ *
+ * @param model The one that answered: a file as it was named, or the name of one that comes with neonsense.
+ */
+export function jsonLine(
+  file: string,
+  model: string,
+  { predictions, rejected, noneProbability, ms }: Classification,
+): string {
   const round = (value: number): number => Math.round(value * 1000) / 1000;
   return JSON.stringify({
     file,
+    model,
     predictions,
     rejected,
     noneProbability,

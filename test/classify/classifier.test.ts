@@ -1,3 +1,8 @@
+import { File } from 'node:buffer';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Classifier, defaultModelPath, type ImageInput } from '../../lib/classify/classifier.js';
@@ -184,7 +189,7 @@ describe('classifyBatch', () => {
       images.push(i % 3 === 0 ? await png(pixels) : pixels);
     }
     const batch = await classifier.classifyBatch(images, { topK: 2 });
-    expect(session.batches).toEqual([16, 16, 5]);
+    expect(session.batches).toEqual(new Array(37).fill(1));
     for (const [i, image] of images.entries()) {
       expect(batch[i]!.predictions).toEqual((await classifier.classify(image, { topK: 2 })).predictions);
     }
@@ -206,19 +211,108 @@ describe('classifyBatch', () => {
   });
 });
 
+describe('what of an answer is wanted', () => {
+  const image = solid(51, 255, 102); // lamp, chair, clock, table
+
+  it('indices, probabilities and logits of all classes', async () => {
+    const { classifier } = make();
+    const { predictions, probabilities, logits } = await classifier.classify(image, {
+      probabilities: true,
+      logits: true,
+    });
+    expect(predictions.map(({ index }) => index)).toEqual([1, 2, 0, 3]);
+    for (const { index, probability } of predictions) expect(probabilities![index]).toBe(probability);
+    expect(logits!.map(Math.round)).toEqual([2, 10, 4, 0]);
+    const plain = await classifier.classify(image);
+    expect([plain.probabilities, plain.logits]).toEqual([undefined, undefined]);
+  });
+
+  it('some classes only, or all but some, with the probabilities they have among all', async () => {
+    const { classifier } = make();
+    const all = (await classifier.classify(image)).predictions;
+    const labels = async (options: object): Promise<string[]> =>
+      (await classifier.classify(image, options)).predictions.map(({ label }) => label);
+    expect(await labels({ only: ['table', 'clock'] })).toEqual(['clock', 'table']);
+    expect(await labels({ except: ['lamp'], topK: 1 })).toEqual(['chair']);
+    expect(await labels({ minProbability: all[1]!.probability })).toEqual(['lamp', 'chair']);
+    expect((await classifier.classify(image, { only: ['chair'] })).predictions).toEqual([all[1]]);
+  });
+});
+
+describe('pictures of every kind', () => {
+  it('give what their pixels give', async () => {
+    const { classifier } = make();
+    const pixels = solid(10, 20, 250);
+    const encoded = await png(pixels);
+    const expected = (await classifier.classify(pixels)).predictions;
+    const file = join(mkdtempSync(join(tmpdir(), 'neonsense-kinds-')), 'a #1.png');
+    writeFileSync(file, encoded);
+    const rgba = await sharp(encoded).ensureAlpha().raw().toBuffer();
+    const kinds: ImageInput[] = [
+      file,
+      pathToFileURL(file),
+      new Uint8Array(encoded).buffer,
+      new Blob([encoded]),
+      new File([encoded], 'a.png'),
+      { data: new Uint8ClampedArray(rgba), width: 5, height: 7 },
+      await sharp(encoded).raw().toBuffer({ resolveWithObject: true }),
+      await sharp(encoded).webp({ lossless: true }).toBuffer({ resolveWithObject: true }),
+    ];
+    for (const kind of kinds) expect((await classifier.classify(kind)).predictions).toEqual(expected);
+    rmSync(dirname(file), { recursive: true });
+  });
+});
+
+describe('a batch that collects errors', () => {
+  it('has an error in the place of each picture that fails', async () => {
+    const { classifier } = make();
+    const good = solid(1, 2, 3);
+    const results = await classifier.classifyBatch([good, 'missing.png', good, Buffer.from('text')], {
+      onError: 'collect',
+    });
+    expect(results.map((result) => ('error' in result ? result.error.code : 'fine'))).toEqual([
+      ...['fine', 'ERR_NOT_FOUND', 'fine', 'ERR_IMAGE'],
+    ]);
+  });
+
+  it('still ends with the signal', async () => {
+    const { classifier } = make();
+    const controller = new AbortController();
+    const options = { onError: 'collect', signal: controller.signal } as const;
+    const call = classifier.classifyBatch(new Array<Pixels>(50).fill(solid(1, 2, 3)), options);
+    setTimeout(() => controller.abort(), 10);
+    await expect(call).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  });
+});
+
 describe('arguments', () => {
   const encoded = Buffer.from('x');
   it.each([
     ['no image', (c: Classifier) => c.classify(undefined as never), /file path.*for `image` but received undefined/],
     ['an empty path', (c: Classifier) => c.classify(''), /for `image` but received ""/],
-    ['an ArrayBuffer', (c: Classifier) => c.classify(new ArrayBuffer(4) as never), /for `image`.*ArrayBuffer/],
+    [
+      'a URL that is no file',
+      (c: Classifier) => c.classify(new URL('https://example.org/a.png')),
+      /a file: URL .*https/,
+    ],
+    [
+      'a class it does not have',
+      (c: Classifier) => c.classify(encoded, { only: ['dog'] }),
+      /options\.only\[0\].*"dog"/,
+    ],
+    ['minProbability 2', (c: Classifier) => c.classify(encoded, { minProbability: 2 }), /options\.minProbability/],
+    [
+      'onError of another kind',
+      (c: Classifier) => c.classifyBatch([], { onError: 'x' as never }),
+      /'throw' or 'collect'/,
+    ],
     ['floats for pixels', (c: Classifier) => c.classify(new Float32Array(9) as never), /for `image`.*Float32Array/],
     ['short pixels', (c: Classifier) => c.classify({ ...solid(1, 2, 3), width: 6 }), /`image\.data`.*length 105/],
     ['topK 0', (c: Classifier) => c.classify(encoded, { topK: 0 }), /`options\.topK` but received 0/],
     ['topK 1.5', (c: Classifier) => c.classify(encoded, { topK: 1.5 }), /`options\.topK` but received 1\.5/],
     ['topK "3"', (c: Classifier) => c.classify(encoded, { topK: '3' as never }), /received "3" of type string/],
     ['a misspelt option', (c: Classifier) => c.classify(encoded, { topk: 3 } as never), /topk.*did you mean topK/],
-    ['a foreign option', (c: Classifier) => c.classify(encoded, { top: 3 } as never), /known are topK, signal/],
+    ['a foreign option', (c: Classifier) => c.classify(encoded, { top: 3 } as never), /known are topK, only, except/],
     ['options null', (c: Classifier) => c.classify(encoded, null as never), /an object for `options`.*null/],
     ['a signal that is none', (c: Classifier) => c.classify(encoded, { signal: {} as never }), /AbortSignal/],
     ['no array', (c: Classifier) => c.classifyBatch('a.png' as never), /array of pictures for `images`/],

@@ -64,7 +64,7 @@ describe('output', () => {
     const lines = parse(stdout);
     expect(lines.map(({ file }) => file)).toEqual([example('clock'), example('lamp')]);
     for (const line of lines) {
-      expect(Object.keys(line)).toEqual(['file', 'predictions', 'rejected', 'ms']);
+      expect(Object.keys(line)).toEqual(['file', 'model', 'predictions', 'rejected', 'ms']);
       expect(Object.keys(line.ms)).toEqual(['decode', 'preprocess', 'inference']);
       Object.values(line.ms).forEach((ms) => expect(ms).toBeGreaterThan(0));
       const probabilities = line.predictions.map(({ probability }) => probability);
@@ -87,8 +87,8 @@ describe('output', () => {
   it("for a terminal has bars and no control characters of a file's name", () => {
     const ms = { decode: 1.25, preprocess: 0.5, inference: 2 };
     const predictions = [
-      { label: 'clock', probability: 0.75 },
-      { label: 'keyboard', probability: 0.25 },
+      { label: 'clock', index: 0, probability: 0.75 },
+      { label: 'keyboard', index: 1, probability: 0.25 },
     ];
     expect(resultText('a\u001b[2Jb.png', { predictions, rejected: false, ms }, true).split('\n')).toEqual([
       'a?[2Jb.png',
@@ -100,9 +100,13 @@ describe('output', () => {
 
   it('says where the model is too unsure to answer, to people and to programs', () => {
     const ms = { decode: 0, preprocess: 0, inference: 2 };
-    const answer = { predictions: [{ label: 'clock', probability: 0.2 }], rejected: true, ms };
+    const answer = { predictions: [{ label: 'clock', index: 0, probability: 0.2 }], rejected: true, ms };
     expect(resultText('cat.png', answer, false)).toMatch(/^cat\.png: none of these.*\n {2}clock +20\.0 %/);
-    expect(JSON.parse(jsonLine('cat.png', answer))).toMatchObject({ rejected: true, predictions: answer.predictions });
+    expect(JSON.parse(jsonLine('cat.png', 'mine.safetensors', answer))).toMatchObject({
+      model: 'mine.safetensors',
+      rejected: true,
+      predictions: answer.predictions,
+    });
   });
 });
 
