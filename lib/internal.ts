@@ -43,6 +43,7 @@ export { median } from './numbers/quantile.js';
 export { packageRoot } from './package.js';
 export { lower } from './plan/lower.js';
 export type { PlanLayer, WeightedLayer } from './plan/plan.js';
+export { encodePlan } from './plan/planBytes.js';
 export { checkManifest } from './shipped/manifestSchema.js';
 export { chooseByMeasurement } from './shipped/measureVariants.js';
 export { selfTestLogits } from './shipped/selfTest.js';

@@ -17,8 +17,8 @@ struct Cpu {
   uint32_t cores = 0;
 };
 
-// Throws Error where the CPU can't be identified, for example without /proc and /sys. Before anything that asks cpuinfo,
-// as XNNPACK and pthreadpool do.
+// Throws Error where the CPU can't be identified, for example without /proc and /sys. Before anything that asks
+// cpuinfo, as XNNPACK and pthreadpool do.
 void RequireKnownCpu();
 
 // Throws Error as RequireKnownCpu does.

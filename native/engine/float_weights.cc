@@ -22,7 +22,7 @@ void CheckFinite(const float* numbers, size_t count, const Layer& layer) {
 
 }  // namespace
 
-const float* FoldedWeights(const Layer& layer) {
+const float* FoldWeightsInPlace(const Layer& layer) {
   float* weights = layer.weights.f32.data;
   const size_t count = layer.weights.f32.size;
   const Span<const double>& factors = layer.weights.factors;

@@ -6,7 +6,7 @@ namespace neonsense::engine {
 
 // The f32 weights of `layer`, multiplied in place by their factors where there are any. Throws Error naming the layer
 // where one of them is not finite.
-const float* FoldedWeights(const Layer& layer);
+const float* FoldWeightsInPlace(const Layer& layer);
 
 // The f32 bias of `layer`. Throws Error naming the layer where one is not finite.
 const float* FiniteBias(const Layer& layer);

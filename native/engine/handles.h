@@ -13,6 +13,9 @@ struct SubgraphDeleter {
 struct RuntimeDeleter {
   void operator()(xnn_runtime_t runtime) const { xnn_delete_runtime(runtime); }
 };
+struct WorkspaceDeleter {
+  void operator()(xnn_workspace_t workspace) const { xnn_release_workspace(workspace); }
+};
 struct OperatorDeleter {
   void operator()(xnn_operator_t op) const { xnn_delete_operator(op); }
 };
@@ -22,6 +25,7 @@ struct ThreadPoolDeleter {
 
 using SubgraphHandle = std::unique_ptr<xnn_subgraph, SubgraphDeleter>;
 using RuntimeHandle = std::unique_ptr<xnn_runtime, RuntimeDeleter>;
+using WorkspaceHandle = std::unique_ptr<xnn_workspace, WorkspaceDeleter>;
 using OperatorHandle = std::unique_ptr<xnn_operator, OperatorDeleter>;
 using ThreadPoolHandle = std::unique_ptr<pthreadpool, ThreadPoolDeleter>;
 

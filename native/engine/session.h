@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
+#include "engine/executor.h"
 #include "engine/plan.h"
 
 namespace neonsense::engine {
@@ -17,16 +17,8 @@ struct SessionOptions {
   bool profile = false;
   // Compute in half precision whatever the plan declares as f32. Needs a CPU with native fp16 arithmetic.
   bool fp16 = false;
-  // Use XNNPACK's sparse kernels for plans that SparseNetwork supports; without effect on others. Not with fp16.
+  // Use XNNPACK's sparse kernels for plans that SparseExecutor supports; without effect on others. Not with fp16.
   bool sparse = false;
-};
-
-struct OperatorTime {
-  // The plan's layer, empty where XNNPACK's operators no longer correspond to layers one to one.
-  std::string layer;
-  // XNNPACK's name of the operator.
-  std::string name;
-  uint64_t microseconds = 0;
 };
 
 // A plan packed for this CPU, with all the memory one image needs. One run at a time.

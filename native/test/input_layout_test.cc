@@ -1,6 +1,6 @@
 // How images are laid out for the stem: every tap where the convolution expects it.
 
-#include "engine/input_layout.h"
+#include "engine/input/input_layout.h"
 
 #include <cmath>
 #include <limits>
@@ -35,15 +35,15 @@ class Patches : public testing::TestWithParam<Quantized> {};
 
 TEST_P(Patches, HoldTheConvertedTapsOfEachOutput) {
   PlanBuilder builder = WeightedPlan(Op::kConv2d, kStem.in, kStem.out, GetParam(), kQS8Out, 3, 2, 1);
-  InputLayout layout(builder.plan, /*unroll=*/true);
-  ASSERT_NE(layout.converted(), nullptr);
-  ASSERT_EQ(layout.shape(), (std::array<size_t, 3>{5, 4, 27}));
-  ASSERT_EQ(layout.bytes(), 5u * 4 * 27);
+  const auto layout = InputLayout::Choose(builder.plan, /*unroll=*/true);
+  ASSERT_NE(layout->converted(), InputLayout::kNoLayer);
+  ASSERT_EQ(layout->shape(), (std::array<size_t, 3>{5, 4, 27}));
+  ASSERT_EQ(layout->bytes(), 5u * 4 * 27);
   // Wide enough that some values saturate.
   const std::vector<float> image = builder.RandomFloats(9 * 8 * 3, -6, 6);
-  std::vector<uint8_t> target(layout.bytes() + InputLayout::kSlackBytes);
-  layout.Copy(image.data(), target.data());
-  const Value& range = builder.plan.values[layout.graph_input()];
+  std::vector<uint8_t> target(layout->bytes() + InputLayout::kSlackBytes);
+  layout->Copy(image.data(), target.data());
+  const Value& range = builder.plan.values[layout->graph_input()];
   size_t i = 0;
   for (int y = 0; y < 5; y++) {
     for (int x = 0; x < 4; x++) {
@@ -65,14 +65,14 @@ TEST_P(Patches, HoldTheConvertedTapsOfEachOutput) {
 TEST_P(Patches, RoundTiesToEvenAndSaturateWhatIsNoNumber) {
   PlanBuilder builder = WeightedPlan(Op::kConv2d, {1, 4, 1}, {1, 2, 1}, GetParam(), kQS8Out, 1, 1, 0);
   builder.plan.layers[1].kernel = {1, 3};
-  InputLayout layout(builder.plan, /*unroll=*/true);
-  ASSERT_NE(layout.converted(), nullptr);
-  const Value& range = builder.plan.values[layout.graph_input()];
+  const auto layout = InputLayout::Choose(builder.plan, /*unroll=*/true);
+  ASSERT_NE(layout->converted(), InputLayout::kNoLayer);
+  const Value& range = builder.plan.values[layout->graph_input()];
   const int lowest = range.type == ValueType::kQS8 ? -128 : 0;
   const float image[4] = {2.5f * range.scale, std::numeric_limits<float>::quiet_NaN(),
                           std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
-  std::vector<uint8_t> target(layout.bytes() + InputLayout::kSlackBytes);
-  layout.Copy(image, target.data());
+  std::vector<uint8_t> target(layout->bytes() + InputLayout::kSlackBytes);
+  layout->Copy(image, target.data());
   const auto code = [&](size_t i) {
     return range.type == ValueType::kQS8 ? static_cast<int8_t>(target[i]) : target[i];
   };
@@ -91,17 +91,17 @@ TEST(InputLayout, LeavesTheImageAsItIsWhereItsConversionHasAnotherReader) {
   const uint32_t again = builder.AddValue(kStem.in, ValueType::kF32);
   builder.AddPlain(Op::kConvert, {builder.plan.layers[0].output}, again);
   builder.plan.outputs.push_back(again);
-  const InputLayout layout(builder.plan, /*unroll=*/true);
-  EXPECT_EQ(layout.converted(), nullptr);
-  EXPECT_EQ(layout.unrolled(), nullptr);
-  EXPECT_EQ(layout.shape(), kStem.in);
+  const auto layout = InputLayout::Choose(builder.plan, /*unroll=*/true);
+  EXPECT_EQ(layout->converted(), InputLayout::kNoLayer);
+  EXPECT_EQ(layout->unrolled(), InputLayout::kNoLayer);
+  EXPECT_EQ(layout->shape(), kStem.in);
 }
 
 TEST(InputLayout, KeepsTheRowsOfADynamicallyQuantizedStemInFloat) {
   PlanBuilder builder = WeightedPlan(Op::kConv2d, kStem.in, kStem.out, kDynamic, kFloat, 3, 2, 1);
-  const InputLayout layout(builder.plan, /*unroll=*/true);
-  EXPECT_EQ(layout.converted(), nullptr);
-  EXPECT_EQ(layout.shape(), (std::array<size_t, 3>{9, 4, 9}));
+  const auto layout = InputLayout::Choose(builder.plan, /*unroll=*/true);
+  EXPECT_EQ(layout->converted(), InputLayout::kNoLayer);
+  EXPECT_EQ(layout->shape(), (std::array<size_t, 3>{9, 4, 9}));
 }
 
 TEST(InputLayout, ALayerDoneWhileCopyingIsNotInTheProfile) {

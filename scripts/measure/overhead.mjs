@@ -4,7 +4,7 @@
 //
 //   cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DNEONSENSE_BUILD_NATIVE_TESTS=ON
 //   ninja -C build-bench engine_bench
-//   node scripts/measure/overhead.mjs [--model FILE] [--driver build-bench/native/test/engine_bench] [--rounds N]
+//   node scripts/measure/overhead.mjs [--model FILE] [--driver build-bench/native/bench/engine_bench] [--rounds N]
 //
 // Needs dist/ and the addon. Prints one JSON object.
 import { execFileSync, spawn } from 'node:child_process';
@@ -15,13 +15,13 @@ import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createSession, lower, median, readModel } from '../../dist/internal.cjs';
+import { createSession, encodePlan, lower, median, readModel } from '../../dist/internal.cjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const { values: options } = parseArgs({
   options: {
     model: { type: 'string', default: join(root, 'models/household-fp32.safetensors') },
-    driver: { type: 'string', default: join(root, 'build-bench/native/test/engine_bench') },
+    driver: { type: 'string', default: join(root, 'build-bench/native/bench/engine_bench') },
     rounds: { type: 'string', default: '40' },
   },
 });
@@ -47,7 +47,7 @@ try {
 async function overhead() {
   const model = await readModel(options.model);
   const planFile = join(folder, 'plan.bin');
-  writeFileSync(planFile, serialize(lower(model)));
+  writeFileSync(planFile, encodePlan(lower(model)));
   const driver = spawn(options.driver, [planFile, '1'], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: driver.stdout })[Symbol.asyncIterator]();
   const fromCpp = async (count) => {
@@ -146,68 +146,4 @@ function findPeer() {
   } catch {
     return undefined;
   }
-}
-
-/** The plan as native/test/plan_file.cc reads it: little-endian 32-bit words, arrays with their length before them. */
-function serialize(plan) {
-  const chunks = [];
-  const word = (n) => chunks.push(Buffer.from(Int32Array.of(n).buffer));
-  const float = (x) => chunks.push(Buffer.from(Float32Array.of(x).buffer));
-  const array = (values) => {
-    word(values.length);
-    const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-    chunks.push(bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4));
-  };
-  const text = (value) => array(new TextEncoder().encode(value));
-  const types = ['f32', 'qs8', 'qu8', 'qd8'];
-  const ops = [
-    'conv2d',
-    'depthwise-conv2d',
-    'linear',
-    'global-average-pool',
-    'hard-swish',
-    'multiply',
-    'add',
-    'convert',
-  ];
-  word(plan.values.length);
-  for (const { name, shape, type, scale = 0, zeroPoint = 0 } of plan.values) {
-    text(name);
-    shape.forEach(word);
-    word(types.indexOf(type));
-    float(scale);
-    word(zeroPoint);
-  }
-  word(plan.layers.length);
-  for (const layer of plan.layers) {
-    word(ops.indexOf(layer.op));
-    text(layer.name);
-    array(Uint32Array.from(layer.inputs));
-    word(layer.output);
-    if (!('weights' in layer)) continue;
-    [...layer.kernel, ...layer.stride, ...layer.padding].forEach(word);
-    const {
-      type,
-      data,
-      factors = new Float64Array(0),
-      scales = new Float32Array(0),
-      scale = 0,
-      zeroPoint = 0,
-    } = layer.weights;
-    word(['f32', 'qc8', 'qu8'].indexOf(type));
-    array(type === 'f32' ? data : new Float32Array(0));
-    array(factors);
-    array(type === 'qc8' ? data : new Int8Array(0));
-    array(scales);
-    array(type === 'qu8' ? data : new Uint8Array(0));
-    float(scale);
-    word(zeroPoint);
-    array(layer.bias instanceof Float32Array ? layer.bias : new Float32Array(0));
-    array(layer.bias instanceof Int32Array ? layer.bias : new Int32Array(0));
-    float(layer.min);
-    float(layer.max);
-  }
-  word(plan.input);
-  array(Uint32Array.from(plan.outputs));
-  return Buffer.concat(chunks);
 }

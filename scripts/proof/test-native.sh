@@ -1,25 +1,35 @@
 #!/usr/bin/env bash
-# The C++ tests of native/ under AddressSanitizer and UndefinedBehaviorSanitizer:  bash scripts/proof/test-native.sh
-# [GTEST ARGUMENTS] Needs what scripts/setup.sh installs, and GoogleTest (Debian: libgtest-dev). Builds in
-# build-sanitize/.
+# The C++ tests of native/ under sanitizers, XNNPACK and its assertions included; the corpora of the fuzz targets are
+# replayed among them.
+#
+#   bash scripts/proof/test-native.sh [GTEST ARGUMENTS]             AddressSanitizer and UndefinedBehaviorSanitizer
+#   bash scripts/proof/test-native.sh --threads [GTEST ARGUMENTS]   ThreadSanitizer
+#
+# Needs what scripts/setup.sh installs, clang and GoogleTest (Debian: clang libgtest-dev). Builds in build-sanitize/ or
+# build-threads/; the first time takes several minutes.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
-build='build-sanitize'
+build=build-sanitize sanitizers=address,undefined fuzzers=ON
+if [ "${1-}" = --threads ]; then
+  build=build-threads sanitizers=thread fuzzers=OFF
+  shift
+fi
 
 node scripts/setup/vendor.mjs
 # ccache may then reuse what another checkout compiled.
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 mkdir -p "$build"
 if ! {
-  cmake -S . -B "$build" -G Ninja -Wno-dev -DCMAKE_BUILD_TYPE=Release \
-    -DNEONSENSE_BUILD_NATIVE_TESTS=ON -DNEONSENSE_SANITIZE=address,undefined &&
+  cmake -S . -B "$build" -G Ninja -Wno-dev -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang \
+    -DCMAKE_CXX_COMPILER=clang++ -DNEONSENSE_BUILD_NATIVE_TESTS=ON -DNEONSENSE_BUILD_FUZZERS="$fuzzers" \
+    "-DNEONSENSE_SANITIZE=$sanitizers" &&
     cmake --build "$build" --target engine_tests image_tests
 } >"$build/build.log" 2>&1; then
   tail -n 60 "$build/build.log" >&2
   printf 'test-native: the build failed, see %s. ' "$build/build.log" >&2
-  printf 'GoogleTest missing? On Debian: apt-get install libgtest-dev\n' >&2
+  printf 'A tool missing? On Debian: apt-get install clang libclang-rt-14-dev libgtest-dev\n' >&2
   exit 1
 fi
 

@@ -1,4 +1,4 @@
-#include "engine/graph.h"
+#include "engine/subgraph/graph.h"
 
 #include <string>
 #include <utility>
@@ -20,9 +20,10 @@ class GraphBuilder {
 
   Graph Build() {
     DefineValues();
-    for (const Layer& layer : plan_.layers) {
-      if (&layer == input_.converted()) continue;
-      CheckStatus(DefineLayer(layer), "Adding layer '" + layer.name + "'");
+    for (size_t i = 0; i < plan_.layers.size(); i++) {
+      if (i == input_.converted()) continue;
+      const Layer& layer = plan_.layers[i];
+      CheckStatus(DefineLayer(layer, i == input_.unrolled()), "Adding layer '" + layer.name + "'");
     }
     return std::move(graph_);
   }
@@ -85,9 +86,9 @@ class GraphBuilder {
     xnn_status status = xnn_status_invalid_parameter;
     switch (weights.type) {
       case WeightType::kF32:
-        status =
-            xnn_define_tensor_value(subgraph(), xnn_datatype_fp32, rank, dims,
-                                    InOrder(FoldedWeights(layer), layer, out_channels), XNN_INVALID_VALUE_ID, 0, &id);
+        status = xnn_define_tensor_value(subgraph(), xnn_datatype_fp32, rank, dims,
+                                         InOrder(FoldWeightsInPlace(layer), layer, out_channels), XNN_INVALID_VALUE_ID,
+                                         0, &id);
         break;
       case WeightType::kQC8:
         status = xnn_define_channelwise_quantized_tensor_value(
@@ -144,14 +145,14 @@ class GraphBuilder {
     return id;
   }
 
-  xnn_status DefineLayer(const Layer& layer) {
+  xnn_status DefineLayer(const Layer& layer, bool unrolled) {
     const uint32_t input = ids_[layer.inputs[0]];
     const uint32_t output = ids_[layer.output];
     switch (layer.op) {
       case Op::kConv2d:
       case Op::kDepthwiseConv2d:
       case Op::kLinear:
-        return DefineWeighted(layer, input, output);
+        return DefineWeighted(layer, unrolled, input, output);
       case Op::kGlobalAveragePool: {
         const int64_t axes[2] = {1, 2};
         return xnn_define_static_reduce_v2(subgraph(), xnn_reduce_mean, 2, axes, input, output, XNN_FLAG_KEEP_DIMS);
@@ -168,9 +169,8 @@ class GraphBuilder {
     return xnn_status_invalid_parameter;
   }
 
-  xnn_status DefineWeighted(const Layer& layer, uint32_t input, uint32_t output) {
+  xnn_status DefineWeighted(const Layer& layer, bool unrolled, uint32_t input, uint32_t output) {
     const Value& in = plan_.values[layer.inputs[0]];
-    const bool unrolled = input_.unrolled() == &layer;
     const size_t in_channels = unrolled ? input_.shape()[2] : in.shape[2];
     const size_t out_channels = plan_.values[layer.output].shape[2];
     const InputLayout::Window whole{layer.kernel[0], layer.stride[0], layer.padding[0], layer.padding[2]};

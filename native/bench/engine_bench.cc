@@ -7,11 +7,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <vector>
 
+#include "engine/plan_bytes.h"
 #include "engine/session.h"
-#include "plan_file.h"
 
 int main(int argc, char** argv) {
   using Clock = std::chrono::steady_clock;
@@ -22,7 +24,9 @@ int main(int argc, char** argv) {
   try {
     neonsense::engine::SessionOptions options;
     options.threads = static_cast<uint32_t>(std::atoi(argv[2]));
-    neonsense::engine::Session session(neonsense::engine::test::ReadPlanFile(argv[1])->plan, options);
+    std::ifstream file(argv[1], std::ios::binary);
+    std::vector<uint8_t> bytes(std::istreambuf_iterator<char>(file), {});
+    neonsense::engine::Session session(neonsense::engine::ReadPlan(bytes.data(), bytes.size()), options);
     const std::vector<float> input(session.input_size(), 0.5f);
     std::vector<float> output(session.output_size());
     for (int count = 0; std::cin >> count;) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "engine/handles.h"
-#include "engine/input_layout.h"
+#include "engine/input/input_layout.h"
 #include "engine/plan.h"
 
 namespace neonsense::engine {
@@ -19,9 +19,9 @@ struct Graph {
   SubgraphHandle subgraph;
 };
 
-// Builds the subgraph of a validated plan for a batch of one image, multiplying weights by their factors. Throws Error
-// where a weight or bias is not finite. The input has id kInputId, the outputs follow from
-// kFirstOutputId in the plan's order. Arrays of the plan must live until a runtime has been made from the subgraph.
+// Builds the subgraph of a validated plan for a batch of one image, multiplying weights by their factors in place.
+// Throws Error where a weight or bias is not finite. The input has id kInputId, the outputs follow from kFirstOutputId
+// in the plan's order. Arrays of the plan must live until a runtime has been made from the subgraph.
 Graph BuildGraph(const Plan& plan, const InputLayout& input);
 
 }  // namespace neonsense::engine

@@ -1,8 +1,9 @@
-#include "engine/sparse_network.h"
+#include "engine/operators/sparse_executor.h"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <utility>
 
 #include <cpuinfo.h>
 #include <xnnpack.h>
@@ -130,7 +131,7 @@ std::array<size_t, 4> PlaneShape(const Value& value) { return {1, value.shape[2]
 
 }  // namespace
 
-bool SparseNetwork::Supports(const Plan& plan) {
+bool SparseExecutor::Supports(const Plan& plan) {
   // XNNPACK has x86 kernels for SSE only and does not use them beside AVX. False on other architectures.
   if (cpuinfo_has_x86_avx()) return false;
   const auto is_output = [&](uint32_t value) {
@@ -144,12 +145,13 @@ bool SparseNetwork::Supports(const Plan& plan) {
          IsMostlyZero(plan);
 }
 
-SparseNetwork::SparseNetwork(const Plan& plan, const float* input, const std::vector<float*>& outputs,
-                             pthreadpool_t pool)
-    : pool_(pool) {
-  for (const Layer& layer : plan.layers) {
+SparseExecutor::SparseExecutor(const Plan& plan, const float* input, const std::vector<float*>& outputs,
+                               pthreadpool_t pool, bool profile)
+    : pool_(pool), times_(profile ? plan.layers.size() : 0) {
+  for (size_t i = 0; i < plan.layers.size(); i++) {
     // After the last operator the threads sleep instead of spinning.
-    Create(plan, layer, &layer == &plan.layers.back() ? XNN_FLAG_YIELD_WORKERS : 0);
+    Create(plan, plan.layers[i], i + 1 == plan.layers.size() ? XNN_FLAG_YIELD_WORKERS : 0);
+    layer_names_.push_back(plan.layers[i].name);
   }
 
   const MemoryPlan memory(plan);
@@ -166,7 +168,7 @@ SparseNetwork::SparseNetwork(const Plan& plan, const float* input, const std::ve
   for (size_t i = 0; i < plan.layers.size(); i++) Setup(plan, plan.layers[i], i, values);
 }
 
-void SparseNetwork::Create(const Plan& plan, const Layer& layer, uint32_t flags) {
+void SparseExecutor::Create(const Plan& plan, const Layer& layer, uint32_t flags) {
   switch (layer.op) {
     case Op::kConv2d:
     case Op::kDepthwiseConv2d:
@@ -186,7 +188,7 @@ void SparseNetwork::Create(const Plan& plan, const Layer& layer, uint32_t flags)
   throw Error("Layer '" + layer.name + "' has no sparse kernel");
 }
 
-void SparseNetwork::CreateConvolution(const Plan& plan, const Layer& layer, uint32_t flags) {
+void SparseExecutor::CreateConvolution(const Plan& plan, const Layer& layer, uint32_t flags) {
   const std::string what = "Packing layer '" + layer.name + "'";
   const Value& in = plan.values[layer.inputs[0]];
   const size_t in_channels = in.shape[2];
@@ -198,71 +200,65 @@ void SparseNetwork::CreateConvolution(const Plan& plan, const Layer& layer, uint
                   layer.padding[0], layer.padding[1], layer.padding[2], layer.padding[3], layer.kernel[0],
                   layer.kernel[1], layer.stride[0], layer.stride[1], 1, 1,
                   /*groups=*/depthwise ? static_cast<uint32_t>(in_channels) : 1, depthwise ? 1 : in_channels,
-                  depthwise ? 1 : out_channels, in_channels, out_channels, FoldedWeights(layer), FiniteBias(layer),
+                  depthwise ? 1 : out_channels, in_channels, out_channels, FoldWeightsInPlace(layer), FiniteBias(layer),
                   layer.min, layer.max, flags | (reads_image ? XNN_FLAG_INPUT_NHWC : 0), /*code_cache=*/nullptr,
                   /*weights_cache=*/nullptr, &op),
               what);
-  operators_.emplace_back(op);
+  Add(op, std::string("Convolution (NCHW, F32) ") + (depthwise ? "DWConv" : reads_image ? "Conv2D HWC2CHW" : "SPMM"));
   size_t height = 0;
   size_t width = 0;
   CheckStatus(xnn_reshape_convolution2d_nchw_f32(op, 1, in.shape[0], in.shape[1], &height, &width, pool_), what);
-  names_.push_back(std::string("Convolution (NCHW, F32) ") + (depthwise     ? "DWConv"
-                                                              : reads_image ? "Conv2D HWC2CHW"
-                                                                            : "SPMM"));
 }
 
-void SparseNetwork::CreateLinear(const Plan& plan, const Layer& layer, uint32_t flags) {
+void SparseExecutor::CreateLinear(const Plan& plan, const Layer& layer, uint32_t flags) {
   const std::string what = "Packing layer '" + layer.name + "'";
   const size_t in_channels = plan.values[layer.inputs[0]].shape[2];
   const size_t out_channels = plan.values[layer.output].shape[2];
   xnn_operator_t op = nullptr;
-  CheckStatus(xnn_create_fully_connected_nc_f32(in_channels, out_channels, in_channels, out_channels,
-                                                FoldedWeights(layer), FiniteBias(layer), layer.min, layer.max, flags,
-                                                /*code_cache=*/nullptr, /*weights_cache=*/nullptr, &op),
-              what);
-  operators_.emplace_back(op);
+  CheckStatus(
+      xnn_create_fully_connected_nc_f32(in_channels, out_channels, in_channels, out_channels, FoldWeightsInPlace(layer),
+                                        FiniteBias(layer), layer.min, layer.max, flags,
+                                        /*code_cache=*/nullptr, /*weights_cache=*/nullptr, &op),
+      what);
+  Add(op, "Fully Connected (NC, F32) GEMM");
   CheckStatus(xnn_reshape_fully_connected_nc_f32(op, 1, pool_), what);
-  names_.push_back("Fully Connected (NC, F32) GEMM");
 }
 
-void SparseNetwork::CreateReduceMean(const Plan& plan, const Layer& layer, uint32_t flags) {
+void SparseExecutor::CreateReduceMean(const Plan& plan, const Layer& layer, uint32_t flags) {
   const std::string what = "Adding layer '" + layer.name + "'";
   xnn_operator_t op = nullptr;
   CheckStatus(xnn_create_reduce_nd(xnn_reduce_mean, xnn_datatype_fp32, nullptr, nullptr, flags, &op), what);
-  operators_.emplace_back(op);
+  Add(op, "Mean (ND) Mean");
   const int64_t axes[2] = {2, 3};
   const auto shape = PlaneShape(plan.values[layer.inputs[0]]);
   // Sums of floats need no workspace.
   CheckStatus(xnn_reshape_reduce_nd(op, 2, axes, shape.size(), shape.data(), nullptr, nullptr, pool_), what);
-  names_.push_back("Mean (ND) Mean");
 }
 
-void SparseNetwork::CreateHardSwish(const Plan& plan, const Layer& layer, uint32_t flags) {
+void SparseExecutor::CreateHardSwish(const Plan& plan, const Layer& layer, uint32_t flags) {
   const std::string what = "Adding layer '" + layer.name + "'";
   xnn_operator_t op = nullptr;
   CheckStatus(xnn_create_unary_elementwise_nc(xnn_unary_hardswish, xnn_datatype_fp32, xnn_datatype_fp32, nullptr,
                                               nullptr, nullptr, flags, &op),
               what);
-  operators_.emplace_back(op);
+  Add(op, "Unary Elementwise (NC)");
   const size_t count = ElementCount(plan.values[layer.output]);
   CheckStatus(xnn_reshape_unary_elementwise_nc(op, /*batch_size=*/1, count, count, count, pool_), what);
-  names_.push_back("Unary Elementwise (NC)");
 }
 
-void SparseNetwork::CreateBinary(const Plan& plan, const Layer& layer, xnn_binary_operator type, uint32_t flags) {
+void SparseExecutor::CreateBinary(const Plan& plan, const Layer& layer, xnn_binary_operator type, uint32_t flags) {
   const std::string what = "Adding layer '" + layer.name + "'";
   xnn_operator_t op = nullptr;
   CheckStatus(xnn_create_binary_elementwise_nd(type, xnn_datatype_fp32, nullptr, nullptr, nullptr, flags, &op), what);
-  operators_.emplace_back(op);
+  Add(op, "Binary Elementwise (ND)");
   const auto first = PlaneShape(plan.values[layer.inputs[0]]);
   const auto second = PlaneShape(plan.values[layer.inputs[1]]);
   CheckStatus(xnn_reshape_binary_elementwise_nd(op, first.size(), first.data(), second.size(), second.data(), pool_),
               what);
-  names_.push_back("Binary Elementwise (ND)");
 }
 
-void SparseNetwork::Setup(const Plan& plan, const Layer& layer, size_t index, const std::vector<float*>& values) {
-  xnn_operator_t op = operators_[index].get();
+void SparseExecutor::Setup(const Plan& plan, const Layer& layer, size_t index, const std::vector<float*>& values) {
+  xnn_operator_t op = operators_[index]->get();
   const float* input = values[layer.inputs[0]];
   float* output = values[layer.output];
   xnn_status status = xnn_status_invalid_parameter;
@@ -289,15 +285,28 @@ void SparseNetwork::Setup(const Plan& plan, const Layer& layer, size_t index, co
   CheckStatus(status, "Setting up layer '" + layer.name + "'");
 }
 
-void SparseNetwork::Run(std::vector<uint64_t>* times) {
+void SparseExecutor::Add(xnn_operator_t op, std::string name) {
+  OperatorHandle handle(op);
+  operators_.push_back(std::make_unique<XnnOperator>(std::move(handle), std::move(name)));
+}
+
+void SparseExecutor::Run() {
   using Clock = std::chrono::steady_clock;
   for (size_t i = 0; i < operators_.size(); i++) {
-    const Clock::time_point start = times == nullptr ? Clock::time_point() : Clock::now();
-    CheckStatus(xnn_run_operator(operators_[i].get(), pool_), "Running the network");
-    if (times == nullptr) continue;
+    const Clock::time_point start = times_.empty() ? Clock::time_point() : Clock::now();
+    operators_[i]->Run(pool_);
+    if (times_.empty()) continue;
     const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
-    (*times)[i] = static_cast<uint64_t>(elapsed.count());
+    times_[i] = static_cast<uint64_t>(elapsed.count());
   }
+}
+
+std::vector<OperatorTime> SparseExecutor::Profile() const {
+  std::vector<OperatorTime> operators;
+  for (size_t i = 0; i < times_.size(); i++) {
+    operators.push_back({layer_names_[i], operators_[i]->name(), times_[i]});
+  }
+  return operators;
 }
 
 }  // namespace neonsense::engine

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace neonsense::engine {
+
+struct OperatorTime {
+  // The plan's layer, empty where XNNPACK's operators no longer correspond to layers one to one.
+  std::string layer;
+  // XNNPACK's name of the operator.
+  std::string name;
+  uint64_t microseconds = 0;
+};
+
+// What runs a packed plan. It has been told at its creation where the image lies and where its outputs go.
+class Executor {
+ public:
+  Executor() = default;
+  virtual ~Executor() = default;
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // One image. Throws Error.
+  virtual void Run() = 0;
+  // The last image's operators, in the order they ran. Only where it was created to measure them.
+  virtual std::vector<OperatorTime> Profile() const = 0;
+};
+
+}  // namespace neonsense::engine

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "engine/handles.h"
+#include "engine/status.h"
+
+namespace neonsense::engine {
+
+// One layer, ready to run: where it reads and writes is settled. A kernel of our own would be another kind.
+class Operator {
+ public:
+  virtual ~Operator() = default;
+  // Throws Error.
+  virtual void Run(pthreadpool_t pool) = 0;
+  // For profiles.
+  virtual const std::string& name() const = 0;
+};
+
+// An operator of XNNPACK's, set up.
+class XnnOperator : public Operator {
+ public:
+  XnnOperator(OperatorHandle handle, std::string name) : handle_(std::move(handle)), name_(std::move(name)) {}
+
+  void Run(pthreadpool_t pool) override { CheckStatus(xnn_run_operator(handle_.get(), pool), "Running the network"); }
+  const std::string& name() const override { return name_; }
+  xnn_operator_t get() const { return handle_.get(); }
+
+ private:
+  OperatorHandle handle_;
+  std::string name_;
+};
+
+}  // namespace neonsense::engine
