@@ -32,9 +32,9 @@ SubgraphExecutor::SubgraphExecutor(const Plan& plan, const InputLayout& layout, 
   CheckStatus(xnn_create_workspace(&created_workspace), "Packing the network");
   const WorkspaceHandle workspace(created_workspace);
   xnn_runtime_t created = nullptr;
-  CheckStatus(xnn_create_runtime_v4(graph.subgraph.get(), /*weights_cache=*/nullptr, workspace.get(), pool, flags,
-                                    &created),
-              "Packing the network");
+  CheckStatus(
+      xnn_create_runtime_v4(graph.subgraph.get(), /*weights_cache=*/nullptr, workspace.get(), pool, flags, &created),
+      "Packing the network");
   runtime_.reset(created);
   CheckStatus(xnn_reshape_runtime(created), "Planning the network's memory");
   std::vector<xnn_external_value> external = {{kInputId, input}};
