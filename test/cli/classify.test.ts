@@ -64,7 +64,7 @@ describe('output', () => {
     const lines = parse(stdout);
     expect(lines.map(({ file }) => file)).toEqual([example('clock'), example('lamp')]);
     for (const line of lines) {
-      expect(Object.keys(line)).toEqual(['file', 'model', 'predictions', 'rejected', 'ms']);
+      expect(Object.keys(line)).toEqual(['file', 'model', 'predictions', 'rejected', 'noneProbability', 'ms']);
       expect(Object.keys(line.ms)).toEqual(['decode', 'preprocess', 'inference']);
       Object.values(line.ms).forEach((ms) => expect(ms).toBeGreaterThan(0));
       const probabilities = line.predictions.map(({ probability }) => probability);

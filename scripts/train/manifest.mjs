@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Writes models/manifest.json anew from the model files beside it:
 //
-//   node scripts/models/manifest.mjs [--data ../shared/data/household_test.bin]
+//   node scripts/train/manifest.mjs [--data ../shared/data/photos/test]
 //
 //   --check     write nothing; exit with 1 where the manifest does not fit the files
 //
@@ -51,7 +51,7 @@ async function check() {
   }
   const listed = variants.map((variant) => variant.file);
   for (const name of modelFiles()) if (!listed.includes(name)) problems.push(`${name} is not in the manifest`);
-  if (problems.length > 0) throw new Error(`${problems.join('; ')}: run node scripts/models/manifest.mjs`);
+  if (problems.length > 0) throw new Error(`${problems.join('; ')}: run node scripts/train/manifest.mjs`);
   console.log(`manifest: fits ${variants.length} models`);
 }
 
@@ -108,7 +108,7 @@ async function make() {
 
 /** Accuracy by file, as `neonsense evaluate` counts it. */
 function count(variants) {
-  const data = resolve(root, values.data ?? '../shared/data/household_test.bin');
+  const data = resolve(root, values.data ?? '../shared/data/photos/test');
   if (!existsSync(data)) throw new Error(`${data} is not there to count accuracy on: name it with --data`);
   const files = variants.map((variant) => join(folder, variant.file));
   const output = execFileSync(
@@ -124,7 +124,7 @@ function count(variants) {
 }
 
 function modelFiles() {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
+  const names = readdirSync(folder).filter((name) => name.startsWith('household-') && name.endsWith('.safetensors'));
   const first = REFERENCES.map((name) => `${name}.safetensors`).filter((name) => names.includes(name));
   return [...first, ...names.filter((name) => !first.includes(name)).sort()];
 }
