@@ -1,3 +1,6 @@
+import type { DoctorReport } from './doctor/doctor.js';
+import type { Model } from './model/model.js';
+
 export type {
   BatchOptions,
   CanvasPixels,
@@ -10,7 +13,11 @@ export type {
   SharpOutput,
 } from './classify/classifier.js';
 export { Classifier } from './classify/classifier.js';
+<<<<<<< HEAD
 export type { StreamOptions, StreamResult } from './classify/classifyStream.js';
+=======
+export type { DoctorReport, ModelReport } from './doctor/doctor.js';
+>>>>>>> f7479ad (Let the library do what the command line can: evaluate with its data sets, fit temperatures, export, inspect, diagnose and report)
 export type { ErrorCode } from './errors.js';
 export { NeonsenseError } from './errors.js';
 export type { Pixels } from './image/pixels.js';
@@ -18,6 +25,8 @@ export { preprocess } from './image/preprocess.js';
 export type { Architecture, Block } from './model/architecture.js';
 export type { ReadModelOptions } from './model/files.js';
 export { encodeModel, readModel, writeModel } from './model/files.js';
+export type { LayerSummary, ModelSummary } from './model/inspect.js';
+export { inspectModel } from './model/inspect.js';
 export type {
   BatchNorm,
   Confidence,
@@ -35,4 +44,27 @@ export type { OperatorTime } from './runtime/binding.js';
 export type { RunOptions, Session, SessionOptions, TensorMetadata } from './runtime/session.js';
 export { createSession } from './runtime/session.js';
 export type { VariantChoice } from './shipped/chooseVariant.js';
+<<<<<<< HEAD
 export type { SmoothingOptions } from './stream/smoothing.js';
+=======
+
+/**
+ * `model` as an ONNX file (opset 13, float32, batch norm folded, input `[N, 3, H, W]`) for other runtimes. int8 and
+ * half-precision weights are written as the float32 numbers they stand for.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` for a model that does not hold together
+ */
+export async function toOnnx(model: Model): Promise<Uint8Array> {
+  const { toOnnx: encode } = await import('./model/export/onnx.js');
+  return encode(model);
+}
+
+/**
+ * Examines machine, addon, models and picture decoder, and tries every precision, as `neonsense doctor` does; but in
+ * this process, which a binary for another CPU would end. Never throws for what it finds.
+ */
+export async function diagnose(): Promise<DoctorReport> {
+  const { diagnose: examine } = await import('./doctor/doctor.js');
+  return examine();
+}
+>>>>>>> f7479ad (Let the library do what the command line can: evaluate with its data sets, fit temperatures, export, inspect, diagnose and report)

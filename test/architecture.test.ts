@@ -41,7 +41,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   similar: ['text', ...ground],
   learn: ['evaluate', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   doctor: ['package', 'shipped', 'image', 'runtime', ...ground],
-  index: ['stream', 'classify', 'shipped', 'image', 'runtime', 'model', ...ground],
+  index: ['doctor', 'stream', 'classify', 'shipped', 'image', 'runtime', 'model', ...ground],
   entries: ['learn', 'evaluate', 'measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   bench: ['index', 'package', 'shipped', 'compress', 'image', 'runtime', 'plan', 'model', ...ground],
   internal: [

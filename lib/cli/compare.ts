@@ -1,10 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { NeonsenseError, throwIfAborted } from '../errors.js';
-import { openDataset } from '../evaluate/datasets.js';
-import { preprocess } from '../image/preprocess.js';
+import { readPictures } from '../evaluate/pictures.js';
 import { compareModels, type ModelComparison } from '../measure/compress.js';
 import { readModel } from '../model/files.js';
-import type { Model } from '../model/model.js';
 import type { Preprocessing } from '../model/preprocessing.js';
 import type { LogitComparison } from '../numbers/compareLogits.js';
 import { wholeNumber } from './arguments.js';
@@ -59,7 +56,7 @@ async function run(first: string, second: string, options: Options): Promise<voi
     signal,
     ...(options.data === undefined
       ? {}
-      : { inputs: await readPictures(a, options.data, options.labels, options.images, signal) }),
+      : { inputs: await readPictures(a, options.data, { labelsFile: options.labels, limit: options.images, signal }) }),
   });
   const failures = failuresOf(comparison, options);
   if (options.json === true) {
@@ -109,30 +106,6 @@ export function comparisonText({ models, singleAgainstBatch }: ModelComparison):
     row('B alone against in a batch', singleAgainstBatch[1]),
   ];
   return alignColumns(rows, [1, 2, 3, 4, 5]).join('\n');
-}
-
-/**
- * Reads pictures of a data set as `model` takes them, `[1, H, W, 3]` each.
- *
- * @throws NeonsenseError `ERR_DATASET` where not a single one can be read; what `openDataset` throws
- */
-export async function readPictures(
-  model: Model,
-  path: string,
-  labelsFile: string | undefined,
-  limit: number,
-  signal: AbortSignal,
-): Promise<Float32Array[]> {
-  const dataset = await openDataset(path, { labels: model.labels, labelsFile, limit });
-  const pictures: Float32Array[] = [];
-  for await (const { pixels } of dataset.images()) {
-    throwIfAborted(signal);
-    pictures.push(preprocess(pixels, model.preprocessing));
-  }
-  if (pictures.length === 0) {
-    throw new NeonsenseError('ERR_DATASET', `None of the ${dataset.size} pictures of ${path} could be read`);
-  }
-  return pictures;
 }
 
 function share(text: string): number {

@@ -19,12 +19,12 @@ import { reportHtml } from '../compress/report/reportHtml.js';
 import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
+import { readPictures } from '../evaluate/pictures.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { type CompressResult, compress, type ModelScore, type NamedModel } from '../measure/compress.js';
 import { readModel, writeModel } from '../model/files.js';
 import type { Preprocessing } from '../model/preprocessing.js';
 import { KEY_OPTION, wholeNumber } from './arguments.js';
-import { readPictures } from './compare.js';
 import { catchInterrupt } from './interrupt.js';
 import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
 import { progressLine } from './progress.js';
@@ -146,7 +146,11 @@ async function run(source: string, options: Options): Promise<void> {
   const calibration =
     options.calibrate === undefined
       ? undefined
-      : await readPictures(model, options.calibrate, options.calibrateLabels, options.calibrateImages, signal);
+      : await readPictures(model, options.calibrate, {
+          labelsFile: options.calibrateLabels,
+          limit: options.calibrateImages,
+          signal,
+        });
   const progress = new StageProgress();
   let result: CompressResult;
   try {

@@ -4,10 +4,9 @@ import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { evaluationReport } from '../evaluate/report.js';
 import { type Evaluation, hasNumberedLabels } from '../evaluate/score.js';
-import { fitTemperature } from '../evaluate/temperature.js';
+import { fitTemperature, withTemperature } from '../evaluate/temperature.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { readModel, writeModel } from '../model/files.js';
-import type { Model } from '../model/model.js';
 import type { Preprocessing } from '../model/preprocessing.js';
 import { KEY_OPTION, wholeNumber } from './arguments.js';
 import { evaluationText, jsonLine } from './evaluateOutput.js';
@@ -86,9 +85,8 @@ async function run(files: readonly string[], options: Options): Promise<void> {
       batch: options.batch,
       signal: interrupt.signal,
       onProgress: ({ done, total }) => progress.update(done, total),
-      ...(options.fitTemperature === undefined
-        ? {}
-        : { onLogits: (_: string, logits: readonly number[], label: number) => seen.push({ logits, label }) }),
+      onLogits:
+        options.fitTemperature === undefined ? undefined : (_, logits, label) => void seen.push({ logits, label }),
     });
   } finally {
     progress.clear();
@@ -116,15 +114,4 @@ async function run(files: readonly string[], options: Options): Promise<void> {
     process.stderr.write(`neonsense: ${printable(`${file} was skipped: ${reason}`)}\n`);
   }
   if (dataset.unreadable.length > 0) process.exitCode = 1;
-}
-
-/**
- * The model with a new temperature. A threshold fitted for another temperature would mean something else, so it goes; which class
- * rejects does not depend on it.
- */
-function withTemperature(model: Model, temperature: number, images: number): Model {
-  const step = { step: 'fit-temperature', details: { images } };
-  const { rejectClass } = model.confidence ?? {};
-  const confidence = { temperature, ...(rejectClass === undefined ? {} : { rejectClass }) };
-  return { ...model, confidence, provenance: [...model.provenance, step] };
 }

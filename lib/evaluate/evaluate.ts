@@ -1,6 +1,7 @@
 import type { Model } from '../model/model.js';
 import { createSession } from '../runtime/session.js';
 import type { Dataset } from './datasets.js';
+import { checkEvaluateOptions } from './options.js';
 import { type EvaluateOptions, type Evaluation, type Predictor, requireSameLabels, scorePredictors } from './score.js';
 
 /** A model and what to call it in the results; names are unique within one evaluation. */
@@ -10,22 +11,26 @@ export interface NamedModel {
 }
 
 /**
- * Scores several models on one data set. The pictures are read and decoded once for all of them; see
- * `scorePredictors`.
+ * Scores several models on one data set. The pictures are read and decoded once for all of them, and the models take
+ * turns on each batch, so their `imagesPerSecond` compare. What it returns is what `compress` takes from its `evaluate`.
+ *
  * @param options.threads threads of each session; the engine's default when absent
- * @throws as `scorePredictors`, and what `createSession` throws
+ * @throws {NeonsenseError} `ERR_DATASET` when a model's labels are not the data set's or no picture can be read,
+ * `ERR_ABORTED`, `ERR_INVALID_ARGUMENT`, and what `createSession` throws
  */
 export async function evaluate(
   models: readonly NamedModel[],
   dataset: Dataset,
   options: EvaluateOptions & { readonly threads?: number | undefined } = {},
 ): Promise<Evaluation[]> {
+  checkEvaluateOptions(options);
+  const { threads, ...rest } = options;
   const sessions: Awaited<ReturnType<typeof createSession>>[] = [];
   try {
     const predictors: Predictor[] = [];
     for (const { name, model } of models) {
       requireSameLabels(name, model.labels, dataset);
-      const session = await createSession(model, options.threads === undefined ? {} : { threads: options.threads });
+      const session = await createSession(model, threads === undefined ? {} : { threads });
       sessions.push(session);
       predictors.push({
         name,
@@ -36,7 +41,7 @@ export async function evaluate(
         run: (input) => session.run(input),
       });
     }
-    return await scorePredictors(predictors, dataset, options);
+    return await scorePredictors(predictors, dataset, rest);
   } finally {
     await Promise.all(sessions.map((session) => session.dispose()));
   }

@@ -5,6 +5,7 @@ import { numberedLabels } from '../model/import/stateDict.js';
 import type { Confidence, Precision, Preprocessing } from '../model/model.js';
 import type { Dataset } from './datasets.js';
 import { type Metrics, MetricsAccumulator } from './metrics.js';
+import { checkEvaluateOptions } from './options.js';
 
 /** Anything that turns prepared images into logits: a session, or a peer's. */
 export interface Predictor {
@@ -58,8 +59,8 @@ export async function scorePredictors(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation[]> {
+  checkEvaluateOptions(options);
   const batch = options.batch ?? 1;
-  if (!(Number.isInteger(batch) && batch >= 1)) throw invalidArgument('batch', 'a whole number of at least 1', batch);
   if (predictors.length === 0) throw invalidArgument('models', 'at least one model', predictors);
   const names = predictors.map((predictor) => predictor.name);
   if (new Set(names).size !== names.length) {

@@ -1,4 +1,5 @@
 import { invalidArgument } from '../errors.js';
+import type { Model } from '../model/model.js';
 
 /** Temperatures outside these say that the data do not settle the question, not how sure the model is. */
 const LEAST = 0.01;
@@ -51,6 +52,19 @@ export function fitTemperature(logits: readonly ArrayLike<number>[], labels: Arr
     else low = middle;
   }
   return Math.exp(-(low + high) / 2);
+}
+
+/**
+ * The model with a temperature that was fitted to some pictures. A threshold fitted for another temperature would mean
+ * something else, so it goes; which class rejects does not depend on it.
+ *
+ * @param images how many pictures it was fitted to, for the model's provenance
+ */
+export function withTemperature(model: Model, temperature: number, images: number): Model {
+  const step = { step: 'fit-temperature', details: { images } };
+  const { rejectClass } = model.confidence ?? {};
+  const confidence = { temperature, ...(rejectClass === undefined ? {} : { rejectClass }) };
+  return { ...model, confidence, provenance: [...model.provenance, step] };
 }
 
 /** Derivative of the summed negative log-likelihood by the inverse temperature: expected logits minus those of the labels. */

@@ -49,7 +49,7 @@ const common = {
 // The library exists once, as CommonJS, and the ES modules hand on what it exports. Two copies would be two classes of
 // each name, and an error thrown by one no `instanceof` the other's. Its two entries share their chunks for the same
 // reason.
-const library = ['index', 'entries/compress', 'entries/learn'];
+const library = ['index', 'entries/compress', 'entries/evaluate', 'entries/learn'];
 const { outputFiles, metafile } = await build({
   ...common,
   entryPoints: library.map((entry) => `lib/${entry}.ts`),

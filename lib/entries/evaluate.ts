@@ -1,0 +1,11 @@
+export type { Dataset, DatasetOptions, LabelledImage, UnreadableImage } from '../evaluate/datasets.js';
+export { openDataset } from '../evaluate/datasets.js';
+export type { NamedModel } from '../evaluate/evaluate.js';
+export { evaluate } from '../evaluate/evaluate.js';
+export type { CalibrationBin, Metrics } from '../evaluate/metrics.js';
+export type { PicturesOptions } from '../evaluate/pictures.js';
+export { readPictures } from '../evaluate/pictures.js';
+export { evaluationReport } from '../evaluate/report.js';
+export type { EvaluateOptions, Evaluation, EvaluationProgress, Predictor } from '../evaluate/score.js';
+export { scorePredictors } from '../evaluate/score.js';
+export { fitTemperature, withTemperature } from '../evaluate/temperature.js';
