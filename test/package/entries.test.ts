@@ -80,8 +80,6 @@ describe.skipIf(!canPack)(
         cwd: project,
         stdio: 'pipe',
       });
-      const binary = packed.localBinary ?? join(root, 'build/Release/neonsense.node');
-      const env = existsSync(binary) ? { ...process.env, NEONSENSE_BINARY: binary } : process.env;
       const output = execFileSync(process.execPath, ['program.js'], { cwd: project, encoding: 'utf8' });
       expect(JSON.parse(output)).toMatchObject({
         images: 12,
