@@ -13,11 +13,8 @@ export type {
   SharpOutput,
 } from './classify/classifier.js';
 export { Classifier } from './classify/classifier.js';
-<<<<<<< HEAD
 export type { StreamOptions, StreamResult } from './classify/classifyStream.js';
-=======
 export type { DoctorReport, ModelReport } from './doctor/doctor.js';
->>>>>>> f7479ad (Let the library do what the command line can: evaluate with its data sets, fit temperatures, export, inspect, diagnose and report)
 export type { ErrorCode } from './errors.js';
 export { NeonsenseError } from './errors.js';
 export type { Pixels } from './image/pixels.js';
@@ -44,9 +41,7 @@ export type { OperatorTime } from './runtime/binding.js';
 export type { RunOptions, Session, SessionOptions, TensorMetadata } from './runtime/session.js';
 export { createSession } from './runtime/session.js';
 export type { VariantChoice } from './shipped/chooseVariant.js';
-<<<<<<< HEAD
 export type { SmoothingOptions } from './stream/smoothing.js';
-=======
 
 /**
  * `model` as an ONNX file (opset 13, float32, batch norm folded, input `[N, 3, H, W]`) for other runtimes. int8 and
@@ -67,4 +62,3 @@ export async function diagnose(): Promise<DoctorReport> {
   const { diagnose: examine } = await import('./doctor/doctor.js');
   return examine();
 }
->>>>>>> f7479ad (Let the library do what the command line can: evaluate with its data sets, fit temperatures, export, inspect, diagnose and report)

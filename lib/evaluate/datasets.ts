@@ -1,8 +1,9 @@
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { describe, invalidArgument, NeonsenseError, shortened } from '../errors.js';
-import { type DecodedImage, decodeImage } from '../image/decode.js';
+import { decodeImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
+import type { DecodedImage } from '../image/pixels.js';
 import { spreadEvenly } from '../numbers/spread.js';
 import { CIFAR_SIDE, CIFAR100_FINE_LABELS, CIFAR100_RECORD_BYTES, interleavePlanes } from './cifar.js';
 import { checkDatasetOptions } from './options.js';
@@ -77,15 +78,7 @@ const MOST_CIFAR_RECORDS = 1_000_000;
  *   ERR_INVALID_ARGUMENT
  */
 export async function openDataset(path: string, options: DatasetOptions): Promise<Dataset> {
-<<<<<<< HEAD
-  const { limit } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
-    throw invalidArgument('limit', 'a whole number of at least 1', limit);
-  }
-=======
   checkDatasetOptions(options);
-  const { labels, limit } = options;
->>>>>>> f7479ad (Let the library do what the command line can: evaluate with its data sets, fit temperatures, export, inspect, diagnose and report)
   const entry = await statOf(path, 'data set');
   if (entry.isDirectory()) {
     const names = await readdir(path, { withFileTypes: true }).catch((cause) => {

@@ -9,14 +9,8 @@ import { withEndMarker } from './jpegEnd.js';
 import { type DecodeLimits, sharedLimits } from './limits.js';
 import { loadSharp, type Sharp } from './loadSharp.js';
 import { isPipe, readPictureFile } from './pictureFile.js';
-import type { Pixels } from './pixels.js';
+import type { DecodedImage } from './pixels.js';
 import { checkTiff } from './tiff.js';
-
-/** An sRGB picture, `[height, width, 3]`. */
-export interface DecodedImage extends Pixels {
-  readonly data: Uint8Array;
-  readonly channels: 3;
-}
 
 export interface DecodeOptions {
   /** How messages call encoded bytes. */

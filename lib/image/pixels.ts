@@ -15,6 +15,12 @@ export interface Pixels {
   readonly order?: 'rgb' | 'bgr';
 }
 
+/** An sRGB picture, `[height, width, 3]`. */
+export interface DecodedImage extends Pixels {
+  readonly data: Uint8Array;
+  readonly channels: 3;
+}
+
 const KNOWN_KEYS = new Set(['data', 'width', 'height', 'channels', 'order']);
 
 /**

@@ -2,6 +2,11 @@ import * as z from 'zod/mini';
 import { describe, type ErrorCode, NeonsenseError } from '../errors.js';
 import { similarTo } from '../text/similar.js';
 
+/** A schema of zod's, as the package's declarations can name it: who installs them has no zod. */
+export interface Schema<T> {
+  readonly _zod: { readonly output: T };
+}
+
 /** What is checked, as messages name it. */
 export interface Subject {
   /** In the caller's words: `options`, `ranges`. Empty for a document, whose own keys say enough. */
@@ -19,12 +24,8 @@ export interface Subject {
  * @throws {NeonsenseError} the subject's code; the message names the first place that is wrong, what was expected
  * there and what came
  */
-export function check<T>(
-  schema: z.ZodMiniType<T>,
-  value: unknown,
-  { name, code = 'ERR_INVALID_ARGUMENT', file }: Subject,
-): T {
-  const result = z.safeParse(schema, value, { error: expectation });
+export function check<T>(schema: Schema<T>, value: unknown, { name, code = 'ERR_INVALID_ARGUMENT', file }: Subject): T {
+  const result = z.safeParse(schema as z.ZodMiniType<T>, value, { error: expectation });
   if (result.success) return result.data;
   const issue = innermost(result.error.issues[0]!);
   const place = (path: readonly PropertyKey[]): string => path.reduce<string>(below, name) || 'the document';

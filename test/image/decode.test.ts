@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type DecodedImage, decodeImage } from '../../lib/image/decode.js';
+import { decodeImage } from '../../lib/image/decode.js';
+import type { DecodedImage } from '../../lib/image/pixels.js';
 
 /** A 48 x 32 picture whose quarters are red, green / blue, yellow: enough to see any turn, flip or channel swap. */
 const WIDTH = 48;

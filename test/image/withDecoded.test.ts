@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DecodedImage, type DecodeOptions, decodeImage, withDecoded } from '../../lib/image/decode.js';
+import { type DecodeOptions, decodeImage, withDecoded } from '../../lib/image/decode.js';
 import { decodeLimits } from '../../lib/image/limits.js';
+import type { DecodedImage } from '../../lib/image/pixels.js';
 import { describeShared } from '../shared.js';
 
 let folder: string;

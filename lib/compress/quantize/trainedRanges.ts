@@ -3,7 +3,7 @@ import { NeonsenseError } from '../../errors.js';
 import type { Architecture } from '../../model/architecture.js';
 import type { Preprocessing, Quantization } from '../../model/model.js';
 import { networkOf } from '../../model/network.js';
-import { check } from '../../schema/check.js';
+import { check, type Schema } from '../../schema/check.js';
 import { integer, numberThat } from '../../schema/types.js';
 
 /** Scale and zero point of each value by its plan name, as quantization-aware training left them. */
@@ -13,7 +13,7 @@ const scale = numberThat('a finite number above 0', (value) => Math.fround(value
 const range = (zeroPoint: z.ZodMiniType<number>) => z.object({ scale, zeroPoint }, { error: '{ scale, zeroPoint }' });
 
 /** Ranges of activations whose type is not known. */
-export const trainedRangesSchema: z.ZodMiniType<TrainedRanges> = z.record(z.string(), range(z.number()), {
+export const trainedRangesSchema: Schema<TrainedRanges> = z.record(z.string(), range(z.number()), {
   error: 'an object of { scale, zeroPoint } by value name',
 });
 

@@ -5,7 +5,7 @@ import { abortSignal, callback, integer, numberThat, share } from '../../schema/
 import type { ObserveModel } from '../calibrate/calibrate.js';
 import { type QuantizeStaticOptions, type QuantizeStaticReport, toInt8Static } from '../quantize/quantizeStatic.js';
 import type { KeepFloatTarget, RunModel } from '../quantize/sensitivity.js';
-import { trainedRanges, trainedRangesSchema } from '../quantize/trainedRanges.js';
+import { type TrainedRanges, trainedRanges, trainedRangesSchema } from '../quantize/trainedRanges.js';
 import { accept, type Progress, requireFloat, requireLayers, type StageKind, type Unchecked } from './stage.js';
 
 /** Options of the stage: those of {@link quantizeStatic} that are not the engine's. */
@@ -27,7 +27,7 @@ const target = {
 };
 
 const own = {
-  ranges: z.optional(trainedRangesSchema),
+  ranges: z.optional(trainedRangesSchema as z.ZodMiniType<TrainedRanges>),
   observer: z.optional(z.enum(['minmax', 'percentile', 'mse'])),
   percentile: z.optional(numberThat('a number over 50 up to 100', (value) => value > 50 && value <= 100)),
   keepFloat: z.optional(

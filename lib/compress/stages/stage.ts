@@ -1,10 +1,9 @@
-import type * as z from 'zod/mini';
 import { NeonsenseError } from '../../errors.js';
 import type { Architecture } from '../../model/architecture.js';
 import { checkModel } from '../../model/checkModel.js';
 import type { Model, Precision, Preprocessing } from '../../model/model.js';
 import { layerSpecs } from '../../model/network.js';
-import { check } from '../../schema/check.js';
+import { check, type Schema } from '../../schema/check.js';
 import type { ObserveModel } from '../calibrate/calibrate.js';
 import { type CalibrationSet, calibrationSet } from '../calibrate/calibrationSet.js';
 import type { PruneReport } from '../prune/prune.js';
@@ -53,7 +52,7 @@ export interface Made {
 /** One kind of stage: all there is to know about it outside of its algorithm. */
 export interface StageKind<Options> {
   /** Of its options; `stage` is not among them. */
-  readonly schema: z.ZodMiniType<Options>;
+  readonly schema: Schema<Options>;
   /**
    * Refuses what can't work on a model like this one.
    *
