@@ -132,6 +132,7 @@ async function run(source: string, options: Options): Promise<void> {
   const stages = stagesOf(options, options.ranges === undefined ? undefined : await readRanges(options.ranges));
   const model = await readModel(source, { key: options.key, preprocessing: options.preprocessing });
   noteAssumedPreprocessing(source, model);
+  if (prunesBlindly(options, stages)) process.stderr.write(`neonsense: ${PRUNED_BLINDLY}\n`);
   const dataset =
     options.evaluate === undefined
       ? undefined
@@ -183,6 +184,16 @@ async function run(source: string, options: Options): Promise<void> {
   }
   process.stdout.write(`${resultText(result.report)}\n`);
   if (!result.passed) process.exitCode = 1;
+}
+
+/** What 30 % of zeros left of household-fp32 in 2026: 14.6 % instead of 90.8 % of the test pictures named right. */
+const PRUNED_BLINDLY =
+  'pruning without --calibrate may leave a network that names almost nothing right; give pictures with --calibrate, ' +
+  'or say --repair none to go without';
+
+/** Whether weights are taken away and nothing will make up for them, although nobody asked for that. */
+function prunesBlindly({ calibrate, repair }: Options, stages: readonly CompressStage[]): boolean {
+  return calibrate === undefined && repair !== 'none' && stages.some(({ stage }) => stage === 'prune');
 }
 
 function stagesOf(options: Options, ranges: TrainedRanges | undefined): CompressStage[] {

@@ -15,13 +15,16 @@ let explainer: Explainer;
 let clock: Pixels;
 
 beforeAll(async () => {
-  model = await readModel(join(projectRoot, 'models/household-fp16.safetensors'));
+  model = await readModel(join(projectRoot, 'models/household-sparse80.safetensors'));
   explainer = await Explainer.create(model, { threads: 1 });
   clock = await decodeImage(join(projectRoot, 'examples/clock.png'));
 });
 afterAll(() => explainer.dispose());
 
-/** Slopes of a logit by each pooled feature, by finite differences of linear, hard-swish, linear. */
+/**
+ * Slopes of a logit by each pooled feature, by finite differences of linear, hard-swish, linear: the
+ * classifier of the one shipped model that has a hidden layer.
+ */
 function slopesOf(pooled: Float32Array, index: number): number[] {
   const { weights: w1, bias: b1 } = model.layers.get('classifier.0')!;
   const [first, second] = [toFloat32(w1), toFloat32(model.layers.get('classifier.3')!.weights)];

@@ -38,7 +38,15 @@ describeShared('the commands that measure and export', (shared) => {
       '--report',
       report,
     );
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(code).toBe(0);
+    // What bare checkpoints are taken to want is said; a bar of progress would have a carriage return.
+    expect(
+      stderr
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.slice(0, line.indexOf(' does not say'))),
+    ).toEqual([model, other].map((file) => `neonsense: ${file}`));
+    expect(stderr).not.toContain('\r');
     const rows = stdout
       .trimEnd()
       .split('\n')

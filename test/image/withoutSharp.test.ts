@@ -58,7 +58,7 @@ describe('without sharp', () => {
       await classifier.dispose();
       await session.dispose();
     `);
-    expect(output).toBe('5\n10\n');
+    expect(output).toBe('5\n11\n');
   });
 
   it('a picture file is refused with a code and how to add sharp, every time', () => {

@@ -37,7 +37,7 @@ describe.skipIf(!works(...fewThreads, process.execPath, '--version'))('where few
     );
     expect(result).toMatchObject({ status: 0, stderr: '' });
     expect(result.stdout).toMatch(
-      /^ERR_NATIVE Only \d+ of 256 threads could be started .*ulimit -u.*`threads`.*\n10\n$/,
+      /^ERR_NATIVE Only \d+ of 256 threads could be started .*ulimit -u.*`threads`.*\n11\n$/,
     );
   });
 });

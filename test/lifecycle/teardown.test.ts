@@ -28,7 +28,7 @@ describe('a process', () => {
     const result = run(
       `const s = await createSession(model, { threads: 2 }); console.log((await s.run(image)).length)`,
     );
-    expect(result).toMatchObject({ ...clean, stdout: '10\n' });
+    expect(result).toMatchObject({ ...clean, stdout: '11\n' });
   });
 
   it('ends at once with process.exit during a run', () => {
@@ -60,7 +60,7 @@ describe('a process', () => {
       const s = await createSession(model, { threads: 1 });
       s.run(batch).then((logits) => console.log(logits.length));
     `);
-    expect(result).toMatchObject({ ...clean, stdout: '200\n' });
+    expect(result).toMatchObject({ ...clean, stdout: '220\n' });
   });
 });
 
@@ -100,7 +100,7 @@ describe('worker threads', () => {
       const s = await createSession(model, { threads: 1 });
       console.log((await s.run(image)).length);
     `);
-    expect(result).toMatchObject({ ...clean, stdout: '10\n' });
+    expect(result).toMatchObject({ ...clean, stdout: '11\n' });
   });
 });
 

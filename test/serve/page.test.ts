@@ -47,7 +47,7 @@ describe.skipIf(!existsSync(executablePath))('the live page (skipped without /us
     page.on('pageerror', (error) => problems.push(error.message));
     page.on('request', (request) => asked.push(request.url()));
     await page.goto(address);
-    await page.waitForFunction("document.querySelectorAll('#first option').length > 0");
+    await page.waitForSelector('#first option', { state: 'attached' });
     return { page, problems, asked };
   }
 
@@ -87,7 +87,7 @@ describe.skipIf(!existsSync(executablePath))('the live page (skipped without /us
     const { page, problems } = await opened();
     await page.click('#start');
     await firstLabel(page);
-    await page.waitForFunction("document.getElementById('fps').textContent.includes('a second')");
+    await expect.poll(() => page.textContent('#fps'), { timeout: 30_000 }).toContain('a second');
     await page.click('#stop');
     expect(await page.textContent('#status')).toContain('off');
     expect(problems).toEqual([]);

@@ -51,7 +51,7 @@ async function ask(blob) {
   );
 }
 
-async function show(blob) {
+async function show(blob, { live = false } = {}) {
   current = blob;
   try {
     const answers = await ask(blob);
@@ -61,7 +61,7 @@ async function show(blob) {
     at('latency').textContent = `${first.ms.inference.toFixed(1)} ms`;
     plot(at('latency-plot'), latencies);
     showWhy(first.activation);
-    if (stream === undefined) say(`${first.predictions[0].label}, answered by ${first.model}.`);
+    if (!live) say(`${first.predictions[0].label}, answered by ${first.model}.`);
   } catch (error) {
     say(error.message);
   }
@@ -181,7 +181,7 @@ async function classifyFrames(own) {
     canvas.height = Math.max(1, Math.round(camera.videoHeight * scale));
     context.drawImage(camera, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.9));
-    await show(blob);
+    await show(blob, { live: true });
     frames += 1;
     const now = performance.now();
     if (now - since >= 1000) {

@@ -17,10 +17,7 @@ const REFUSED: Readonly<Record<string, readonly [code: string, message: RegExp]>
 describeShared('checkpoints from the field', (shared) => {
   const folder = join(shared, 'cases/checkpoints');
   const expected = shared === '' ? {} : (JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as object);
-  const read = Object.entries(expected).filter(([file]) => !(file in REFUSED) && !file.startsWith('D2')) as [
-    string,
-    number[],
-  ][];
+  const read = Object.entries(expected).filter(([file]) => !(file in REFUSED)) as [string, number[]][];
 
   it.each(read)("%s gives PyTorch's logits", async (file, logits) => {
     const bytes = new Uint8Array(readFileSync(join(folder, 'input.f32')));
