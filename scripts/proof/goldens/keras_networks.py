@@ -53,7 +53,13 @@ class KerasNetwork:
         kernel = layer.weights[0]
         depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
         fan_in = np.prod(kernel.shape[:2] if depthwise else kernel.shape[:-1])
-        gains = {"excite_conv": (1.5, 1.0), "excite_conv_1": (2.0, 4.0), "conv_2": (2.0, 1.0), "logits": (4.0, 2.0), "dense": (4.0, 2.0)}
+        gains = {
+            "excite_conv": (1.5, 1.0),
+            "excite_conv_1": (2.0, 4.0),
+            "conv_2": (2.0, 1.0),
+            "logits": (4.0, 2.0),
+            "dense": (4.0, 2.0),
+        }
         gain, bias = next((value for name, value in gains.items() if layer.name.endswith(name)), (0.5, None))
         if layer.name in ("conv", "conv_1"):
             gain, bias = 0.5, None

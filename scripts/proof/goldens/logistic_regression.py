@@ -1,6 +1,6 @@
 """Writes test/golden/logistic-regression.json: what scikit-learn finds in seeded features, for lib/learn to agree with.
 
-    python3 scripts/proof/goldens/logistic_regression.py      (needs scikit-learn, any version from 1.5 on)
+python3 scripts/proof/goldens/logistic_regression.py      (needs scikit-learn, any version from 1.5 on)
 """
 
 import json
