@@ -18,7 +18,7 @@ async function classifyAll([pixels, width, height, label]) {
     channels: 3,
   };
   const results = {};
-  for (const model of readdirSync(join(root, 'models')).filter((name) => name.endsWith('.safetensors'))) {
+  for (const model of readdirSync(join(root, 'models')).filter((name) => /^household-.*\.safetensors$/.test(name))) {
     const classifier = await Classifier.load(join(root, 'models', model), { threads: 2 });
     const first = (await classifier.classify(picture, { topK: 1 })).predictions[0];
     const second = (await classifier.classify(picture, { topK: 1 })).predictions[0];
