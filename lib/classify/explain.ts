@@ -4,6 +4,7 @@ import { preprocess } from '../image/preprocess.js';
 import type { Model } from '../model/model.js';
 import { networkOf } from '../model/network.js';
 import { toFloat32 } from '../model/weights.js';
+import { indexOfLargest } from '../numbers/largest.js';
 import { createSession, type Session } from '../runtime/session.js';
 
 /** Where in a picture the evidence for a label lies. */
@@ -79,7 +80,7 @@ export class Explainer implements AsyncDisposable {
     if (wanted === -1) throw invalidArgument('label', `one of ${labels.slice(0, 20).join(', ')}`, label);
     const { logits, [this.#features]: features } = await this.#session.runAll(preprocess(pixels, preprocessing));
     const [, height, width, channels] = this.#session.outputs[1]!.shape as [null, number, number, number];
-    const index = wanted ?? logits!.reduce((best, logit, i) => (logit > logits![best]! ? i : best), 0);
+    const index = wanted ?? indexOfLargest(logits!);
     const gradient = headGradient(this.#head, meanOf(features!, channels), index);
     const values = Float32Array.from({ length: height * width }, (_, cell) => {
       let sum = 0;

@@ -27,7 +27,12 @@ export function registerClassify(
     const answer = await admission.admit(async () => {
       const { name, bytes } = await pictureOf(request);
       const classification = await model.classifier.classify(bytes, { topK });
-      return { name, bytes, classification, activation: why ? await activationOf(model, bytes) : undefined };
+      return {
+        name,
+        bytes,
+        classification,
+        activation: why ? await activationOf(model, bytes, classification.predictions[0]?.label) : undefined,
+      };
     });
     if (answer === undefined) return overloaded(reply);
     const { name, bytes, classification, activation } = answer.result;
@@ -42,10 +47,10 @@ function answerOf(file: string, model: string, { predictions, rejected, ms }: Cl
   return { file, model, predictions, rejected, ms };
 }
 
-/** Where in the picture the evidence for its label lies, with values a page can draw. */
-async function activationOf(model: ServedModel, bytes: Uint8Array): Promise<object> {
+/** Where in the picture the evidence for `label` lies, with values a page can draw. */
+async function activationOf(model: ServedModel, bytes: Uint8Array, label: string | undefined): Promise<object> {
   const explainer = await model.explainer();
-  const { values, ...map } = await explainer.explain(await decodeImage(bytes, { name: 'the picture' }));
+  const { values, ...map } = await explainer.explain(await decodeImage(bytes, { name: 'the picture' }), label);
   return { ...map, values: Array.from(values, (value) => Math.round(value * 1e4) / 1e4) };
 }
 

@@ -25,11 +25,13 @@ export interface ServedModel {
 const MODEL_FILE = /\.(safetensors|pth|pt|ckpt)$/;
 
 /**
- * Loads the models at `paths`, each a file or a folder of files, in order; of a folder those it lists by name.
+ * Loads the models at `paths`, each a file or a folder of files, in order; of a folder those it lists by name, without
+ * networks that have no classifier and so nothing to answer.
  *
  * @param threads threads of each session; undefined leaves it to the session
  * @throws {NeonsenseError} `ERR_NOT_FOUND` for a path or a folder without models, `ERR_INVALID_ARGUMENT` when two models
- * would have one name, what `readModel` and `createSession` throw
+ * would have one name, `ERR_UNSUPPORTED` for a file whose network has no classifier, what `readModel` and
+ * `createSession` throw
  */
 export async function loadServedModels(paths: readonly string[], threads?: number): Promise<ServedModel[]> {
   const models: ServedModel[] = [];
@@ -40,7 +42,9 @@ export async function loadServedModels(paths: readonly string[], threads?: numbe
       if (twin !== undefined) {
         throw invalidArgument('models', `files with different names (${twin.file} is there already)`, file);
       }
-      models.push(await loadServedModel(file, name, threads));
+      const model = await readModel(file);
+      if (model.architecture.classes > 0) models.push(await serveModel(model, file, name, threads));
+      else if (paths.includes(file)) throw nothingToAnswer(file);
     }
     return models;
   } catch (error) {
@@ -49,8 +53,14 @@ export async function loadServedModels(paths: readonly string[], threads?: numbe
   }
 }
 
-async function loadServedModel(file: string, name: string, threads: number | undefined): Promise<ServedModel> {
-  const model = await readModel(file);
+function nothingToAnswer(file: string): NeonsenseError {
+  return new NeonsenseError(
+    'ERR_UNSUPPORTED',
+    `The network of ${file} has no classifier, it only gives features: teach it classes with \`neonsense learn\` first`,
+  );
+}
+
+async function serveModel(model: Model, file: string, name: string, threads: number | undefined): Promise<ServedModel> {
   const session = await createSession(model, { consume: true, ...(threads === undefined ? {} : { threads }) });
   const classifier = new Classifier(model, session);
   let explainer: Promise<Explainer> | undefined;

@@ -1,3 +1,5 @@
+import { indexOfLargest } from '../numbers/largest.js';
+
 /** How a stream's answers are steadied. */
 export interface SmoothingOptions {
   /** Share of a new frame in the average, above 0 to 1; 1 means none is kept. Default 0.3. */
@@ -32,7 +34,7 @@ export class Smoothing {
         ? probabilities.slice()
         : probabilities.map((p, i) => previous[i]! + this.#alpha * (p - previous[i]!));
     this.#averages = averages;
-    const largest = averages.reduce((best, p, i) => (p > averages[best]! ? i : best), 0);
+    const largest = indexOfLargest(averages);
     if (this.#leader < 0 || averages[largest]! >= averages[this.#leader]! + this.#lead) this.#leader = largest;
     return { averages, leader: this.#leader };
   }

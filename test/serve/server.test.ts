@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLASSIFIED } from '../../lib/serve/classifyRoute.js';
 import { createServer, type Server } from '../../lib/serve/server.js';
@@ -230,6 +230,23 @@ describe('a second model', () => {
     };
     expect(records).toMatchObject([record, record]);
     expect(existsSync(shadow.keep)).toBe(false);
+  });
+});
+
+describe('models that are served', () => {
+  const features = join(projectRoot, 'models/features-imagenet.safetensors');
+
+  it('are those of a folder that name classes', async () => {
+    const mixed = join(folder, 'mixed');
+    mkdirSync(mixed);
+    for (const file of [int8, features]) copyFileSync(file, join(mixed, basename(file)));
+    await using of = await createServer({ models: [mixed], version: '0', threads: 1 });
+    expect(of.models.map(({ name }) => name)).toEqual(['household-int8-dynamic']);
+  });
+
+  it('are refused when they give features only and were asked for', async () => {
+    const asked = createServer({ models: [features], version: '0', threads: 1 });
+    await expect(asked).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED', message: expect.stringContaining('learn') });
   });
 });
 
