@@ -45,6 +45,8 @@ export interface StreamResult {
   readonly latencyMs: number;
   /** Why this frame could not be read; the stream goes on. */
   readonly error?: NeonsenseError;
+  /** The frame's bytes as they came. They are used again once the next result is asked for: copy what is kept. */
+  readonly data: Uint8Array;
 }
 
 /** What a stream needs of a classifier. */
@@ -119,6 +121,7 @@ export async function* classifyStream(
       dropped,
       latencyMs: now - frame.at,
       ...(answer.error === undefined ? {} : { error: answer.error }),
+      data: frame.data,
     };
     if (format !== 'mjpeg') recycled.push(frame.data);
   }

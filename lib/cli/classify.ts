@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { type Classification, Classifier, PICTURES_IN_HAND } from '../classify/classifier.js';
+import { type Classification, type Classifier, PICTURES_IN_HAND } from '../classify/classifier.js';
 import { inOrder } from '../classify/inOrder.js';
 import { NeonsenseError, throwIfAborted } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
@@ -8,6 +7,7 @@ import type { Preprocessing } from '../model/preprocessing.js';
 import { KEY_OPTION, wholeNumber } from './arguments.js';
 import { expandPictures } from './expandPictures.js';
 import { catchInterrupt } from './interrupt.js';
+import { loadClassifier } from './loadClassifier.js';
 import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
 import { progressLine } from './progress.js';
@@ -71,7 +71,7 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
   };
   const progress = progressLine('pictures');
   const started = performance.now();
-  const classifier = await load(options);
+  const classifier = await loadClassifier(options);
   noteAssumedPreprocessing(options.model, classifier.model);
   const model = classifier.choice?.variant ?? options.model;
   try {
@@ -105,19 +105,6 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
     progress.clear();
     await classifier.dispose();
   }
-}
-
-/** A file there is, or a path, is a file; what remains is `auto` or the name of a model that comes with neonsense. */
-function load({ model, key, measure, threads, decode, preprocessing }: Options): Promise<Classifier> {
-  const common = {
-    key,
-    decode,
-    preprocessing,
-    ...(threads === undefined ? {} : { threads }),
-    ...(measure === undefined ? {} : { measure }),
-  };
-  const isName = model === 'auto' || (/^[\w-]+$/.test(model) && !existsSync(model));
-  return isName ? Classifier.load({ variant: model, ...common }) : Classifier.load(model, common);
 }
 
 /** Decodes here, not in the classifier, so that messages say where the bytes came from. */

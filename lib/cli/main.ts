@@ -10,6 +10,7 @@ await runProgram(
     evaluate: () => import('./evaluate.js'),
     bench: () => import('./bench.js'),
     ab: () => import('./ab.js'),
+    watch: () => import('./watch.js'),
     serve: () => import('./serve.js'),
     embed: () => import('./embed.js'),
     learn: () => import('./learn.js'),
