@@ -3,14 +3,14 @@ import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { atLeast } from '../image/atLeast.js';
 import type { DecodeOptions } from '../image/decode.js';
 import { decodeLimits } from '../image/limits.js';
-import type { Pixels } from '../image/pixels.js';
-import { preprocessInSlices } from '../image/preprocess.js';
+import type { RawPixels } from '../image/pixels.js';
 import { type ImageInput, imageSource } from '../image/source.js';
 import type { Model } from '../model/model.js';
 import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from '../model/preprocessing.js';
 import { largestIndices } from '../numbers/largest.js';
 import { softmax } from '../numbers/softmax.js';
-import { createSession, type Session } from '../runtime/session.js';
+import { preprocess } from '../runtime/preprocess.js';
+import { createSession, type ImageRun, type Session } from '../runtime/session.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
@@ -94,8 +94,8 @@ export interface Classification {
   /** `[classes]` in the order of the labels, with `logits: true`. */
   readonly logits?: readonly number[];
   /**
-   * Milliseconds each stage took, waiting for other work included. `decode` is 0 for raw pixels; `inference` of an
-   * image in a batch is its equal share of the batch's run.
+   * Milliseconds each stage took: `decode`, 0 for raw pixels, waiting for other pictures included; the others from when
+   * it was the picture's turn.
    */
   readonly ms: { readonly decode: number; readonly preprocess: number; readonly inference: number };
 }
@@ -112,6 +112,9 @@ type Decoding = Pick<DecodeOptions, 'atLeast' | 'limits'>;
 /** Pictures of a batch that are read, decoded, preprocessed or waiting for the network at the same time. */
 export const PICTURES_IN_HAND = 8;
 
+/** What a classifier needs of a session; one that takes no pictures is given tensors. */
+type ClassifierSession = Pick<Session, 'run' | 'dispose'> & Partial<Pick<Session, 'runImage'>>;
+
 /**
  * Labels pictures. Holds a model and its session; calls may overlap (inference of one waits for the other's).
  * Dispose it when done, or declare it with `await using`.
@@ -121,14 +124,12 @@ export class Classifier {
   readonly model: Omit<Model, 'layers'>;
   /** Which model was chosen and why; undefined where a model was given and nothing was to be chosen. */
   readonly choice: VariantChoice | undefined;
-  readonly #session: Pick<Session, 'run' | 'dispose'>;
+  readonly #session: ClassifierSession;
   /** Reads the model again, for what needs more of it than its session gives; undefined where that can't be done. */
   readonly #readAgain: (() => Promise<Model>) | undefined;
   #embedder: Promise<Embedder> | undefined;
   readonly #decoding: Decoding;
   #disposed = false;
-  /** A tensor of one image no longer in use, kept so that a stream of frames does not allocate one each. */
-  #spare: Float32Array | undefined;
 
   /**
    * Takes over a session of `model`, which is disposed with the classifier. {@link Classifier.load} is simpler.
@@ -137,7 +138,7 @@ export class Classifier {
    */
   constructor(
     model: Model,
-    session: Pick<Session, 'run' | 'dispose'>,
+    session: ClassifierSession,
     choice?: VariantChoice,
     readAgain?: () => Promise<Model>,
     options: Pick<ClassifierOptions, 'decode' | 'decodeMemory'> = {},
@@ -202,8 +203,8 @@ export class Classifier {
   }
 
   /**
-   * Labels one picture. Decoding and inference leave the main thread, and preprocessing of large pictures lets the
-   * event loop run in between; bytes and pixels given must not change until the call ends.
+   * Labels one picture. Decoding, preprocessing and inference leave the main thread; bytes and pixels given must not
+   * change until the call ends.
    *
    * @throws NeonsenseError `ERR_INVALID_ARGUMENT`; `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE` for the picture;
    *   `ERR_UNSUPPORTED` for encoded pictures without sharp; `ERR_ABORTED`; `ERR_DISPOSED`.
@@ -253,15 +254,8 @@ export class Classifier {
     wanted: Wanted,
     signal: AbortSignal | undefined,
   ): Promise<Classification> {
-    let tensor: Float32Array | undefined;
-    const before = await this.#withPixels(image, name, signal, async (pixels) => {
-      tensor = this.#spare ?? new Float32Array(this.#tensorLength);
-      this.#spare = undefined;
-      return this.#preprocess(pixels, tensor, signal);
-    });
-    const { logits, ms: inference } = await this.#run(tensor!, signal);
-    this.#spare = tensor;
-    return { ...this.#answer(logits, wanted), ms: { ...before, inference } };
+    const { decode, run } = await this.#withPixels(image, name, signal, (pixels) => this.#run(pixels, signal));
+    return { ...this.#answer(run.output, wanted), ms: { decode, ...run.ms } };
   }
 
   /**
@@ -329,17 +323,11 @@ export class Classifier {
   /** Waits for runs under way, then frees the session. Calls made later fail with `ERR_DISPOSED`. May be repeated. */
   async dispose(): Promise<void> {
     this.#disposed = true;
-    this.#spare = undefined;
     await Promise.all([this.#session.dispose(), this.#embedder?.then((embedder) => embedder.dispose())]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
-  }
-
-  get #tensorLength(): number {
-    const [height, width] = this.model.preprocessing.size;
-    return height * width * 3;
   }
 
   #begin(options: ClassifyOptions, known: readonly string[]): Wanted {
@@ -363,15 +351,15 @@ export class Classifier {
     }
   }
 
-  /** Gives a picture's pixels to `preprocess`, which says how long it took, and holds them no longer than that. */
+  /** Gives a picture's pixels to `use` and holds them no longer than that. */
   async #withPixels(
     image: unknown,
     name: string,
     signal: AbortSignal | undefined,
-    preprocess: (pixels: Pixels) => Promise<number>,
-  ): Promise<{ decode: number; preprocess: number }> {
+    use: (pixels: RawPixels) => Promise<ImageRun>,
+  ): Promise<{ decode: number; run: ImageRun }> {
     const source = await imageSource(image, name);
-    if (source.pixels !== undefined) return { decode: 0, preprocess: await preprocess(source.pixels) };
+    if (source.pixels !== undefined) return { decode: 0, run: await use(source.pixels) };
     const { encoded } = source;
     const named = typeof encoded === 'string' ? {} : { name: `\`${name}\`` };
     // Not loaded by those who only give raw pixels.
@@ -379,21 +367,20 @@ export class Classifier {
     const started = performance.now();
     return withDecoded(encoded, { ...named, ...this.#decoding, signal }, async (pixels) => {
       const decode = performance.now() - started;
-      return { decode, preprocess: await preprocess(pixels) };
+      // Nobody else has them.
+      return { decode, run: await use({ ...pixels, transfer: true }) };
     });
   }
 
-  async #preprocess(pixels: Pixels, tensor: Float32Array, signal: AbortSignal | undefined): Promise<number> {
-    const started = performance.now();
-    await preprocessInSlices(pixels, this.model.preprocessing, tensor, signal);
-    return performance.now() - started;
-  }
-
-  async #run(tensor: Float32Array, signal: AbortSignal | undefined): Promise<{ logits: Float32Array; ms: number }> {
+  async #run(pixels: RawPixels, signal: AbortSignal | undefined): Promise<ImageRun> {
     this.#checkUsable();
+    const options = signal === undefined ? {} : { signal };
+    if (this.#session.runImage !== undefined) return this.#session.runImage(pixels, options);
     const started = performance.now();
-    const logits = await this.#session.run(tensor, signal === undefined ? {} : { signal });
-    return { logits, ms: performance.now() - started };
+    const tensor = preprocess(pixels, this.model.preprocessing);
+    const made = performance.now();
+    const output = await this.#session.run(tensor, options);
+    return { output, ms: { preprocess: made - started, inference: performance.now() - made } };
   }
 
   #answer(logits: Float32Array, { topK, allowed, minProbability, ...also }: Wanted): Omit<Classification, 'ms'> {

@@ -1,6 +1,6 @@
-import { preprocess } from '../image/preprocess.js';
 import { imageSource } from '../image/source.js';
 import type { Model, Preprocessing } from '../model/model.js';
+import { preprocess } from '../runtime/preprocess.js';
 import { createSession, type Session } from '../runtime/session.js';
 import type { ImageInput } from './classifier.js';
 

@@ -1,10 +1,10 @@
 import { invalidArgument, NeonsenseError } from '../errors.js';
 import type { Pixels } from '../image/pixels.js';
-import { preprocess } from '../image/preprocess.js';
 import type { Model } from '../model/model.js';
 import { networkOf } from '../model/network.js';
 import { toFloat32 } from '../model/weights.js';
 import { indexOfLargest } from '../numbers/largest.js';
+import { preprocess } from '../runtime/preprocess.js';
 import { createSession, type Session } from '../runtime/session.js';
 
 /** Where in a picture the evidence for a label lies. */

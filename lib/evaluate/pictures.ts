@@ -1,6 +1,6 @@
 import { NeonsenseError, throwIfAborted } from '../errors.js';
-import { preprocess } from '../image/preprocess.js';
 import type { Model } from '../model/model.js';
+import { preprocess } from '../runtime/preprocess.js';
 import { type DatasetOptions, openDataset } from './datasets.js';
 
 /** Options of {@link readPictures}. */

@@ -1,8 +1,8 @@
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import type { Pixels } from '../image/pixels.js';
-import { preprocess } from '../image/preprocess.js';
 import { numberedLabels } from '../model/import/stateDict.js';
 import type { Confidence, Precision, Preprocessing } from '../model/model.js';
+import { preprocess } from '../runtime/preprocess.js';
 import type { Dataset } from './datasets.js';
 import { type Metrics, MetricsAccumulator } from './metrics.js';
 import { checkEvaluateOptions } from './options.js';

@@ -1,5 +1,5 @@
 import { invalidArgument, NeonsenseError } from '../errors.js';
-import { checkPixels, type Pixels } from './pixels.js';
+import { checkPixels, type RawPixels } from './pixels.js';
 
 /** What `sharp(...).raw().toBuffer({ resolveWithObject: true })` gives; with another format than raw, an encoded picture. */
 export interface SharpOutput {
@@ -23,12 +23,12 @@ export interface CanvasPixels {
  * A picture: a file's path or `file:` URL; an encoded picture's bytes (JPEG, PNG, WebP, GIF, AVIF, TIFF) in any of the
  * usual containers; or raw pixels, ours, a canvas' or sharp's.
  */
-export type ImageInput = string | URL | Uint8Array | ArrayBuffer | Blob | Pixels | CanvasPixels | SharpOutput;
+export type ImageInput = string | URL | Uint8Array | ArrayBuffer | Blob | RawPixels | CanvasPixels | SharpOutput;
 
 /** A picture in one of the two forms that are worked on. */
 export type ImageSource =
   | { readonly encoded: string | Uint8Array; readonly pixels?: undefined }
-  | { readonly pixels: Pixels };
+  | { readonly pixels: RawPixels };
 
 /** By their tags, not their classes: they may come from another realm, such as a test runner's. */
 const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);

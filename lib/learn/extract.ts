@@ -1,7 +1,7 @@
 import { NeonsenseError, throwIfAborted } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
-import { preprocess } from '../image/preprocess.js';
 import type { Model } from '../model/model.js';
+import { preprocess } from '../runtime/preprocess.js';
 import { createSession, type Session } from '../runtime/session.js';
 import type { Photo } from './photos.js';
 import type { Samples } from './samples.js';

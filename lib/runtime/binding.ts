@@ -1,3 +1,5 @@
+import type { PixelLayout } from '../image/pixels.js';
+import type { Preprocessing } from '../model/preprocessing.js';
 import type { Plan } from '../plan/plan.js';
 
 /** Everything the native addon offers, typed once. Its own checks mirror engine/plan; see native/addon/. */
@@ -7,6 +9,10 @@ export interface Binding {
    * rejects with a plain Error when the plan is unsound or the CPU can't run it.
    */
   createSession(plan: Plan, options: NativeSessionOptions): Promise<NativeSession>;
+  /** Makes the network's input of pixels. Throws a plain Error for what it can't do. */
+  readonly Preprocessor: new (
+    preprocessing: NativePreprocessing,
+  ) => NativePreprocessor;
   /** Throws a plain Error where the CPU can't be identified. */
   cpu(): Cpu;
 }
@@ -25,9 +31,33 @@ export interface NativeSession {
    * one after the other, `outputOffset` floats into `output`. Throws while an earlier run is under way.
    */
   run(input: Float32Array, inputOffset: number, output: Float32Array, outputOffset: number): Promise<void>;
+  /**
+   * Makes the network's input of pixels and runs it, all off the main thread. `pixels` are taken over (their ArrayBuffer is
+   * detached, or copied where that can't be); where they are undefined, the preprocessor's copy is used. Throws while an
+   * earlier run of the session, or of the preprocessor, is under way.
+   *
+   * @returns milliseconds until the input was made
+   */
+  runImage(
+    preprocessor: NativePreprocessor,
+    pixels: Uint8Array | Uint8ClampedArray | undefined,
+    layout: PixelLayout,
+    output: Float32Array,
+    outputOffset: number,
+  ): Promise<number>;
   profile(): OperatorTime[];
   /** Gives memory and threads back off the main thread. A run under way keeps what it needs until it is done. */
   dispose(): Promise<void>;
+}
+
+/** A preprocessing with every field; `resize` is 0 where there is none. */
+export type NativePreprocessing = Required<Omit<Preprocessing, 'reduce' | 'assumed'>> & Pick<Preprocessing, 'reduce'>;
+
+export interface NativePreprocessor {
+  /** Copies bytes `begin` to `end` of a picture, to be run later. `begin` 0 begins another picture. */
+  copy(pixels: Uint8Array | Uint8ClampedArray, begin: number, end: number): void;
+  /** Makes the network's input at once, on this thread. */
+  run(pixels: Uint8Array | Uint8ClampedArray, layout: PixelLayout, output: Float32Array): void;
 }
 
 /** What one operator of the last image took. */

@@ -1,13 +1,17 @@
 import { untilAborted } from '../abort.js';
-import { describe, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { type Frame, type Pixels, type PixelView, viewOf } from '../image/pixels.js';
 import { checkModel } from '../model/checkModel.js';
 import type { Model } from '../model/model.js';
 import { mainOutput } from '../model/network.js';
+import type { Preprocessing } from '../model/preprocessing.js';
 import { lower } from '../plan/lower.js';
 import type { Plan } from '../plan/plan.js';
-import type { NativeSession, OperatorTime } from './binding.js';
+import type { NativePreprocessor, NativeSession, OperatorTime } from './binding.js';
 import { markConsumed, refuseConsumed } from './consumed.js';
 import { loadBinding } from './load/load.js';
+import { awaitNative, callNative } from './nativeErrors.js';
+import { newPreprocessor } from './preprocess.js';
 import { checkThreads, defaultThreads } from './threads.js';
 
 /** How `createSession` prepares a model. */
@@ -47,6 +51,17 @@ export interface RunOptions {
   readonly output?: Float32Array;
 }
 
+/** What one picture gave. */
+export interface ImageRun {
+  /** `[1, classes]`, or the one output the session was asked for. */
+  readonly output: Float32Array;
+  /** Milliseconds from when it was the picture's turn: until the network's input was made, and from then on. */
+  readonly ms: { readonly preprocess: number; readonly inference: number };
+}
+
+/** Bytes of a picture that are copied before the event loop gets its turn. */
+const COPIED_AT_ONCE = 4 * 2 ** 20;
+
 /** What a session takes or gives. */
 export interface TensorMetadata {
   readonly name: string;
@@ -84,7 +99,7 @@ export async function createSession(model: Model, options: SessionOptions = {}):
   const plan = lower(model, { outputs, consume });
   if (consume) markConsumed(model);
   const native = await awaitNative(() => binding.createSession(plan, nativeOptions));
-  return new Session(native, plan, outputs, threads);
+  return new Session(native, plan, outputs, threads, model.preprocessing);
 }
 
 function outputNames(outputs: unknown): readonly string[] {
@@ -107,6 +122,9 @@ export class Session {
   readonly threads: number;
 
   readonly #native: NativeSession;
+  readonly #preprocessing: Preprocessing;
+  /** Made for the first picture; who gives tensors needs none. */
+  #preprocessor: NativePreprocessor | undefined;
   /** Floats one image gives in each of `outputs`. */
   readonly #outputSizes: readonly number[];
   readonly #inputSize: number;
@@ -115,9 +133,16 @@ export class Session {
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(native: NativeSession, plan: Plan, outputs: readonly string[], threads: number) {
+  constructor(
+    native: NativeSession,
+    plan: Plan,
+    outputs: readonly string[],
+    threads: number,
+    preprocessing: Preprocessing,
+  ) {
     const input = plan.values[plan.input]!.shape;
     this.#native = native;
+    this.#preprocessing = preprocessing;
     const shapes = plan.outputs.map((index) => plan.values[index]!.shape);
     this.#outputSizes = shapes.map(([height, width, channels]) => height * width * channels);
     this.#inputSize = input[0] * input[1] * input[2];
@@ -140,13 +165,32 @@ export class Session {
    */
   async run(input: Float32Array, options: RunOptions = {}): Promise<Float32Array> {
     this.#throwIfDisposed();
-    if (this.outputs.length > 1) {
-      throw new NeonsenseError('ERR_UNSUPPORTED', 'This session has several outputs: call `runAll` instead of `run`');
-    }
+    this.#throwIfSeveralOutputs('run');
     const images = this.#countImages(input);
     const output = this.#outputFor(options.output, images);
     const runImage = (index: number) => this.#runImage(input, index, output, index * this.#outputSize);
     return this.#inTurn(images, options.signal, runImage, output);
+  }
+
+  /**
+   * Runs the network on a picture, which is made into its input as the model's preprocessing says, on the thread that
+   * runs it.
+   *
+   * @param image raw pixels; must not be changed until the promise settles, unless they are handed over (`transfer`)
+   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for pixels that make no sense, `ERR_UNSUPPORTED` for a session of
+   * several outputs, `ERR_ABORTED`, `ERR_DISPOSED`, `ERR_NATIVE`.
+   */
+  async runImage(image: Pixels | Frame, options: RunOptions = {}): Promise<ImageRun> {
+    this.#throwIfDisposed();
+    this.#throwIfSeveralOutputs('runImage');
+    const view = viewOf(image, 'image');
+    const output = this.#outputFor(options.output, 1);
+    let ms: ImageRun['ms'] | undefined;
+    const run = async (): Promise<void> => {
+      ms = await this.#runView(view, options.signal, output);
+    };
+    await this.#inTurn(1, options.signal, run, output);
+    return { output, ms: ms! };
   }
 
   /**
@@ -201,6 +245,15 @@ export class Session {
     }
   }
 
+  #throwIfSeveralOutputs(method: string): void {
+    if (this.outputs.length > 1) {
+      throw new NeonsenseError(
+        'ERR_UNSUPPORTED',
+        `This session has several outputs: call \`runAll\` instead of \`${method}\``,
+      );
+    }
+  }
+
   #countImages(input: unknown): number {
     const size = this.#inputSize;
     const shape = this.inputs[0]!.shape.slice(1).join(', ');
@@ -221,6 +274,18 @@ export class Session {
 
   #runImage(input: Float32Array, index: number, output: Float32Array, at: number): Promise<void> {
     return awaitNative(() => this.#native.run(input, index * this.#inputSize, output, at));
+  }
+
+  async #runView(view: PixelView, signal: AbortSignal | undefined, output: Float32Array): Promise<ImageRun['ms']> {
+    const started = performance.now();
+    this.#preprocessor ??= newPreprocessor(this.#preprocessing);
+    const preprocessor = this.#preprocessor;
+    if (!view.transfer) await copyInSlices(preprocessor, view.data, signal);
+    const copied = performance.now() - started;
+    const pixels = view.transfer ? view.data : undefined;
+    const made = await awaitNative(() => this.#native.runImage(preprocessor, pixels, view.layout, output, 0));
+    const preprocess = copied + made;
+    return { preprocess, inference: performance.now() - started - preprocess };
   }
 
   /** Runs each image when its turn has come, then gives `result`. */
@@ -248,24 +313,17 @@ export class Session {
   }
 }
 
-/** The engine's plain errors as ours, with the JavaScript stack of the caller. */
-function nativeError(error: unknown): NeonsenseError {
-  const message = error instanceof Error ? error.message : describe(error);
-  return new NeonsenseError('ERR_NATIVE', message, { cause: error });
-}
-
-function callNative<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    throw nativeError(error);
-  }
-}
-
-async function awaitNative<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw nativeError(error);
+/** A large picture is copied in slices, between which the event loop runs. */
+async function copyInSlices(
+  preprocessor: NativePreprocessor,
+  pixels: Uint8Array | Uint8ClampedArray,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let begin = 0; begin < pixels.length; begin += COPIED_AT_ONCE) {
+    if (begin > 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+      throwIfAborted(signal);
+    }
+    callNative(() => preprocessor.copy(pixels, begin, Math.min(pixels.length, begin + COPIED_AT_ONCE)));
   }
 }

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "addon/instance.h"
+#include "addon/preprocessor_object.h"
 #include "addon/session_object.h"
 #include "engine/cpu.h"
 
@@ -28,6 +29,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   instance->session_class = Napi::Persistent(SessionObject::Define(env));
   instance->structured_clone = Napi::Persistent(env.Global().Get("structuredClone").As<Napi::Function>());
   env.SetInstanceData(instance.release());  // owns it from here on
+  exports["Preprocessor"] = PreprocessorObject::Define(env);
   exports["createSession"] = Napi::Function::New<SessionObject::Create>(env, "createSession");
   exports["cpu"] = Napi::Function::New<Cpu>(env, "cpu");
   return exports;

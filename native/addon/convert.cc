@@ -1,63 +1,13 @@
 #include "addon/convert.h"
 
 #include <array>
-#include <cmath>
 #include <functional>
 #include <utility>
 
+#include "addon/values.h"
+
 namespace neonsense::addon {
 namespace {
-
-[[noreturn]] void Fail(Napi::Env env, const std::string& what, const char* expected) {
-  throw Napi::TypeError::New(env, "Expected " + std::string(expected) + " for `" + what + "`");
-}
-
-Napi::Object ObjectOf(const Napi::Value& value, const std::string& what) {
-  if (!value.IsObject()) Fail(value.Env(), what, "an object");
-  return value.As<Napi::Object>();
-}
-
-Napi::Array ArrayOf(const Napi::Value& value, const std::string& what) {
-  if (!value.IsArray()) Fail(value.Env(), what, "an array");
-  return value.As<Napi::Array>();
-}
-
-double NumberOf(const Napi::Value& value, const std::string& what) {
-  if (!value.IsNumber()) Fail(value.Env(), what, "a number");
-  return value.As<Napi::Number>().DoubleValue();
-}
-
-template <typename T>
-T IntegerOf(const Napi::Value& value, const std::string& what) {
-  const double number = NumberOf(value, what);
-  if (!(number >= -2147483648.0 && number <= 2147483647.0) || std::trunc(number) != number ||
-      (std::is_unsigned_v<T> && number < 0)) {
-    Fail(value.Env(), what, "an integer in range");
-  }
-  return static_cast<T>(number);
-}
-
-std::string StringOf(const Napi::Value& value, const std::string& what) {
-  if (!value.IsString()) Fail(value.Env(), what, "a string");
-  size_t length = 0;
-  napi_get_value_string_utf8(value.Env(), value, nullptr, 0, &length);
-  if (length > engine::kMaxNameLength) Fail(value.Env(), what, "a shorter string");
-  return value.As<Napi::String>().Utf8Value();
-}
-
-bool BooleanOf(const Napi::Value& value, const std::string& what) {
-  if (!value.IsBoolean()) Fail(value.Env(), what, "a boolean");
-  return value.As<Napi::Boolean>().Value();
-}
-
-template <typename T, size_t N>
-std::array<T, N> IntegersOf(const Napi::Value& value, const std::string& what) {
-  const Napi::Array array = ArrayOf(value, what);
-  if (array.Length() != N) Fail(value.Env(), what, "an array of the right length");
-  std::array<T, N> integers{};
-  for (uint32_t i = 0; i < N; i++) integers[i] = IntegerOf<T>(array.Get(i), what);
-  return integers;
-}
 
 // An array, once it is known to have no more entries than any plan may.
 Napi::Array ListOf(const Napi::Value& value, const std::string& what, size_t most = engine::kMaxEntries) {
@@ -75,15 +25,6 @@ std::vector<uint32_t> IndicesOf(const Napi::Value& value, const std::string& wha
   std::vector<uint32_t> indices;
   for (uint32_t i = 0; i < count; i++) indices.push_back(IntegerOf<uint32_t>(array.Get(i), what));
   return indices;
-}
-
-template <typename Enum, size_t N>
-Enum EnumOf(const Napi::Value& value, const std::string& what, const Enum (&members)[N]) {
-  const std::string name = StringOf(value, what);
-  for (Enum member : members) {
-    if (name == engine::ToString(member)) return member;
-  }
-  throw Napi::TypeError::New(value.Env(), "Unknown `" + what + "`: '" + name + "'");
 }
 
 constexpr engine::ValueType kValueTypes[] = {engine::ValueType::kF32, engine::ValueType::kQS8, engine::ValueType::kQU8,

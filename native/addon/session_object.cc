@@ -1,56 +1,14 @@
 #include "addon/session_object.h"
 
-#include <exception>
-#include <new>
 #include <utility>
 
 #include "addon/convert.h"
 #include "addon/instance.h"
+#include "addon/preprocessor_object.h"
+#include "addon/task.h"
 
 namespace neonsense::addon {
 namespace {
-
-// Work for another thread and the promise of its result. Whatever it throws rejects the promise.
-class Task : public Napi::AsyncWorker {
- public:
-  Napi::Promise promise() const { return deferred_.Promise(); }
-
- protected:
-  Task(Napi::Env env, const char* name) : Napi::AsyncWorker(env, name), deferred_(Napi::Promise::Deferred::New(env)) {}
-
-  // On another thread.
-  virtual void Work() = 0;
-  // Back on the thread of JavaScript, whether it worked or not.
-  virtual void Finish() {}
-  virtual Napi::Value Result() { return Env().Undefined(); }
-
- private:
-  void Execute() final {
-    try {
-      Work();
-    } catch (...) {
-      // Not its message: copying that could throw again where memory has run out.
-      failure_ = std::current_exception();
-    }
-  }
-
-  void OnOK() final {
-    Finish();
-    try {
-      if (failure_) std::rethrow_exception(failure_);
-      deferred_.Resolve(Result());
-    } catch (const Napi::Error& error) {
-      deferred_.Reject(error.Value());
-    } catch (const std::bad_alloc&) {
-      deferred_.Reject(Napi::Error::New(Env(), "Out of memory").Value());
-    } catch (const std::exception& error) {
-      deferred_.Reject(Napi::Error::New(Env(), error.what()).Value());
-    }
-  }
-
-  Napi::Promise::Deferred deferred_;
-  std::exception_ptr failure_;
-};
 
 class CreateTask : public Task {
  public:
@@ -95,11 +53,39 @@ class RunTask : public Task {
     return Env().Undefined();
   }
 
+  engine::Session& session() { return *session_; }
+
  private:
   std::shared_ptr<engine::Session> session_;
   std::shared_ptr<bool> running_;
   Napi::Reference<Napi::TypedArray> output_;
   size_t output_offset_;
+};
+
+// Makes the input of a picture first.
+class RunImageTask : public RunTask {
+ public:
+  RunImageTask(Napi::Env env, std::shared_ptr<engine::Session> session, std::shared_ptr<bool> running,
+               const Napi::TypedArray& output, size_t output_offset, PictureInHand picture)
+      : RunTask(env, std::move(session), std::move(running), output, output_offset), picture_(std::move(picture)) {}
+
+ protected:
+  void Work() override {
+    milliseconds_ = picture_.Preprocess([this](const float* input) { session().Load(input); });
+    RunTask::Work();
+  }
+  void Finish() override {
+    picture_.Release(Env());
+    RunTask::Finish();
+  }
+  Napi::Value Result() override {
+    RunTask::Result();
+    return Napi::Number::New(Env(), milliseconds_);
+  }
+
+ private:
+  PictureInHand picture_;
+  double milliseconds_ = 0;
 };
 
 // Drops its share of a session. Ending threads means waiting for them, which the main thread does not.
@@ -114,15 +100,6 @@ class DisposeTask : public Task {
  private:
   std::shared_ptr<engine::Session> session_;
 };
-
-// Queues the task; it deletes itself once it has settled its promise.
-template <typename T>
-Napi::Promise Start(std::unique_ptr<T> task) {
-  const Napi::Promise promise = task->promise();
-  task->Queue();
-  task.release();
-  return promise;
-}
 
 // A window of `size` floats at `offset` of a Float32Array argument.
 struct Window {
@@ -146,9 +123,10 @@ Window WindowOf(const Napi::CallbackInfo& info, size_t argument, size_t size, co
 }  // namespace
 
 Napi::Function SessionObject::Define(Napi::Env env) {
-  return DefineClass(env, "Session",
-                     {InstanceMethod<&SessionObject::Run>("run"), InstanceMethod<&SessionObject::Profile>("profile"),
-                      InstanceMethod<&SessionObject::Dispose>("dispose")});
+  return DefineClass(
+      env, "Session",
+      {InstanceMethod<&SessionObject::Run>("run"), InstanceMethod<&SessionObject::RunImage>("runImage"),
+       InstanceMethod<&SessionObject::Profile>("profile"), InstanceMethod<&SessionObject::Dispose>("dispose")});
 }
 
 Napi::Value SessionObject::Create(const Napi::CallbackInfo& info) {
@@ -177,6 +155,22 @@ Napi::Value SessionObject::Run(const Napi::CallbackInfo& info) {
   // Copied before the main thread goes on, so that nobody can change or detach what is being read.
   session.Load(input.array.Data() + input.offset);
   return Start(std::make_unique<RunTask>(info.Env(), session_, running_, output.array, output.offset));
+}
+
+Napi::Value SessionObject::RunImage(const Napi::CallbackInfo& info) {
+  // All of JavaScript's code that this may call, before anything is looked at that it could change.
+  const image::Layout layout = LayoutFromJs(info[2]);
+  engine::Session& session = this->session(info.Env());
+  if (*running_) throw Napi::Error::New(info.Env(), "This session is running already: wait for the earlier run");
+  PreprocessorObject& preprocessor = PreprocessorObject::From(info[0]);
+  const auto [height, width] = preprocessor.size();
+  if (session.input_shape() != std::array<size_t, 3>{height, width, 3}) {
+    throw Napi::RangeError::New(info.Env(), "The preprocessor makes an input of another size than the session takes");
+  }
+  const Window output = WindowOf(info, 3, session.output_size(), "output");
+  PictureInHand picture = preprocessor.Take(info[1], layout);
+  return Start(
+      std::make_unique<RunImageTask>(info.Env(), session_, running_, output.array, output.offset, std::move(picture)));
 }
 
 Napi::Value SessionObject::Profile(const Napi::CallbackInfo& info) {

@@ -24,6 +24,10 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
  private:
   // run(input: Float32Array, inputOffset, output: Float32Array, outputOffset): Promise<void>, one image
   Napi::Value Run(const Napi::CallbackInfo& info);
+  // runImage(preprocessor, pixels: Uint8Array | undefined, layout, output: Float32Array, outputOffset):
+  // Promise<number>, the milliseconds that the preprocessor took. Pixels are taken over, see TakenArrays; where there
+  // are none, it is those that were copied to the preprocessor.
+  Napi::Value RunImage(const Napi::CallbackInfo& info);
   // profile(): { layer, operator, ms }[]
   Napi::Value Profile(const Napi::CallbackInfo& info);
   // dispose(): Promise<void>, once the memory is given back and the threads have ended. A pending run keeps what it

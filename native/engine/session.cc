@@ -52,6 +52,7 @@ class RunGuard {
 struct Session::State {
   std::unique_ptr<InputLayout> layout;
   size_t input_size = 0;
+  std::array<size_t, 3> input_shape{};
   size_t output_size = 0;
   std::vector<size_t> output_sizes;
   bool profile = false;
@@ -81,6 +82,7 @@ Session::Session(const Plan& plan, const SessionOptions& options) {
 
   if (options.threads > 1) state.pool = CreateThreadPool(options.threads);
   state.input_size = ElementCount(plan.values[plan.input]);
+  state.input_shape = plan.values[plan.input].shape;
   state.input = MakePaddedBuffer(state.layout->bytes());
   for (size_t i = 0; i < plan.outputs.size(); i++) {
     const size_t size = ElementCount(plan.values[plan.outputs[i]]);
@@ -102,6 +104,8 @@ Session::Session(const Plan& plan, const SessionOptions& options) {
 Session::~Session() = default;
 
 size_t Session::input_size() const { return state_->input_size; }
+
+const std::array<size_t, 3>& Session::input_shape() const { return state_->input_shape; }
 
 size_t Session::output_size() const { return state_->output_size; }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -32,6 +33,8 @@ class Session {
 
   // Floats one image takes, and floats of all outputs together.
   size_t input_size() const;
+  // [H, W, C]
+  const std::array<size_t, 3>& input_shape() const;
   size_t output_size() const;
 
   // One image: all its input_size() floats in, output_size() floats out, outputs one after the other. Load, Invoke and

@@ -43,6 +43,34 @@ Picture Picture::View(const uint8_t* data, size_t size, const Layout& layout) {
   return {data, size, layout};
 }
 
+const char* ToString(PixelFormat format) {
+  switch (format) {
+    case PixelFormat::kRgb24:
+      return "rgb24";
+    case PixelFormat::kBgr24:
+      return "bgr24";
+    case PixelFormat::kRgba:
+      return "rgba";
+    case PixelFormat::kBgra:
+      return "bgra";
+    case PixelFormat::kGray:
+      return "gray";
+    case PixelFormat::kYuv420p:
+      return "yuv420p";
+    case PixelFormat::kNv12:
+      return "nv12";
+    case PixelFormat::kYuyv422:
+      return "yuyv422";
+    case PixelFormat::kRgb565le:
+      return "rgb565le";
+  }
+  return "";
+}
+
+const char* ToString(Matrix matrix) { return matrix == Matrix::kBt601 ? "bt601" : "bt709"; }
+
+const char* ToString(Range range) { return range == Range::kLimited ? "limited" : "full"; }
+
 size_t PlaneCount(PixelFormat format) {
   switch (format) {
     case PixelFormat::kYuv420p:

@@ -13,6 +13,11 @@ enum class PixelFormat { kRgb24, kBgr24, kRgba, kBgra, kGray, kYuv420p, kNv12, k
 enum class Matrix { kBt601, kBt709 };
 enum class Range { kLimited, kFull };
 
+// By which lib/image/pixels.ts knows them.
+const char* ToString(PixelFormat format);
+const char* ToString(Matrix matrix);
+const char* ToString(Range range);
+
 // Longest side. Every product below then fits 64 bits.
 constexpr uint32_t kMostPixels = 1u << 22;
 

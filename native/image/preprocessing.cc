@@ -37,6 +37,19 @@ Placement Letterbox(const Sides& size, const Sides& picture) {
 
 }  // namespace
 
+const char* ToString(Fit fit) { return fit == Fit::kSquash ? "squash" : fit == Fit::kCrop ? "crop" : "letterbox"; }
+
+const char* ToString(Interpolation interpolation) {
+  switch (interpolation) {
+    case Interpolation::kBilinear:
+      return "bilinear";
+    case Interpolation::kBicubic:
+      return "bicubic";
+    default:
+      return "area";
+  }
+}
+
 void Validate(const Preprocessing& p) {
   Require(IsSide(p.size[0]) && IsSide(p.size[1]), "its size");
   Require(!p.reduce || (IsSide((*p.reduce)[0]) && IsSide((*p.reduce)[1])), "its reduce");

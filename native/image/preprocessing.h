@@ -9,6 +9,10 @@ namespace neonsense::image {
 enum class Fit { kSquash, kCrop, kLetterbox };
 enum class Interpolation { kBilinear, kBicubic, kArea };
 
+// By which lib/model/preprocessing.ts knows them.
+const char* ToString(Fit fit);
+const char* ToString(Interpolation interpolation);
+
 // Rows first, then columns.
 using Sides = std::array<uint32_t, 2>;
 

@@ -8,8 +8,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Classifier, defaultModelPath, type ImageInput } from '../../lib/classify/classifier.js';
 import { NeonsenseError } from '../../lib/errors.js';
 import type { Pixels } from '../../lib/image/pixels.js';
-import { preprocess } from '../../lib/image/preprocess.js';
 import type { Model } from '../../lib/model/model.js';
+import { preprocess } from '../../lib/runtime/preprocess.js';
 import { randomModel } from '../randomModel.js';
 
 const LABELS = ['clock', 'lamp', 'chair', 'table'];

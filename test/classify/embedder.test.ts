@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Classifier } from '../../lib/classify/classifier.js';
 import { Embedder } from '../../lib/classify/embedder.js';
 import { decodeImage } from '../../lib/image/decode.js';
-import { preprocess } from '../../lib/image/preprocess.js';
 import { readModel } from '../../lib/model/files.js';
+import { preprocess } from '../../lib/runtime/preprocess.js';
 import { createSession } from '../../lib/runtime/session.js';
 import { projectRoot } from '../cli/run.js';
 

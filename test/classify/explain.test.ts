@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Explainer } from '../../lib/classify/explain.js';
 import { decodeImage } from '../../lib/image/decode.js';
 import type { Pixels } from '../../lib/image/pixels.js';
-import { preprocess } from '../../lib/image/preprocess.js';
 import { readModel } from '../../lib/model/files.js';
 import type { Model } from '../../lib/model/model.js';
 import { toFloat32 } from '../../lib/model/weights.js';
+import { preprocess } from '../../lib/runtime/preprocess.js';
 import { createSession } from '../../lib/runtime/session.js';
 import { projectRoot } from '../cli/run.js';
 

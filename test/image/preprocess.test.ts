@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Pixels } from '../../lib/image/pixels.js';
-import { preprocess, preprocessInSlices } from '../../lib/image/preprocess.js';
 import type { Preprocessing } from '../../lib/model/model.js';
+import { preprocess } from '../../lib/runtime/preprocess.js';
 import { picture } from './pictures.js';
 
 interface GoldenCase {
@@ -170,34 +170,5 @@ describe('arguments', () => {
     expect(preprocess(picture(1, 60, 60), household, output)).toBe(output);
     expect(output).toEqual(preprocess(picture(1, 60, 60), household));
     expect([buffer[0], buffer[150_529]]).toEqual([9, 9]);
-  });
-});
-
-describe('in slices', () => {
-  it('computes the same', async () => {
-    const pixels = picture(8, 700, 1100);
-    expect(await preprocessInSlices(pixels, household)).toEqual(preprocess(pixels, household));
-  });
-
-  it('lets the event loop run while a large photo is worked on', async () => {
-    const pixels: Pixels = { data: new Uint8Array(4000 * 3000 * 3), width: 4000, height: 3000, channels: 3 };
-    let turns = 0;
-    let working = true;
-    const count = (): void => {
-      turns++;
-      if (working) setImmediate(count);
-    };
-    setImmediate(count);
-    await preprocessInSlices(pixels, household);
-    working = false;
-    expect(turns).toBeGreaterThan(2);
-  });
-
-  it('stops in the middle when aborted', async () => {
-    const pixels: Pixels = { data: new Uint8Array(4000 * 3000 * 3), width: 4000, height: 3000, channels: 3 };
-    const controller = new AbortController();
-    setImmediate(() => controller.abort('enough'));
-    const attempt = preprocessInSlices(pixels, household, undefined, controller.signal);
-    await expect(attempt).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: 'enough' });
   });
 });

@@ -1,8 +1,8 @@
 // What the usual recipes really do to a picture; scripts/proof/goldens/transforms.py asked torchvision, timm and Keras.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { preprocess } from '../../lib/image/preprocess.js';
 import { type Preprocessing, preprocessingFrom } from '../../lib/model/preprocessing.js';
+import { preprocess } from '../../lib/runtime/preprocess.js';
 import { picture } from './pictures.js';
 
 interface GoldenCase {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Classifier } from '../../lib/classify/classifier.js';
-import { preprocess } from '../../lib/image/preprocess.js';
+import { preprocess } from '../../lib/runtime/preprocess.js';
 import { createSession } from '../../lib/runtime/session.js';
 import { chooseShipped } from '../../lib/shipped/pickModel.js';
 import { randomModel } from '../randomModel.js';

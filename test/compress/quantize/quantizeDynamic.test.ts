@@ -8,12 +8,12 @@ import { quantizePerChannel, quantizePerTensorUnsigned } from '../../../lib/comp
 import { toFp16 } from '../../../lib/compress/stages/fp16.js';
 import { prune } from '../../../lib/compress/stages/prune.js';
 import { quantizeDynamic } from '../../../lib/compress/stages/quantizeDynamic.js';
-import { preprocess } from '../../../lib/image/preprocess.js';
 import { readModel } from '../../../lib/model/files.js';
 import { foldModel } from '../../../lib/model/foldBatchNorm.js';
 import type { Layer, Model } from '../../../lib/model/model.js';
 import { layerSpecs } from '../../../lib/model/network.js';
 import { toFloat32 } from '../../../lib/model/weights.js';
+import { preprocess } from '../../../lib/runtime/preprocess.js';
 import {
   floatsOf,
   type PruneGolden,

@@ -1,63 +1,26 @@
-import { invalidArgument, throwIfAborted } from '../errors.js';
-import type { Preprocessing } from '../model/preprocessing.js';
+import { type Fit, fitOf } from '../../../lib/image/fit.js';
+import type { Pixels } from '../../../lib/image/pixels.js';
+import type { Preprocessing } from '../../../lib/model/preprocessing.js';
 import { filterAxis, filterRow, toByte } from './antialias.js';
 import { type AreaAxis, addRow, areaAxis } from './area.js';
 import { type BilinearAxis, bilinearAxis, blendRows, resizeRow } from './bilinear.js';
-import { type Fit, fitOf } from './fit.js';
-import { checkPixels, type Pixels, rgbRows } from './pixels.js';
-
-/** Pixels read between two looks at the clock, and milliseconds of work after which the event loop gets its turn. */
-const PIXELS_PER_STEP = 65_536;
-const MS_PER_TURN = 3;
+import { rgbRows } from './rgbRows.js';
 
 /**
- * Makes the tensor a model expects from pixels, as its {@link Preprocessing} says. Where it is antialiased, pixels are
- * PIL's bit for bit; else it agrees with PyTorch's `interpolate(..., mode='bilinear', align_corners=False)` to float32
- * rounding.
- *
- * @param output Where to write, `[H, W, 3]` of `preprocessing.size`; a new array when absent.
- * @returns `[H, W, 3]` floats, RGB.
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT`
+ * What the native image path is held to, in JavaScript and another way: the tensor a model expects, `[H, W, 3]`, from
+ * interleaved pixels.
  */
-export function preprocess(pixels: Pixels, preprocessing: Preprocessing, output?: Float32Array): Float32Array {
-  const target = checkOutput(preprocessing, output);
-  const steps = preprocessSteps(checkPixels(pixels, 'pixels'), preprocessing, target);
-  while (steps.next().done !== true);
-  return target;
-}
-
-/**
- * As {@link preprocess}, but a large picture is worked on in slices of a few milliseconds between which the event loop
- * runs. The pixels must not change until it is done.
- *
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT`, `ERR_ABORTED`
- */
-export async function preprocessInSlices(
-  pixels: Pixels,
-  preprocessing: Preprocessing,
-  output?: Float32Array,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
-  const target = checkOutput(preprocessing, output);
-  const steps = preprocessSteps(checkPixels(pixels, 'pixels'), preprocessing, target);
-  throwIfAborted(signal);
-  let turn = performance.now();
-  while (steps.next().done !== true) {
-    if (performance.now() - turn < MS_PER_TURN) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    throwIfAborted(signal);
-    turn = performance.now();
-  }
-  return target;
-}
-
-function checkOutput(preprocessing: Preprocessing, output: Float32Array | undefined): Float32Array {
+export function referencePreprocess(pixels: Pixels, preprocessing: Preprocessing): Float32Array {
+  const fit = fitOf(preprocessing, pixels.height, pixels.width);
   const [height, width] = preprocessing.size;
-  const length = height * width * 3;
-  if (output === undefined) return new Float32Array(length);
-  if (!(output instanceof Float32Array) || output.length !== length) {
-    throw invalidArgument('output', `a Float32Array of ${height} x ${width} x 3 = ${length} numbers`, output);
-  }
+  const output = new Float32Array(height * width * 3);
+  if (fit.seen[0] < height || fit.seen[1] < width) fill(preprocessing, output);
+  const target: Target = (y) => {
+    const start = ((fit.place[0] + y) * width + fit.place[1]) * 3;
+    return output.subarray(start, start + fit.seen[1] * 3);
+  };
+  if (preprocessing.antialias === true) filter(pixels, preprocessing, fit, target);
+  else interpolate(pixels, preprocessing, fit, target);
   return output;
 }
 
@@ -66,20 +29,6 @@ type NormalizedRows = (y: number) => Float32Array;
 
 /** What receives the rows of what is seen of the picture, from the top. */
 type Target = (y: number) => Float32Array;
-
-/** The work itself; yields wherever it can be interrupted. */
-function* preprocessSteps(pixels: Pixels, preprocessing: Preprocessing, output: Float32Array): Generator<void> {
-  const fit = fitOf(preprocessing, pixels.height, pixels.width);
-  const [height, width] = preprocessing.size;
-  if (fit.seen[0] < height || fit.seen[1] < width) fill(preprocessing, output);
-  const target: Target = (y) => {
-    const start = ((fit.place[0] + y) * width + fit.place[1]) * 3;
-    return output.subarray(start, start + fit.seen[1] * 3);
-  };
-  yield* preprocessing.antialias === true
-    ? filter(pixels, preprocessing, fit, target)
-    : interpolate(pixels, preprocessing, fit, target);
-}
 
 /** The colour around a letterboxed picture. */
 function fill(preprocessing: Preprocessing, output: Float32Array): void {
@@ -91,7 +40,7 @@ function fill(preprocessing: Preprocessing, output: Float32Array): void {
 }
 
 /** In float: an area average of what is seen where asked for, normalization, bilinear. */
-function* interpolate(pixels: Pixels, preprocessing: Preprocessing, fit: Fit, target: Target): Generator<void> {
+function interpolate(pixels: Pixels, preprocessing: Preprocessing, fit: Fit, target: Target): void {
   const { resized, from, seen } = fit;
   const source = [pixels.height, pixels.width] as const;
   const most = preprocessing.reduce ?? (preprocessing.interpolation === 'area' ? seen : undefined);
@@ -109,16 +58,16 @@ function* interpolate(pixels: Pixels, preprocessing: Preprocessing, fit: Fit, ta
   if (shrinks.includes(true)) {
     const width = area[1].first.length;
     const reduced = new Float32Array(area[0].first.length * width * 3);
-    yield* reduce(pixels, preprocessing, area, reduced);
+    reduce(pixels, preprocessing, area, reduced);
     rows = (y) => reduced.subarray(y * width * 3, (y + 1) * width * 3);
   } else {
     rows = normalizedBytes(pixels, preprocessing);
   }
-  yield* resize(rows, taps, target);
+  resize(rows, taps, target);
 }
 
 /** As PIL: across, rounded to bytes, then down, rounded to bytes. */
-function* filter(pixels: Pixels, preprocessing: Preprocessing, fit: Fit, target: Target): Generator<void> {
+function filter(pixels: Pixels, preprocessing: Preprocessing, fit: Fit, target: Target): void {
   const kind = preprocessing.interpolation === 'bicubic' ? 'bicubic' : 'bilinear';
   const { resized, from, seen } = fit;
   const across = filterAxis(pixels.width, resized[1], from[1], seen[1], kind);
@@ -128,14 +77,8 @@ function* filter(pixels: Pixels, preprocessing: Preprocessing, fit: Fit, target:
   const bottom = (down.first.at(-1) as number) + (down.weights.at(-1) as Int32Array).length;
   const bytes = rgbRows(pixels);
   const narrowed = new Uint8Array((bottom - top) * stride);
-  let unread = PIXELS_PER_STEP;
   for (let y = top; y < bottom; y++) {
     filterRow(bytes(y), across, narrowed.subarray((y - top) * stride, (y - top + 1) * stride));
-    unread -= pixels.width;
-    if (unread <= 0) {
-      yield;
-      unread = PIXELS_PER_STEP;
-    }
   }
   const table = normalizedTable(preprocessing);
   const sums = new Float64Array(stride);
@@ -148,7 +91,6 @@ function* filter(pixels: Pixels, preprocessing: Preprocessing, fit: Fit, target:
     });
     const row = target(y);
     for (let i = 0; i < stride; i++) row[i] = table[toByte(sums[i] as number) * 3 + (i % 3)] as number;
-    if (y % 16 === 15) yield;
   }
 }
 
@@ -186,18 +128,17 @@ function normalizer({ mean, std, range: [low, high] = [0, 1] }: Preprocessing): 
 }
 
 /** Area-averages and normalizes the averages. */
-function* reduce(
+function reduce(
   pixels: Pixels,
   preprocessing: Preprocessing,
   [down, across]: readonly [AreaAxis, AreaAxis],
   output: Float32Array,
-): Generator<void> {
+): void {
   const rows = rgbRows(pixels);
   const toNormal = normalizer(preprocessing);
   const height = down.first.length;
   const area = across.cell * down.cell;
   const sums = new Float64Array(across.first.length * 3);
-  let unread = PIXELS_PER_STEP;
   for (let y = 0; y < height; y++) {
     sums.fill(0);
     const first = down.first[y] as number;
@@ -205,11 +146,6 @@ function* reduce(
     for (let row = first; row <= last; row++) {
       const share = row === first ? (down.firstShare[y] as number) : row === last ? (down.lastShare[y] as number) : 1;
       addRow(rows(row), across, share, sums);
-      unread -= pixels.width;
-      if (unread <= 0) {
-        yield;
-        unread = PIXELS_PER_STEP;
-      }
     }
     const start = y * sums.length;
     for (let i = 0; i < sums.length; i++) output[start + i] = toNormal((sums[i] as number) / area, i % 3);
@@ -217,11 +153,7 @@ function* reduce(
 }
 
 /** Resizes bilinearly; each source row is widened once, when the first output row needs it. */
-function* resize(
-  source: NormalizedRows,
-  [down, across]: readonly [BilinearAxis, BilinearAxis],
-  target: Target,
-): Generator<void> {
+function resize(source: NormalizedRows, [down, across]: readonly [BilinearAxis, BilinearAxis], target: Target): void {
   const stride = across.low.length * 3;
   let above = { y: -1, row: new Float32Array(stride) };
   let below = { y: -1, row: new Float32Array(stride) };
@@ -238,6 +170,5 @@ function* resize(
       line.y = wanted;
     }
     blendRows(above.row, below.row, down.share[y] as number, target(y));
-    if (y % 16 === 15) yield;
   }
 }
