@@ -105,7 +105,7 @@ const NOISE_LIMIT = 0.1;
  * Measures every subject at every number of threads and batch size. Each trial is a fresh process; the combinations
  * take turns, in an order that is reversed every other time, so that drift of the machine hits all alike.
  * @param environment goes into every row
- * @throws what a trial throws when every combination fails; after an abort the result holds what was finished
+ * @throws {NeonsenseError} what a trial throws when every combination fails; after an abort the result holds what was finished
  */
 export async function benchmark(
   subjects: readonly Subject[],
@@ -130,7 +130,7 @@ export async function benchmark(
       await sleep(1000 * options.cooldown, undefined, signal === undefined ? {} : { signal });
     }
     const result = await runner(spec, signal);
-    done += 1;
+    done++;
     options.onProgress?.({ done, total });
     return result;
   };
@@ -148,7 +148,7 @@ export async function benchmark(
 
   let complete = false;
   try {
-    for (let round = 0; round < trials; round += 1) {
+    for (let round = 0; round < trials; round++) {
       bareBytes.push((await trial(BARE, run)).peakRssBytes);
       const runs = Math.floor(options.runs / trials) + (round < options.runs % trials ? 1 : 0);
       const counts = { runs, warmup: options.warmup, profile: false };

@@ -31,7 +31,7 @@ export interface Environment {
 
 /**
  * Describes this machine now.
- * @throws ERR_NATIVE_LOAD when the engine, which identifies the CPU, can't be loaded
+ * @throws {NeonsenseError} `ERR_NATIVE_LOAD` when the engine, which identifies the CPU, can't be loaded
  */
 export function describeEnvironment(): Environment {
   const cpu = loadBinding().cpu();

@@ -11,7 +11,7 @@ export function shortNames(files: readonly string[]): (file: string) => string {
       .split(sep)
       .filter((part) => part !== '');
     const others = paths.filter((path) => path !== resolve(file)).map((path) => `${sep}${path}`);
-    for (let taken = 1; taken <= parts.length; taken += 1) {
+    for (let taken = 1; taken <= parts.length; taken++) {
       const suffix = parts.slice(-taken);
       if (!others.some((path) => path.endsWith(`${sep}${suffix.join(sep)}`))) return suffix.join('/');
     }

@@ -62,10 +62,10 @@ export function bootstrapRatio(
   const pick = (length: number): number => Math.floor(random() * length);
   const redraw = (samples: readonly number[]): number[] => samples.map(() => samples[pick(samples.length)]!);
   const ratios = new Float64Array(RESAMPLES);
-  for (let i = 0; i < RESAMPLES; i += 1) {
+  for (let i = 0; i < RESAMPLES; i++) {
     const own: number[] = [];
     const other: number[] = [];
-    for (let drawn = 0; drawn < pairs.length; drawn += 1) {
+    for (let drawn = 0; drawn < pairs.length; drawn++) {
       const [left, right] = pairs[pick(pairs.length)]!;
       own.push(...redraw(left));
       other.push(...redraw(right));

@@ -88,7 +88,7 @@ export function findPeer(name: string, folder: string = process.cwd()): Peer | u
  * @param options.preprocessing instead of what the models say; of it only the input's size matters
  * @param options.onnxRuntime onnxruntime-node, to measure it on the same weights
  * @param options.folder where converted files go
- * @throws ERR_UNSUPPORTED when a model can't be brought to a precision or an ONNX file has no peer to run it
+ * @throws {NeonsenseError} `ERR_UNSUPPORTED` when a model can't be brought to a precision or an ONNX file has no peer to run it
  */
 export async function prepareSubjects(
   files: readonly string[],
@@ -103,7 +103,7 @@ export async function prepareSubjects(
   const { onnxRuntime, folder, preprocessing } = options;
   const shorten = shortNames(files);
   let made = 0;
-  const fresh = (extension: string): string => join(folder, `${(made += 1)}${extension}`);
+  const fresh = (extension: string): string => join(folder, `${++made}${extension}`);
   for (const name of files) {
     if (extname(name) === '.onnx') {
       subjects.push(await onnxSubject(shorten(name), name, onnxRuntime, ONNX_INPUT_SIZE, 'onnx'));

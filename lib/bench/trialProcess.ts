@@ -81,9 +81,9 @@ export function planes(
 ): Float32Array {
   const area = height * width;
   const result = new Float32Array(pixels.length);
-  for (let image = 0; image < batch; image += 1) {
-    for (let at = 0; at < area; at += 1) {
-      for (let channel = 0; channel < 3; channel += 1) {
+  for (let image = 0; image < batch; image++) {
+    for (let at = 0; at < area; at++) {
+      for (let channel = 0; channel < 3; channel++) {
         result[(image * 3 + channel) * area + at] = pixels[(image * area + at) * 3 + channel]!;
       }
     }

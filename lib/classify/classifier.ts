@@ -160,7 +160,7 @@ export class Classifier {
    * @param source A model file's path or bytes, or a model. Without it one of the household models that come with the
    *   package is chosen for this machine (see `options.variant`), and {@link Classifier.choice} says why; the options
    *   may then be the first argument.
-   * @throws NeonsenseError `ERR_INVALID_ARGUMENT`, what `readModel` throws for the file, what `createSession` throws
+   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, what `readModel` throws for the file, what `createSession` throws
    *   for the model, the addon and the machine.
    */
   static load(options?: ClassifierOptions): Promise<Classifier>;
@@ -206,7 +206,7 @@ export class Classifier {
    * Labels one picture. Decoding, preprocessing and inference leave the main thread; bytes and pixels given must not
    * change until the call ends.
    *
-   * @throws NeonsenseError `ERR_INVALID_ARGUMENT`; `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE` for the picture;
+   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`; `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE` for the picture;
    *   `ERR_UNSUPPORTED` for encoded pictures without sharp; `ERR_ABORTED`; `ERR_DISPOSED`.
    */
   async classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
@@ -217,7 +217,7 @@ export class Classifier {
    * Labels many pictures. Reading, decoding, preprocessing and inference of different pictures overlap.
    *
    * @returns One result per picture, in their order.
-   * @throws As {@link Classifier.classify}; the first picture that fails (its message says which) fails the call, unless
+   * @throws {NeonsenseError} as {@link Classifier.classify}; the first picture that fails (its message says which) fails the call, unless
    *   `onError` is `collect`. An abort always does.
    */
   classifyBatch(
@@ -418,7 +418,7 @@ function isOfOnePicture(error: unknown): error is NeonsenseError {
 /**
  * The float model of a folder of models: the one the rules choose for a machine of which nothing speaks for INT8.
  *
- * @throws NeonsenseError what `readManifest` throws, `ERR_NOT_FOUND` where no such model is there
+ * @throws {NeonsenseError} what `readManifest` throws, `ERR_NOT_FOUND` where no such model is there
  */
 export function defaultModelPath(folder: string = modelsFolder): string {
   const manifest = readManifest(folder);

@@ -148,7 +148,7 @@ async function* newest(
         const replaced = box.put({ number, at: performance.now(), data });
         if (replaced !== undefined) recycled.push(replaced.data);
       }
-      number += 1;
+      number++;
     }
     box.end();
   })().catch((error: unknown) => box.end(error));
@@ -177,7 +177,7 @@ async function* each(
   for await (const data of frames) {
     throwIfAborted(signal);
     if (number % every === 0) yield { frame: { number, at: performance.now(), data }, dropped: 0 };
-    number += 1;
+    number++;
   }
 }
 
@@ -215,7 +215,8 @@ function checked(source: unknown, options: StreamOptions): StreamOptions {
     throw invalidArgument('options.format', `one of ${Object.keys(CHANNELS).join(', ')}, mjpeg`, format);
   }
   for (const [name, side] of Object.entries({ width, height })) {
-    if (format !== 'mjpeg' && side === undefined) throw invalidArgument(`options.${name}`, 'the frames’ side', side);
+    if (format !== 'mjpeg' && side === undefined)
+      throw invalidArgument(`options.${name}`, 'the side of a frame in pixels', side);
     checkCount(side, `options.${name}`);
   }
   checkCount(options.every, 'options.every');

@@ -4,7 +4,7 @@ import { invalidArgument, NeonsenseError, shortened } from '../errors.js';
  * Checks that `options` is an object with no other keys than `known`, so that a misspelt option is not ignored.
  * (Plain checks instead of a schema library, whose import alone would take longer than loading and running a model.)
  *
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT`
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
  */
 export function checkOptions(options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -18,21 +18,21 @@ export function checkOptions(options: unknown, known: readonly string[]): void {
   }
 }
 
-/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent or a whole number of at least 1. */
+/** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` unless `value` is absent or a whole number of at least 1. */
 export function checkCount(value: unknown, name: string): void {
   if (value !== undefined && (!Number.isSafeInteger(value) || (value as number) < 1)) {
     throw invalidArgument(name, 'a whole number of at least 1', value);
   }
 }
 
-/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent, `fast` or `exact`. */
+/** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` unless `value` is absent, `fast` or `exact`. */
 export function checkDecode(value: unknown): void {
   if (value !== undefined && value !== 'fast' && value !== 'exact') {
     throw invalidArgument('options.decode', "'fast' or 'exact'", value);
   }
 }
 
-/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent or an AbortSignal. */
+/** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` unless `value` is absent or an AbortSignal. */
 export function checkSignal(value: unknown): void {
   if (value === undefined) return;
   // By shape, not by class: a signal may come from another realm.
@@ -42,7 +42,7 @@ export function checkSignal(value: unknown): void {
   }
 }
 
-/** @throws NeonsenseError `ERR_INVALID_ARGUMENT` unless `value` is absent or one non-empty string for each class. */
+/** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` unless `value` is absent or one non-empty string for each class. */
 export function checkLabels(value: unknown, classes: number): void {
   if (value === undefined) return;
   if (!Array.isArray(value) || value.length !== classes) {
@@ -68,7 +68,7 @@ export interface Wanted {
 /**
  * Reads the options that say what of an answer is wanted.
  *
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT`, also for a class the model does not have
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, also for a class the model does not have
  */
 export function wantedOf(
   options: {

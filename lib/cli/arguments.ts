@@ -6,7 +6,7 @@ export const KEY_OPTION = ['--key <key>', 'which network of a checkpoint that ho
 /**
  * Reads an option's value as a whole number of at least 1.
  *
- * @throws InvalidArgumentError which commander reports with the option's name; the exit code is then 2.
+ * @throws {InvalidArgumentError} which commander reports with the option's name; the exit code is then 2.
  */
 export function wholeNumber(text: string): number {
   const value = Number(text);

@@ -67,7 +67,7 @@ async function run({ installTools }: Options): Promise<void> {
   process.stdout.write(`${join(packageRoot, 'build', 'Release')}: built. Try: npx neonsense doctor\n`);
 }
 
-/** @throws NeonsenseError `ERR_UNSUPPORTED` or `ERR_IO` where nothing can be built in `folder` */
+/** @throws {NeonsenseError} `ERR_UNSUPPORTED` or `ERR_IO` where nothing can be built in `folder` */
 export async function checkFolder(folder: string): Promise<void> {
   if (isInsideAsar(folder)) {
     throw new NeonsenseError(

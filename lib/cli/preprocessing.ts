@@ -15,7 +15,7 @@ export function preprocessingOption(): Option {
 /**
  * Reads a preset's name or the fields as JSON.
  *
- * @throws InvalidArgumentError which commander reports with the option's name; the exit code is then 2.
+ * @throws {InvalidArgumentError} which commander reports with the option's name; the exit code is then 2.
  */
 export function preprocessing(text: string): Preprocessing {
   let value: unknown = text;

@@ -9,7 +9,7 @@ export const STANDARD_INPUT = 'standard input';
  * Reads the one picture that was piped in. What does not begin as a picture is refused before it is read to its end.
  *
  * @param signal Stops waiting for more.
- * @throws NeonsenseError `ERR_IMAGE`, `ERR_IO`, `ERR_ABORTED`
+ * @throws {NeonsenseError} `ERR_IMAGE`, `ERR_IO`, `ERR_ABORTED`
  */
 export async function readStandardInput(signal: AbortSignal): Promise<Uint8Array> {
   if (process.stdin.isTTY) process.stderr.write(`neonsense: reading a picture from ${STANDARD_INPUT}\n`);

@@ -115,7 +115,7 @@ export const CIFAR_SIDE = 32;
 export function interleavePlanes(planes: Uint8Array, width: number, height: number): Uint8Array {
   const plane = width * height;
   const pixels = new Uint8Array(3 * plane);
-  for (let i = 0; i < plane; i += 1) {
+  for (let i = 0; i < plane; i++) {
     pixels[3 * i] = planes[i]!;
     pixels[3 * i + 1] = planes[plane + i]!;
     pixels[3 * i + 2] = planes[2 * plane + i]!;

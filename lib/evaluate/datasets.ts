@@ -74,7 +74,7 @@ const MOST_CIFAR_RECORDS = 1_000_000;
  * Opens a data set: a folder with one folder of pictures per class, a raw uint8 `[N, H, W, 3]` file of square pictures
  * with a labels file beside it, or CIFAR-100's own binary file (or the folder that holds it), whose fine labels are
  * matched to `labels` by name.
- * @throws ERR_NOT_FOUND when `path` is missing, ERR_DATASET when its contents or labels do not fit, ERR_IO,
+ * @throws {NeonsenseError} `ERR_NOT_FOUND` when `path` is missing, ERR_DATASET when its contents or labels do not fit, ERR_IO,
  *   ERR_INVALID_ARGUMENT
  */
 export async function openDataset(path: string, options: DatasetOptions): Promise<Dataset> {

@@ -65,9 +65,9 @@ export function rankOf(logits: ArrayLike<number>, label: number): number {
   const own = logits[label]!;
   if (Number.isNaN(own)) return logits.length;
   let rank = 0;
-  for (let c = 0; c < logits.length; c += 1) {
+  for (let c = 0; c < logits.length; c++) {
     const other = logits[c]!;
-    if (other > own || (other === own && c < label)) rank += 1;
+    if (other > own || (other === own && c < label)) rank++;
   }
   return rank;
 }
@@ -81,7 +81,7 @@ export function confidenceOf(logits: ArrayLike<number>, temperature = 1): number
 function probabilityOf(index: number, logits: ArrayLike<number>, temperature = 1): number {
   const highest = logits[indexOfLargest(logits)]!;
   let sum = 0;
-  for (let c = 0; c < logits.length; c += 1) sum += Math.exp((logits[c]! - highest) / temperature);
+  for (let c = 0; c < logits.length; c++) sum += Math.exp((logits[c]! - highest) / temperature);
   return Math.exp((logits[index]! - highest) / temperature) / sum;
 }
 
@@ -100,15 +100,15 @@ export class MetricsAccumulator {
   #lost = 0;
   #top1 = 0;
   #top5 = 0;
+  readonly #reading: Reading;
 
   /**
    * @param classes number of classes, the length of every logits vector
    * @param reading how logits become an answer
    */
-  constructor(
-    classes: number,
-    private readonly reading: Reading = {},
-  ) {
+  constructor(classes: number, reading: Reading = {}) {
+    this.#reading = reading;
+
     this.#confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   }
 
@@ -119,7 +119,7 @@ export class MetricsAccumulator {
    * @returns index of the predicted class
    */
   add(logits: ArrayLike<number>, label: number): number {
-    const { temperature, reject, rejectBelow } = this.reading;
+    const { temperature, reject, rejectBelow } = this.#reading;
     const shown = reject === undefined ? logits : without(logits, reject);
     const predicted = indexOfLargest(shown);
     const confidence = probabilityOf(predicted, shown, temperature);
@@ -128,24 +128,24 @@ export class MetricsAccumulator {
       const { rejected } = judge([probabilityOf(predicted, logits, temperature), none], 0, 1, rejectBelow);
       if (label === reject) {
         const answer = rejected ? reject : predicted;
-        this.#confusion[label]![answer]! += 1;
+        this.#confusion[label]![answer]!++;
         return answer;
       }
-      if (rejected) this.#lost += 1;
+      if (rejected) this.#lost++;
     }
     const rank = rankOf(shown, label);
     const correct = rank === 0;
-    this.#images += 1;
-    if (correct) this.#top1 += 1;
-    if (rank < 5) this.#top5 += 1;
-    this.#confusion[label]![predicted]! += 1;
+    this.#images++;
+    if (correct) this.#top1++;
+    if (rank < 5) this.#top5++;
+    this.#confusion[label]![predicted]!++;
 
     // Bins are open below and closed above, so a confidence of 1 falls in the last one.
     const position = Math.ceil(confidence * CALIBRATION_BINS) - 1;
     const bin = Number.isNaN(position) ? 0 : Math.min(CALIBRATION_BINS - 1, Math.max(0, position));
-    this.#binImages[bin]! += 1;
+    this.#binImages[bin]!++;
     this.#binConfidence[bin]! += Number.isNaN(confidence) ? 0 : confidence;
-    if (correct) this.#binCorrect[bin]! += 1;
+    if (correct) this.#binCorrect[bin]!++;
     return predicted;
   }
 
@@ -170,7 +170,7 @@ export class MetricsAccumulator {
       const images = row.reduce((sum, count) => sum + count, 0);
       return images === 0 ? null : row[label]! / images;
     });
-    const { reject } = this.reading;
+    const { reject } = this.#reading;
     const scored = classAccuracy.filter((accuracy, label) => accuracy !== null && label !== reject) as number[];
     const others = reject === undefined ? 0 : this.#confusion[reject]!.reduce((sum, count) => sum + count, 0);
     const rejection =

@@ -51,7 +51,7 @@ export interface Evaluation extends Omit<Metrics, 'classAccuracy'> {
 /**
  * Scores predictors on one data set. The pictures are read and decoded once and prepared once for each distinct
  * preprocessing; the predictors take turns on each batch, so their `imagesPerSecond` compare.
- * @throws ERR_DATASET when a predictor's labels are not the data set's or no picture can be read, ERR_ABORTED,
+ * @throws {NeonsenseError} `ERR_DATASET` when a predictor's labels are not the data set's or no picture can be read, ERR_ABORTED,
  *   ERR_INVALID_ARGUMENT
  */
 export async function scorePredictors(
@@ -164,7 +164,7 @@ function prepareBatch(images: readonly Pixels[], preprocessing: Preprocessing): 
 }
 
 /**
- * @throws ERR_DATASET, listing both sets, unless `labels` are the data set's in any order, or as many without names. A model that has
+ * @throws {NeonsenseError} `ERR_DATASET`, listing both sets, unless `labels` are the data set's in any order, or as many without names. A model that has
  *   not learnt what is none of the classes may lack that one.
  */
 export function requireSameLabels(name: string, labels: readonly string[], dataset: Dataset): void {

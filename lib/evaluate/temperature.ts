@@ -18,7 +18,7 @@ const HALVINGS = 60;
  * @param labels index of the right class of each
  * @returns a number from 0.01 to 100; an end of that range where the likelihood still rises there, as it does when
  *   every picture is classified rightly
- * @throws ERR_INVALID_ARGUMENT for no pictures, labels that are no classes, or logits that are not finite
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for no pictures, labels that are no classes, or logits that are not finite
  */
 export function fitTemperature(logits: readonly ArrayLike<number>[], labels: ArrayLike<number>): number {
   if (logits.length === 0 || logits.length !== labels.length) {
@@ -46,7 +46,7 @@ export function fitTemperature(logits: readonly ArrayLike<number>[], labels: Arr
   let high = Math.log(1 / LEAST);
   if (slope(logits, labels, Math.exp(low)) >= 0) return LARGEST;
   if (slope(logits, labels, Math.exp(high)) <= 0) return LEAST;
-  for (let i = 0; i < HALVINGS; i += 1) {
+  for (let i = 0; i < HALVINGS; i++) {
     const middle = (low + high) / 2;
     if (slope(logits, labels, Math.exp(middle)) > 0) high = middle;
     else low = middle;
@@ -72,10 +72,10 @@ function slope(logits: readonly ArrayLike<number>[], labels: ArrayLike<number>, 
   let total = 0;
   logits.forEach((row, image) => {
     let largest = -Infinity;
-    for (let c = 0; c < row.length; c += 1) largest = Math.max(largest, row[c]!);
+    for (let c = 0; c < row.length; c++) largest = Math.max(largest, row[c]!);
     let sum = 0;
     let expected = 0;
-    for (let c = 0; c < row.length; c += 1) {
+    for (let c = 0; c < row.length; c++) {
       const weight = Math.exp((row[c]! - largest) * inverse);
       sum += weight;
       expected += weight * (row[c]! - largest);

@@ -41,7 +41,7 @@ type Total = 'inflatedBytes' | 'tensorBytes' | 'objects' | 'work';
 /** What is left of the limits while one file is read. */
 export class Budget {
   readonly limits: Required<Limits>;
-  private readonly spent: Record<Total, number> = { inflatedBytes: 0, tensorBytes: 0, objects: 0, work: 0 };
+  readonly #spent: Record<Total, number> = { inflatedBytes: 0, tensorBytes: 0, objects: 0, work: 0 };
 
   constructor(limits: Required<Limits> = DEFAULT_LIMITS) {
     this.limits = limits;
@@ -53,8 +53,8 @@ export class Budget {
    * @throws {NeonsenseError} `ERR_MODEL_FORMAT` when nothing is left.
    */
   spend(limit: Total, amount = 1): void {
-    this.spent[limit] += amount;
-    if (!(this.spent[limit] <= this.limits[limit])) throw this.exceeded(limit);
+    this.#spent[limit] += amount;
+    if (!(this.#spent[limit] <= this.limits[limit])) throw this.exceeded(limit);
   }
 
   /**

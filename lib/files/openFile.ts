@@ -5,7 +5,7 @@ import { type FileHandle, open } from 'node:fs/promises';
  * Opens a file to read it. A named pipe does not keep one waiting for its writer: that would hold one of the four threads
  * that serve all files, and no signal could end it. (Windows has neither such pipes nor the flag.)
  *
- * @throws what the system says
+ * @throws {Error} what the system says
  */
 export function openFile(path: string): Promise<FileHandle> {
   return open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
@@ -15,7 +15,7 @@ export function openFile(path: string): Promise<FileHandle> {
  * {@link openFile} for what must be a regular file: what else lies there (a pipe, a device, a socket) would never end,
  * or never begin.
  *
- * @throws what the system says, and an error that says what it is instead
+ * @throws {Error} what the system says, and an error that says what it is instead
  */
 export async function openRegularFile(path: string): Promise<{ readonly handle: FileHandle; readonly bytes: number }> {
   const handle = await openFile(path);
@@ -33,7 +33,7 @@ export async function openRegularFile(path: string): Promise<{ readonly handle: 
 /**
  * The bytes of a regular file.
  *
- * @throws as {@link openRegularFile}
+ * @throws {NeonsenseError} as {@link openRegularFile}
  */
 export async function readRegularFile(path: string): Promise<Buffer> {
   const { handle } = await openRegularFile(path);

@@ -28,7 +28,7 @@ export interface DecodeOptions {
  * multi-page file the first picture is taken. Works off the main thread.
  *
  * @param source A file's path, or the encoded bytes, which must not change until the call ends.
- * @throws NeonsenseError `ERR_NOT_FOUND` and `ERR_IO` for the file and the machine, `ERR_IMAGE` for a damaged, foreign or
+ * @throws {NeonsenseError} `ERR_NOT_FOUND` and `ERR_IO` for the file and the machine, `ERR_IMAGE` for a damaged, foreign or
  *   too large picture, `ERR_UNSUPPORTED` without sharp, `ERR_ABORTED`.
  */
 export function decodeImage(source: string | Uint8Array, options: DecodeOptions = {}): Promise<DecodedImage> {
@@ -39,7 +39,7 @@ export function decodeImage(source: string | Uint8Array, options: DecodeOptions 
  * As {@link decodeImage}, for a picture that is needed only until `use` is done: until then its memory counts against the
  * limits, so that more decodes wait instead of piling up pixels.
  *
- * @throws NeonsenseError as {@link decodeImage}, and what `use` throws
+ * @throws {NeonsenseError} as {@link decodeImage}, and what `use` throws
  */
 export async function withDecoded<T>(
   source: string | Uint8Array,

@@ -8,7 +8,7 @@ import { IMAGE_EXTENSIONS } from './format.js';
  * are followed, but no folder is visited twice; entries that start with a dot are left out.
  *
  * @param options.onUnreadable Told of each sub-folder or link that can't be read; without it the first one throws.
- * @throws NeonsenseError `ERR_NOT_FOUND` where the directory is missing or holds no picture, `ERR_IO` where it can't
+ * @throws {NeonsenseError} `ERR_NOT_FOUND` where the directory is missing or holds no picture, `ERR_IO` where it can't
  *   be read.
  */
 export async function findImages(

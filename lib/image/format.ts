@@ -46,7 +46,7 @@ const HEIF_BRANDS = /^(hei[cmsx]|hev[cmsx]|mif[12]|msf1|miaf|MiHE)$/;
  *
  * @param head The first {@link HEAD_BYTES} bytes, or all there are.
  * @param name How messages call the file.
- * @throws NeonsenseError `ERR_IMAGE`
+ * @throws {NeonsenseError} `ERR_IMAGE`
  */
 export function checkImageFormat(head: Uint8Array, name: string): void {
   if (head.length === 0) throw new NeonsenseError('ERR_IMAGE', `${name} is empty (0 bytes)`);

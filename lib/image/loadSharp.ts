@@ -8,7 +8,7 @@ let loading: Promise<Sharp> | undefined;
  * The picture decoder: sharp, an optional peer dependency of hundreds of megabytes, which raw pixels do without. Loaded
  * by the first picture that needs it.
  *
- * @throws NeonsenseError `ERR_UNSUPPORTED` where it is not installed or does not load on this platform, `ERR_IO` where a
+ * @throws {NeonsenseError} `ERR_UNSUPPORTED` where it is not installed or does not load on this platform, `ERR_IO` where a
  *   limit of the machine keeps it from loading
  */
 export async function loadSharp(): Promise<Sharp> {

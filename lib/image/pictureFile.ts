@@ -21,7 +21,7 @@ export async function isPipe(path: string): Promise<boolean> {
  * Reads a picture file, but of a file that is no picture only the first bytes, however large it is.
  *
  * @param signal Stops waiting for the writer of a named pipe.
- * @throws NeonsenseError `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE`, `ERR_ABORTED`
+ * @throws {NeonsenseError} `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE`, `ERR_ABORTED`
  */
 export async function readPictureFile(path: string, signal?: AbortSignal): Promise<Uint8Array> {
   try {
@@ -94,7 +94,7 @@ async function readPipe(path: string, signal: AbortSignal | undefined): Promise<
  *
  * @param name How messages call it.
  * @param begun What of it was read before.
- * @throws NeonsenseError `ERR_IMAGE`, and what the stream throws
+ * @throws {NeonsenseError} `ERR_IMAGE`, and what the stream throws
  */
 export async function readStream(stream: Readable, name: string, begun?: Uint8Array): Promise<Uint8Array> {
   const chunks = begun === undefined ? [] : [begun];

@@ -133,7 +133,7 @@ const FRAME_KEYS = [
  * Checks that `value` is {@link Pixels} or a {@link Frame} whose data holds all rows, and fills in what it leaves out.
  *
  * @param name How messages call it.
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT`
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
  */
 export function viewOf(value: unknown, name: string): PixelView {
   if (typeof value !== 'object' || value === null) throw invalidArgument(name, 'raw pixels', value);

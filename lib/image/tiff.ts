@@ -16,7 +16,7 @@ const SHORT = 3;
  * Refuses a TIFF picture whose numbers have no fixed white, which would decode to black or to noise: floats, signed
  * integers, more than 16 bits, and L*a*b*. What is not TIFF, or damaged, is left to the decoder.
  *
- * @throws NeonsenseError `ERR_IMAGE`
+ * @throws {NeonsenseError} `ERR_IMAGE`
  */
 export function checkTiff(file: Uint8Array, name: string): void {
   const refuse = (what: string): NeonsenseError =>

@@ -104,7 +104,7 @@ function scoreLogits(logits: Float64Array, labels: Int32Array): { accuracy: numb
   rows.forEach((row, picture) => {
     const probabilities = softmax(row, temperature);
     const label = labels[picture]!;
-    if (indexOfLargest(row) === label) right += 1;
+    if (indexOfLargest(row) === label) right++;
     loss -= Math.log(Math.max(Number.MIN_VALUE, probabilities[label]!));
   });
   return { accuracy: right / labels.length, loss: loss / labels.length };
@@ -125,7 +125,7 @@ function foldsOf(labels: Int32Array, classes: number): Int32Array | undefined {
   for (const pictures of members) {
     for (const picture of shuffle(pictures, random)) {
       folds[picture] = next % count;
-      next += 1;
+      next++;
     }
   }
   return folds;

@@ -17,7 +17,7 @@ export function judged(
   const wrong: { file: string; label: string; takenFor: string }[] = [];
   answersOf(score, truth.length).forEach((answer, photo) => {
     const label = truth[photo]!;
-    confusion[label]![answer]! += 1;
+    confusion[label]![answer]!++;
     if (answer !== label) wrong.push({ file: files[photo]!, label: labels[label]!, takenFor: labels[answer]! });
   });
   const counted = truth.reduce((count, label) => count + (label === rejectClass ? 0 : 1), 0);

@@ -8,7 +8,7 @@ export function nearestMean({ features, width, labels, classes }: Samples): Line
   const weights = new Float64Array(classes * width);
   const counts = new Float64Array(classes);
   labels.forEach((label, sample) => {
-    counts[label]! += 1;
+    counts[label]!++;
     for (let i = 0; i < width; i++) weights[label * width + i]! += features[sample * width + i]!;
   });
   const bias = new Float64Array(classes);

@@ -72,7 +72,7 @@ export interface CompressResult {
  * Compresses a model stage by stage and measures the original and every intermediate model: size, zeros, accuracy and
  * agreement on the data given, and latency, all models taking turns in one run so that drift of the machine hits each.
  *
- * @throws NeonsenseError as the stages do (see `runStages`); `ERR_INVALID_ARGUMENT` for goals that can't be read or
+ * @throws {NeonsenseError} as the stages do (see `runStages`); `ERR_INVALID_ARGUMENT` for goals that can't be read or
  * checked; what `evaluate` and `createSession` throw
  */
 export async function compress(model: Model, options: CompressOptions): Promise<CompressResult> {
@@ -226,7 +226,7 @@ export interface ModelComparison {
  * The check before a deployment: whether two models, say one as it left training and one as it ships, give the same
  * logits on the same pictures, and whether each gives a picture the same logits alone and in a batch.
  *
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT` where the two differ in classes or input size or an input does not fit;
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` where the two differ in classes or input size or an input does not fit;
  * `ERR_ABORTED`
  */
 export async function compareModels(

@@ -231,8 +231,11 @@ function hasResidual(block: Block): boolean {
 /** Appends operators; each method gives the name of the value it makes. */
 class GraphBuilder {
   readonly operators: Operator[] = [];
+  readonly #epsilon: number;
 
-  constructor(private readonly epsilon: number) {}
+  constructor(epsilon: number) {
+    this.#epsilon = epsilon;
+  }
 
   input(name: string): string {
     this.operators.push({ name, operator: 'input', inputs: [] });
@@ -241,7 +244,7 @@ class GraphBuilder {
 
   layer(spec: Omit<LayerSpec, 'epsilon'>, input: string): string {
     const { name } = spec;
-    this.operators.push({ name, operator: 'layer', inputs: [input], spec: { ...spec, epsilon: this.epsilon } });
+    this.operators.push({ name, operator: 'layer', inputs: [input], spec: { ...spec, epsilon: this.#epsilon } });
     return spec.activation === 'hard-swish' ? this.plain('hard-swish', `${name}.hard-swish`, [name]) : name;
   }
 

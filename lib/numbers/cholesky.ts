@@ -8,16 +8,16 @@
 export function solveInPlace(matrix: Float64Array, right: Float64Array): boolean {
   const n = right.length;
   if (!factorInPlace(matrix, n)) return false;
-  for (let i = 0; i < n; i += 1) {
+  for (let i = 0; i < n; i++) {
     let sum = right[i]!;
-    for (let k = 0; k < i; k += 1) sum -= matrix[i * n + k]! * right[k]!;
+    for (let k = 0; k < i; k++) sum -= matrix[i * n + k]! * right[k]!;
     right[i] = sum / matrix[i * n + i]!;
   }
-  for (let i = n - 1; i >= 0; i -= 1) {
+  for (let i = n - 1; i >= 0; i--) {
     const value = right[i]! / matrix[i * n + i]!;
     right[i] = value;
     // Column i of L^T lies in row i of L, so that memory is read in order.
-    for (let k = 0; k < i; k += 1) right[k]! -= matrix[i * n + k]! * value;
+    for (let k = 0; k < i; k++) right[k]! -= matrix[i * n + k]! * value;
   }
   return true;
 }
@@ -29,9 +29,9 @@ export function solveInPlace(matrix: Float64Array, right: Float64Array): boolean
  * @returns false where a pivot is not above the rounding error of its own diagonal entry
  */
 export function factorInPlace(matrix: Float64Array, n: number): boolean {
-  for (let i = 0; i < n; i += 1) {
+  for (let i = 0; i < n; i++) {
     const row = i * n;
-    for (let j = 0; j < i; j += 1) {
+    for (let j = 0; j < i; j++) {
       const other = j * n;
       matrix[row + j] = (matrix[row + j]! - dotRows(matrix, row, other, j)) / matrix[other + j]!;
     }
@@ -56,6 +56,6 @@ function dotRows(matrix: Float64Array, row: number, other: number, length: numbe
     c += matrix[row + k + 2]! * matrix[other + k + 2]!;
     d += matrix[row + k + 3]! * matrix[other + k + 3]!;
   }
-  for (; k < length; k += 1) a += matrix[row + k]! * matrix[other + k]!;
+  for (; k < length; k++) a += matrix[row + k]! * matrix[other + k]!;
   return a + b + (c + d);
 }

@@ -9,7 +9,7 @@ import { roundHalfEven } from './round.js';
 export function halfToFloat(bits: Uint16Array): Float32Array {
   const values = new Float32Array(bits.length);
   const view = new Uint32Array(values.buffer);
-  for (let i = 0; i < bits.length; i += 1) {
+  for (let i = 0; i < bits.length; i++) {
     const half = bits[i]!;
     const sign = (half & 0x8000) << 16;
     const exponent = (half >>> 10) & 0x1f;
@@ -37,7 +37,7 @@ export function halfToFloat(bits: Uint16Array): Float32Array {
 export function floatToHalf(values: Float32Array): Uint16Array {
   const view = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const bits = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i += 1) {
+  for (let i = 0; i < values.length; i++) {
     const single = view[i]!;
     const sign = (single >>> 16) & 0x8000;
     const magnitude = single & 0x7fffffff;

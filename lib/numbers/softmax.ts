@@ -7,7 +7,7 @@ import { NeonsenseError } from '../errors.js';
  * @param logits `[classes]`
  * @param temperature above 0; see `Confidence`
  * @returns `[classes]`, summing to 1
- * @throws NeonsenseError `ERR_MODEL_ARCHITECTURE` where a logit is NaN or infinite: the weights are of no use.
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` where a logit is NaN or infinite: the weights are of no use.
  */
 export function softmax(logits: Float32Array, temperature = 1): Float64Array {
   const largest = logits.reduce((a, b) => Math.max(a, b), -Infinity);

@@ -44,51 +44,51 @@ interface Output {
 }
 
 class Lowering {
-  private readonly values: PlanValue[] = [];
-  private readonly layers: PlanLayer[] = [];
-  private readonly converted = new Map<string, Value>();
+  readonly #values: PlanValue[] = [];
+  readonly #layers: PlanLayer[] = [];
+  readonly #converted = new Map<string, Value>();
   /** What was made of the network's nodes so far, by name. */
-  private readonly made = new Map<string, Value>();
-  private readonly consume: boolean;
-  private readonly outputs: readonly string[];
-  private readonly network: Network;
+  readonly #made = new Map<string, Value>();
+  readonly #consume: boolean;
+  readonly #outputs: readonly string[];
+  readonly #network: Network;
   /** Ranges of a statically quantized model, by value name. */
-  private readonly ranges: ReadonlyMap<string, Quantization>;
-  private readonly staticType: 'qs8' | 'qu8';
+  readonly #ranges: ReadonlyMap<string, Quantization>;
+  readonly #staticType: 'qs8' | 'qu8';
+  readonly #model: Model;
 
-  constructor(
-    private readonly model: Model,
-    { outputs = [mainOutput(model.architecture)], consume = false }: LowerOptions,
-  ) {
-    this.network = networkOf(model.architecture, model.preprocessing.size);
-    this.outputs = outputs;
-    this.consume = consume;
+  constructor(model: Model, { outputs = [mainOutput(model.architecture)], consume = false }: LowerOptions) {
+    this.#model = model;
+
+    this.#network = networkOf(model.architecture, model.preprocessing.size);
+    this.#outputs = outputs;
+    this.#consume = consume;
     const scheme = model.quantization;
-    this.ranges = scheme?.mode === 'static' ? scheme.values : new Map();
-    this.staticType = scheme?.mode === 'static' ? scheme.activations : 'qs8';
+    this.#ranges = scheme?.mode === 'static' ? scheme.values : new Map();
+    this.#staticType = scheme?.mode === 'static' ? scheme.activations : 'qs8';
   }
 
   run(): Plan {
-    const wanted = this.outputs.map((name) => this.find(name));
-    const needed = this.neededFor(wanted);
+    const wanted = this.#outputs.map((name) => this.#find(name));
+    const needed = this.#neededFor(wanted);
     const raw = new Set(wanted.flatMap(({ node, raw }) => (raw ? [node] : [])));
     const rawValues = new Map<NetworkNode, Value>();
-    for (const node of this.network.nodes) {
+    for (const node of this.#network.nodes) {
       const both = needed.has(node.name) && raw.has(node);
-      if (needed.has(node.name)) this.made.set(node.name, this.lowered(node, both));
-      if (raw.has(node) && node.operator === 'layer') rawValues.set(node, this.bare(node, both));
+      if (needed.has(node.name)) this.#made.set(node.name, this.#lowered(node, both));
+      if (raw.has(node) && node.operator === 'layer') rawValues.set(node, this.#bare(node, both));
     }
     const outputs = wanted.map(({ node, raw }) => {
-      const value = raw ? rawValues.get(node) : this.made.get(node.name);
-      return this.as(value!, 'f32');
+      const value = raw ? rawValues.get(node) : this.#made.get(node.name);
+      return this.#as(value!, 'f32');
     });
     const twice = outputs.findIndex((value, index) => outputs.indexOf(value) !== index);
-    if (twice >= 0) throw invalidArgument('outputs', 'names of different values', this.outputs[twice]);
-    return { values: this.values, layers: this.layers, input: 0, outputs };
+    if (twice >= 0) throw invalidArgument('outputs', 'names of different values', this.#outputs[twice]);
+    return { values: this.#values, layers: this.#layers, input: 0, outputs };
   }
 
-  private find(name: string): Output {
-    const { nodes, outputs } = this.network;
+  #find(name: string): Output {
+    const { nodes, outputs } = this.#network;
     const wanted = outputs.get(name) ?? name;
     const exact = nodes.find((node) => node.name === wanted && node.operator !== 'input');
     if (exact !== undefined) return { node: exact, raw: false };
@@ -99,31 +99,31 @@ class Lowering {
   }
 
   /** Names of the nodes to compute: those wanted, and whatever they are computed from. */
-  private neededFor(wanted: readonly Output[]): Set<string> {
-    const needed = new Set([this.network.nodes[0]!.name]);
+  #neededFor(wanted: readonly Output[]): Set<string> {
+    const needed = new Set([this.#network.nodes[0]!.name]);
     for (const { node, raw } of wanted) for (const name of raw ? node.inputs : [node.name]) needed.add(name);
-    for (const { name, inputs } of [...this.network.nodes].reverse()) {
+    for (const { name, inputs } of [...this.#network.nodes].reverse()) {
       if (needed.has(name)) for (const input of inputs) needed.add(input);
     }
     return needed;
   }
 
   /** @param shared whether the node's weights are lowered twice, so that neither may take the model's own */
-  private lowered(node: NetworkNode, shared: boolean): Value {
+  #lowered(node: NetworkNode, shared: boolean): Value {
     switch (node.operator) {
       case 'input':
-        return this.addValue({ name: node.name, shape: node.shape, type: 'f32' });
+        return this.#addValue({ name: node.name, shape: node.shape, type: 'f32' });
       case 'layer':
-        return this.weighted(node, { name: node.name, clamp: clampOf(node.spec), shared });
+        return this.#weighted(node, { name: node.name, clamp: clampOf(node.spec), shared });
       default:
-        return this.plain(node.operator, node);
+        return this.#plain(node.operator, node);
     }
   }
 
   /** The output of a layer that has a clamp, without it. */
-  private bare(node: LayerNode, shared: boolean): Value {
-    const value = this.weighted(node, { name: rawOutput(node.name), clamp: undefined, shared });
-    if (this.values[value]!.type === 'f32') return value;
+  #bare(node: LayerNode, shared: boolean): Value {
+    const value = this.#weighted(node, { name: rawOutput(node.name), clamp: undefined, shared });
+    if (this.#values[value]!.type === 'f32') return value;
     throw new NeonsenseError(
       'ERR_UNSUPPORTED',
       `The output of ${node.name} is int8 from the start: ask for ${rawOutput(node.name)} of the float model`,
@@ -131,36 +131,36 @@ class Lowering {
   }
 
   /** A convolution or linear layer with its bias or batch norm, clamped or as it is. */
-  private weighted(
+  #weighted(
     { spec, inputs, shape, padding }: LayerNode,
     { name, clamp, shared }: { name: string; clamp: Clamp | undefined; shared: boolean },
   ): Value {
-    const stored = this.model.layers.get(spec.name);
+    const stored = this.#model.layers.get(spec.name);
     if (stored === undefined) {
       throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The model has no layer ${spec.name}`);
     }
-    const inputType = this.inputTypeOf(stored.weights.type);
+    const inputType = this.#inputTypeOf(stored.weights.type);
     const norm = stored.batchNorm === undefined ? undefined : linearBatchNorm(stored.batchNorm, spec);
-    const source = this.as(this.made.get(inputs[0]!)!, inputType);
+    const source = this.#as(this.#made.get(inputs[0]!)!, inputType);
     const { factor = 1, offset = 0, min = -Infinity, max = Infinity } = clamp ?? {};
     const weights = lowerWeights(stored.weights, spec, {
       factors: norm?.factors ?? (factor === 1 ? undefined : new Float64Array(spec.shape[0]!).fill(factor)),
-      inPlace: this.consume && !shared,
+      inPlace: this.#consume && !shared,
     });
     const bias = lowerBias(
       norm?.bias ?? stored.bias,
       spec,
       { factor, offset },
-      { weights, input: this.values[source]! },
+      { weights, input: this.#values[source]! },
     );
-    const output = this.addValue({
+    const output = this.#addValue({
       name,
       shape,
-      ...(inputType === 'qs8' || inputType === 'qu8' ? this.quantized(spec.name) : { type: 'f32' }),
+      ...(inputType === 'qs8' || inputType === 'qu8' ? this.#quantized(spec.name) : { type: 'f32' }),
     });
     const { kind, groups, stride } = spec;
     const [, , kernelHeight = 1, kernelWidth = 1] = spec.shape;
-    this.layers.push({
+    this.#layers.push({
       op: kind === 'linear' ? 'linear' : groups > 1 ? 'depthwise-conv2d' : 'conv2d',
       name,
       inputs: [source],
@@ -176,53 +176,53 @@ class Lowering {
     return output;
   }
 
-  private inputTypeOf(weights: 'f32' | 'f16' | 'i8' | 'u8'): ValueType {
+  #inputTypeOf(weights: 'f32' | 'f16' | 'i8' | 'u8'): ValueType {
     if (weights === 'f32' || weights === 'f16') return 'f32';
-    return this.model.quantization?.mode === 'static' ? this.staticType : 'qd8';
+    return this.#model.quantization?.mode === 'static' ? this.#staticType : 'qd8';
   }
 
   /** An operator without weights: quantized where its inputs are and its output has a range, in float otherwise. */
-  private plain(op: PlainOperator, { name, inputs, shape }: NetworkNode): Value {
-    const made = inputs.map((input) => this.made.get(input)!);
-    const quantized = this.ranges.has(name) && made.every((input) => this.values[input]!.type === this.staticType);
-    const type = quantized ? this.staticType : 'f32';
-    const sources = made.map((input) => this.as(input, type));
-    const output = this.addValue({ name, shape, ...(quantized ? this.quantized(name) : { type: 'f32' }) });
-    this.layers.push({ op, name, inputs: sources, output });
+  #plain(op: PlainOperator, { name, inputs, shape }: NetworkNode): Value {
+    const made = inputs.map((input) => this.#made.get(input)!);
+    const quantized = this.#ranges.has(name) && made.every((input) => this.#values[input]!.type === this.#staticType);
+    const type = quantized ? this.#staticType : 'f32';
+    const sources = made.map((input) => this.#as(input, type));
+    const output = this.#addValue({ name, shape, ...(quantized ? this.#quantized(name) : { type: 'f32' }) });
+    this.#layers.push({ op, name, inputs: sources, output });
     return output;
   }
 
   /** `value` in the type wanted, through a convert layer where it is of another. */
-  private as(value: Value, type: ValueType): Value {
-    const from = this.values[value]!;
+  #as(value: Value, type: ValueType): Value {
+    const from = this.#values[value]!;
     if (from.type === type) return value;
     const name = `${from.name}.${type}`;
-    const known = this.converted.get(name);
+    const known = this.#converted.get(name);
     if (known !== undefined) return known;
-    const output = this.addValue({
+    const output = this.#addValue({
       name,
       shape: from.shape,
-      ...(type === 'qs8' || type === 'qu8' ? this.quantized(from.name) : { type }),
+      ...(type === 'qs8' || type === 'qu8' ? this.#quantized(from.name) : { type }),
     });
-    this.layers.push({ op: 'convert', name, inputs: [value], output });
-    this.converted.set(name, output);
+    this.#layers.push({ op: 'convert', name, inputs: [value], output });
+    this.#converted.set(name, output);
     return output;
   }
 
-  private quantized(name: string): Pick<PlanValue, 'type' | 'scale' | 'zeroPoint'> {
-    const range = this.ranges.get(name);
+  #quantized(name: string): Pick<PlanValue, 'type' | 'scale' | 'zeroPoint'> {
+    const range = this.#ranges.get(name);
     if (range === undefined) {
       throw new NeonsenseError(
         'ERR_MODEL_FORMAT',
         `The statically quantized model has no scale for the value ${name}, which a quantized layer reads or writes`,
       );
     }
-    return { type: this.staticType, scale: range.scale, zeroPoint: range.zeroPoint };
+    return { type: this.#staticType, scale: range.scale, zeroPoint: range.zeroPoint };
   }
 
-  private addValue(value: PlanValue): Value {
-    this.values.push(value);
-    return this.values.length - 1;
+  #addValue(value: PlanValue): Value {
+    this.#values.push(value);
+    return this.#values.length - 1;
   }
 }
 

@@ -50,6 +50,7 @@ export function kernelsFor(arch: string, features: readonly string[]): Kernels {
       ],
       'SSE2',
     ),
-    fp16: features.includes('avx512fp16') ? 'AVX-512 FP16' : null,
+    // XNNPACK's kernels for AVX512-FP16 are not built in (third_party/xnnpack.cmake).
+    fp16: null,
   };
 }

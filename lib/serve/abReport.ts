@@ -58,7 +58,7 @@ export async function abReport(file: string): Promise<AbReport> {
     for await (const line of handle.readLines()) {
       const record = line.length > LONGEST_LINE ? undefined : recordSchema.safeParse(parsed(line)).data;
       if (record !== undefined) records.push(record);
-      else if (line !== '') skipped += 1;
+      else if (line !== '') skipped++;
     }
   } catch (cause) {
     throw fileError(cause, `There is no log ${file}`, `${file} can't be read`);
@@ -89,7 +89,7 @@ function disagreementsOf(records: readonly z.infer<typeof recordSchema>[]): AbRe
     const [first, second] = answers.map(({ label, rejected }) => (rejected ? 'rejected' : label)) as [string, string];
     const key = JSON.stringify([first, second]);
     const entry = counts.get(key) ?? { first, second, pictures: 0 };
-    entry.pictures += 1;
+    entry.pictures++;
     counts.set(key, entry);
   }
   return [...counts.values()].sort((a, b) => b.pictures - a.pictures);

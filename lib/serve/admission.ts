@@ -15,11 +15,11 @@ export class Admission {
   /** Runs `work`, or returns undefined at once when too much is under way. */
   async admit<T>(work: () => Promise<T>): Promise<{ readonly result: T } | undefined> {
     if (this.#inFlight >= this.#most) return undefined;
-    this.#inFlight += 1;
+    this.#inFlight++;
     try {
       return { result: await work() };
     } finally {
-      this.#inFlight -= 1;
+      this.#inFlight--;
       if (this.#inFlight === 0) this.#idle?.();
     }
   }

@@ -68,14 +68,14 @@ export class Shadow {
   offer(picture: Uint8Array, first: string, answer: Classification): void {
     this.#owed += this.#share;
     if (this.#owed < 1) return;
-    this.#owed -= 1;
+    this.#owed--;
     if (this.#waiting >= MOST_WAITING) return;
-    this.#waiting += 1;
+    this.#waiting++;
     this.#work = this.#work
       .then(() => this.#compare(picture, first, answer))
       .catch(this.#onError)
       .finally(() => {
-        this.#waiting -= 1;
+        this.#waiting--;
       });
   }
 

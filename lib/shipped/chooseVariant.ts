@@ -48,7 +48,7 @@ export function thisDevice(binding: Pick<Binding, 'cpu'>): Device {
  * Chooses a variant by the manifest's rules: the first rule that holds and whose variant is there decides.
  *
  * @param present variants that may be chosen
- * @throws NeonsenseError `ERR_NOT_FOUND` where no rule's variant is there
+ * @throws {NeonsenseError} `ERR_NOT_FOUND` where no rule's variant is there
  */
 export function chooseByRules(
   { rules }: Manifest,
@@ -84,7 +84,7 @@ export function presentVariants({ variants }: Manifest, folder: string): Variant
 /**
  * A variant by its name.
  *
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT` for a name that is none, `ERR_NOT_FOUND` where its file is missing
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for a name that is none, `ERR_NOT_FOUND` where its file is missing
  */
 export function variantNamed(manifest: Manifest, present: readonly Variant[], name: unknown): Variant {
   const variant = manifest.variants.find((each) => each.name === name);

@@ -54,7 +54,7 @@ const MOST_ENTRIES = 32;
  * CPU, binary, package, models and threads gave, which is kept in a file. Of equally fast ones the first is taken.
  *
  * @param candidates the preferred first; their sessions are all in memory at the same time
- * @throws NeonsenseError what loading and running the models throws; never for the file, without which it is measured
+ * @throws {NeonsenseError} what loading and running the models throws; never for the file, without which it is measured
  */
 export async function chooseByMeasurement(
   candidates: readonly MeasuredCandidate[],

@@ -42,7 +42,7 @@ export interface PickedModel {
  *
  * @param source a file's path or bytes, a model, or undefined for the models that come with the package
  * @param folder of the models that come with the package
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT` for options that contradict each other; what `readManifest`,
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for options that contradict each other; what `readManifest`,
  *   `readModel`, `loadBinding` and `createSession` throw
  */
 export async function pickModel(
@@ -69,7 +69,7 @@ export async function pickModel(
  * Chooses among the models that come with the package, by the manifest's rules or by measuring, without loading one
  * for good.
  *
- * @throws NeonsenseError as {@link pickModel}
+ * @throws {NeonsenseError} as {@link pickModel}
  */
 export async function chooseShipped(
   options: PickOptions = {},

@@ -11,7 +11,7 @@ export class Mailbox<T> {
   /** Leaves `value`; returns the item it replaced, whose memory may serve again. */
   put(value: T): T | undefined {
     const replaced = this.#item;
-    if (replaced !== undefined) this.#dropped += 1;
+    if (replaced !== undefined) this.#dropped++;
     this.#item = { value };
     this.#wake?.();
     return replaced?.value;

@@ -12,7 +12,7 @@ export function readNpz(bytes) {
   if (end < 0 || bytes.readUInt32LE(end) !== END) throw new Error('it is no .npz file');
   const arrays = new Map();
   let at = bytes.readUInt32LE(end + 16);
-  for (let left = bytes.readUInt16LE(end + 10); left > 0; left -= 1) {
+  for (let left = bytes.readUInt16LE(end + 10); left > 0; left--) {
     if (bytes.readUInt32LE(at) !== ENTRY) throw new Error('its list of arrays is damaged');
     if (bytes.readUInt16LE(at + 10) !== 0) throw new Error('its arrays are compressed; numpy.savez stores them');
     const [nameLength, extraLength, commentLength] = [28, 30, 32].map((offset) => bytes.readUInt16LE(at + offset));

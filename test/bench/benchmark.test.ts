@@ -128,7 +128,7 @@ describe('benchmark', () => {
       ...counts,
       signal: abort.signal,
       runTrial: (spec) => {
-        trials += 1;
+        trials++;
         if (trials < 5) return run(spec);
         abort.abort();
         return Promise.reject(new NeonsenseError('ERR_ABORTED', 'aborted'));
@@ -182,7 +182,7 @@ describe('benchmark', () => {
       ...counts,
       runTrial: (spec) => {
         if (!spec.file.endsWith('/b')) return run(spec);
-        tried += 1;
+        tried++;
         return Promise.reject(new NeonsenseError('ERR_NATIVE', 'no fp16 here'));
       },
     });

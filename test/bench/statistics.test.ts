@@ -53,8 +53,8 @@ describe('bootstrapRatio', () => {
 
   it('calls equal things different only about as rarely as it says', () => {
     let found = 0;
-    for (let i = 0; i < 40; i += 1) {
-      if (bootstrapRatio(trials(1, 0.3, 6, 20), trials(1, 0.3, 6, 20), { seed: i }).significant) found += 1;
+    for (let i = 0; i < 40; i++) {
+      if (bootstrapRatio(trials(1, 0.3, 6, 20), trials(1, 0.3, 6, 20), { seed: i }).significant) found++;
     }
     // 5 % of 40 are 2; more than 9 has a probability below 0.001.
     expect(found).toBeLessThanOrEqual(9);

@@ -57,7 +57,7 @@ describe('raw data sets', () => {
 
   it('yields the pictures anew each time', async () => {
     const dataset = await openDataset(await raw(2, 2, [0, 0]), { labels: ['a'] });
-    for (let round = 0; round < 2; round += 1) {
+    for (let round = 0; round < 2; round++) {
       let count = 0;
       for await (const image of dataset.images()) count += image.label + 1;
       expect(count).toBe(2);
@@ -275,7 +275,7 @@ describeShared('the household test set', (shared) => {
     expect(dataset).toMatchObject({ format: 'raw', size: 1000 });
     const perClass = new Array<number>(10).fill(0);
     for await (const { label, pixels } of dataset.images()) {
-      perClass[label]! += 1;
+      perClass[label]!++;
       expect(pixels.data).toHaveLength(3072);
     }
     expect(perClass).toEqual(new Array<number>(10).fill(100));

@@ -19,7 +19,7 @@ function dataset(rows: readonly (readonly [red: number, label: number])[], label
     unreadable: [],
     async *images(): AsyncGenerator<LabelledImage> {
       for (const [index, [red, label]] of rows.entries()) {
-        state.decoded += 1;
+        state.decoded++;
         yield { index, label, pixels: { data: Uint8Array.of(red, 0, 0), width: 1, height: 1, channels: 3 } };
       }
     },
@@ -39,7 +39,7 @@ function predictor(name: string, labels: readonly string[], shift = 0): Predicto
     run(input) {
       batches.push(input.length / 3);
       const logits = new Float32Array((input.length / 3) * labels.length);
-      for (let image = 0; image < input.length / 3; image += 1) {
+      for (let image = 0; image < input.length / 3; image++) {
         const said = (Math.round(input[3 * image]! * 255) + shift) % labels.length;
         logits[image * labels.length + said] = 20;
       }

@@ -9,14 +9,14 @@ function drawn(temperature: number, images: number, classes: number, seed: numbe
   const random = randomFloats(seed);
   const logits: number[][] = [];
   const labels: number[] = [];
-  for (let image = 0; image < images; image += 1) {
+  for (let image = 0; image < images; image++) {
     const row = Array.from({ length: classes }, () => 6 * random());
     const weights = row.map((x) => Math.exp(x / temperature));
     let rest = ((random() + 1) / 2) * weights.reduce((a, b) => a + b, 0);
     let label = 0;
     while (label < classes - 1 && rest >= weights[label]!) {
       rest -= weights[label]!;
-      label += 1;
+      label++;
     }
     logits.push(row);
     labels.push(label);

@@ -98,8 +98,8 @@ describe.each(CASES)('a network with %s', (_, options) => {
   it('becomes ONNX', async () => {
     const [height, width] = model.preprocessing.size;
     const planes = new Float32Array(height * width * 3);
-    for (let at = 0; at < height * width; at += 1) {
-      for (let c = 0; c < 3; c += 1) planes[c * height * width + at] = input[3 * at + c]!;
+    for (let at = 0; at < height * width; at++) {
+      for (let c = 0; c < 3; c++) planes[c * height * width + at] = input[3 * at + c]!;
     }
     const file = readOnnx(toOnnx(model));
     const { data } = runOnnx(file, { shape: [1, 3, height, width], data: planes });

@@ -61,10 +61,10 @@ describe('factorInPlace', () => {
         const matrix = positiveDefinite(n, seed);
         const factor = matrix.slice();
         expect(factorInPlace(factor, n)).toBe(true);
-        for (let i = 0; i < n; i += 1) {
-          for (let j = 0; j <= i; j += 1) {
+        for (let i = 0; i < n; i++) {
+          for (let j = 0; j <= i; j++) {
             let sum = 0;
-            for (let k = 0; k <= j; k += 1) sum += factor[i * n + k]! * factor[j * n + k]!;
+            for (let k = 0; k <= j; k++) sum += factor[i * n + k]! * factor[j * n + k]!;
             expect(sum).toBeCloseTo(matrix[i * n + j]!, 9);
           }
         }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canPack, type Packed, pack, root, unpack } from './packed.js';
 
 /** What one platform needs of the package may take this much, in bytes. */
-const MOST_BYTES = 11_000_000;
+const MOST_BYTES = 13_000_000;
 
 interface Manifest {
   readonly exports: Record<string, string | Record<string, { types: string; default: string }>>;
@@ -46,7 +46,7 @@ describe.skipIf(!canPack)('the package (skipped without dist/ and the addon)', {
     expect(missing.map(({ line }) => line)).toEqual([]);
   });
 
-  it('takes at most 11 MB where binaries for other platforms are not counted', () => {
+  it('takes at most 13 MB where binaries for other platforms are not counted', () => {
     const binaries = packed.files.filter(({ path }) => path.endsWith('.node'));
     const rest = packed.files.filter(({ path }) => !path.endsWith('.node'));
     const bytes = (files: typeof packed.files): number => files.reduce((sum, { size }) => sum + size, 0);

@@ -143,16 +143,16 @@ function convolve(x: OnnxTensor, w: OnnxTensor, b: OnnxTensor, attributes: OnnxN
   const oh = Math.floor((height + top + bottom - kh) / sh) + 1;
   const ow = Math.floor((width + left + right - kw) / sw) + 1;
   const data = new Float32Array(outputs * oh * ow);
-  for (let o = 0; o < outputs; o += 1) {
+  for (let o = 0; o < outputs; o++) {
     const firstInput = Math.floor(o / (outputs / group)) * inputsPerGroup;
-    for (let y = 0; y < oh; y += 1) {
-      for (let z = 0; z < ow; z += 1) {
+    for (let y = 0; y < oh; y++) {
+      for (let z = 0; z < ow; z++) {
         let sum = b.data[o]!;
-        for (let i = 0; i < inputsPerGroup; i += 1) {
-          for (let ky = 0; ky < kh; ky += 1) {
+        for (let i = 0; i < inputsPerGroup; i++) {
+          for (let ky = 0; ky < kh; ky++) {
             const row = y * sh - top + ky;
             if (row < 0 || row >= height) continue;
-            for (let kx = 0; kx < kw; kx += 1) {
+            for (let kx = 0; kx < kw; kx++) {
               const column = z * sw - left + kx;
               if (column < 0 || column >= width) continue;
               sum +=

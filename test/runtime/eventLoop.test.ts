@@ -11,7 +11,7 @@ describe('a run', () => {
     let turns = 0;
     let isRunning = true;
     const turn = (): void => {
-      turns += 1;
+      turns++;
       if (isRunning) setImmediate(turn);
     };
     setImmediate(turn);

@@ -22,7 +22,7 @@ export type ObserveModel = (
  * @param model in FP32
  * @param inputs one preprocessed picture each, `[1, H, W, 3]`
  * @returns an observer for each node of the network, by name
- * @throws NeonsenseError `ERR_MODEL_ARCHITECTURE` where the model yields NaN or
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` where the model yields NaN or
  * infinity, `ERR_ABORTED`
  */
 export async function calibrate(

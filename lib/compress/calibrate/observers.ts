@@ -20,40 +20,41 @@ export class ValueObserver {
   zeros = 0;
   /** Largest magnitude in each channel. */
   readonly channelPeaks: Float64Array;
-  private readonly sums: Float64Array;
-  private bins = new Float64Array(2 * HALF);
-  private width = 2 ** -20;
+  readonly #sums: Float64Array;
+  #bins = new Float64Array(2 * HALF);
+  #width = 2 ** -20;
 
   constructor(readonly channels: number) {
     this.channelPeaks = new Float64Array(channels);
-    this.sums = new Float64Array(channels);
+    this.#sums = new Float64Array(channels);
   }
 
   /** Adds the numbers of one value, `[N, H, W, C]`. */
   add(values: Float32Array): void {
-    const { channels, sums, channelPeaks } = this;
+    const { channels, channelPeaks } = this;
+    const sums = this.#sums;
     let { min, max } = this;
-    for (let i = 0, c = 0; i < values.length; i += 1) {
+    for (let i = 0, c = 0; i < values.length; i++) {
       const x = values[i]!;
       if (x < min) min = x;
       if (x > max) max = x;
       sums[c]! += x;
       const magnitude = x < 0 ? -x : x;
       if (magnitude > channelPeaks[c]!) channelPeaks[c] = magnitude;
-      c += 1;
+      c++;
       if (c === channels) c = 0;
     }
     this.min = min;
     this.max = max;
     this.count += values.length;
-    while (max >= this.width * HALF || min < -this.width * HALF) this.widen();
-    const { bins } = this;
-    const perWidth = 1 / this.width;
+    while (max >= this.#width * HALF || min < -this.#width * HALF) this.#widen();
+    const bins = this.#bins;
+    const perWidth = 1 / this.#width;
     let zeros = 0;
-    for (let i = 0; i < values.length; i += 1) {
+    for (let i = 0; i < values.length; i++) {
       const x = values[i]!;
-      if (x === 0) zeros += 1;
-      else bins[Math.floor(x * perWidth) + HALF]! += 1;
+      if (x === 0) zeros++;
+      else bins[Math.floor(x * perWidth) + HALF]!++;
     }
     this.zeros += zeros;
   }
@@ -61,23 +62,23 @@ export class ValueObserver {
   /** Mean of each channel. */
   channelMeans(): Float64Array {
     const perChannel = this.count / this.channels;
-    return this.sums.map((sum) => (perChannel === 0 ? 0 : sum / perChannel));
+    return this.#sums.map((sum) => (perChannel === 0 ? 0 : sum / perChannel));
   }
 
   /** The occupied bins as `[centre, count]`, ascending; exact zeros are in none. */
   histogram(): [centre: number, count: number][] {
     const occupied: [number, number][] = [];
-    this.bins.forEach((count, bin) => {
-      if (count > 0) occupied.push([(bin - HALF + 0.5) * this.width, count]);
+    this.#bins.forEach((count, bin) => {
+      if (count > 0) occupied.push([(bin - HALF + 0.5) * this.#width, count]);
     });
     return occupied;
   }
 
-  private widen(): void {
+  #widen(): void {
     const merged = new Float64Array(2 * HALF);
-    for (let bin = 0; bin < 2 * HALF; bin += 1) merged[Math.floor((bin - HALF) / 2) + HALF]! += this.bins[bin]!;
-    this.bins = merged;
-    this.width *= 2;
+    for (let bin = 0; bin < 2 * HALF; bin++) merged[Math.floor((bin - HALF) / 2) + HALF]! += this.#bins[bin]!;
+    this.#bins = merged;
+    this.#width *= 2;
   }
 }
 
@@ -127,7 +128,7 @@ function percentileRange(
   }
   let above = 0;
   let max = 0;
-  for (let i = histogram.length - 1; i >= 0; i -= 1) {
+  for (let i = histogram.length - 1; i >= 0; i--) {
     above += histogram[i]![1];
     if (above > tail) {
       max = histogram[i]![0];
@@ -148,7 +149,7 @@ function leastErrorRange(histogram: readonly [number, number][], full: Range): R
   for (const [x, count] of histogram) {
     // What lies below the floor is lost for nobody.
     if (x >= full.min) inside += count;
-    for (let step = 1; step < STEPS; step += 1) {
+    for (let step = 1; step < STEPS; step++) {
       const share = 1 - step / STEPS;
       const low = full.min * share;
       const high = full.max * share;
@@ -158,8 +159,8 @@ function leastErrorRange(histogram: readonly [number, number][], full: Range): R
   }
   let best = full;
   let least = Infinity;
-  for (let l = 0; l < STEPS; l += 1) {
-    for (let h = 0; h < STEPS; h += 1) {
+  for (let l = 0; l < STEPS; l++) {
+    for (let h = 0; h < STEPS; h++) {
       const min = full.min * (1 - l / STEPS);
       const max = full.max * (1 - h / STEPS);
       const scale = (max - min) / 255;

@@ -131,7 +131,7 @@ function zeroOut(
     const pruned = withZeros(weights, mask);
     layers.set(name, { ...model.layers.get(name)!, weights: pruned });
     let largestZeroed = 0;
-    for (let j = 0; j < mask.length; j += 1) {
+    for (let j = 0; j < mask.length; j++) {
       if (mask[j] === 1) largestZeroed = Math.max(largestZeroed, Math.abs(real[j]!));
     }
     return {
@@ -230,11 +230,11 @@ function blockNorms(real: Float32Array, outputs: number, rows: number, columns: 
   const across = Math.ceil(inputs / columns);
   const sums = new Float64Array(Math.ceil(outputs / rows) * across);
   const counts = new Uint32Array(sums.length);
-  for (let o = 0; o < outputs; o += 1) {
-    for (let i = 0; i < inputs; i += 1) {
+  for (let o = 0; o < outputs; o++) {
+    for (let i = 0; i < inputs; i++) {
       const block = Math.floor(o / rows) * across + Math.floor(i / columns);
       sums[block]! += Math.abs(real[o * inputs + i]!);
-      counts[block]! += 1;
+      counts[block]!++;
     }
   }
   return Float32Array.from(sums, (sum, block) => sum / counts[block]!);
@@ -245,8 +245,8 @@ function spreadBlocks(marks: Uint8Array, length: number, outputs: number, rows: 
   const inputs = length / outputs;
   const across = Math.ceil(inputs / columns);
   const mask = new Uint8Array(length);
-  for (let o = 0; o < outputs; o += 1) {
-    for (let i = 0; i < inputs; i += 1) {
+  for (let o = 0; o < outputs; o++) {
+    for (let i = 0; i < inputs; i++) {
       mask[o * inputs + i] = marks[Math.floor(o / rows) * across + Math.floor(i / columns)]!;
     }
   }

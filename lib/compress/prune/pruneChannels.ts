@@ -133,14 +133,14 @@ function expectedGates(fc1: Layer, fc2: Layer, block: Block, mean: Float64Array 
   const w1 = toFloat32(fc1.weights);
   const w2 = toFloat32(fc2.weights);
   const squeezed = new Float64Array(block.squeeze);
-  for (let s = 0; s < block.squeeze; s += 1) {
+  for (let s = 0; s < block.squeeze; s++) {
     let sum = fc1.bias?.[s] ?? 0;
-    for (let c = 0; c < block.expanded; c += 1) sum += w1[s * block.expanded + c]! * mean[c]!;
+    for (let c = 0; c < block.expanded; c++) sum += w1[s * block.expanded + c]! * mean[c]!;
     squeezed[s] = Math.max(0, sum);
   }
-  for (let c = 0; c < block.expanded; c += 1) {
+  for (let c = 0; c < block.expanded; c++) {
     let sum = fc2.bias?.[c] ?? 0;
-    for (let s = 0; s < block.squeeze; s += 1) sum += w2[c * block.squeeze + s]! * squeezed[s]!;
+    for (let s = 0; s < block.squeeze; s++) sum += w2[c * block.squeeze + s]! * squeezed[s]!;
     gates[c] = Math.min(1, Math.max(0, sum / 6 + 0.5));
   }
   return gates;
@@ -160,7 +160,7 @@ function activationStatistics(
   const size = new Float64Array(channels);
   const mean = new Float64Array(channels);
   const act = (x: number) => (spec.activation === 'relu' ? Math.max(0, x) : (x * Math.min(6, Math.max(0, x + 3))) / 6);
-  for (let c = 0; c < channels; c += 1) {
+  for (let c = 0; c < channels; c++) {
     let weights = 0;
     let sum = 0;
     let squares = 0;
@@ -208,7 +208,7 @@ function rowNorms(layer: Layer, spec: LayerSpec): Float64Array {
   const outputs = spec.shape[0]!;
   const row = real.length / outputs;
   const norms = new Float64Array(outputs);
-  for (let i = 0; i < real.length; i += 1) norms[Math.floor(i / row)]! += Math.abs(real[i]!);
+  for (let i = 0; i < real.length; i++) norms[Math.floor(i / row)]! += Math.abs(real[i]!);
   return norms.map((norm, o) => norm * Math.abs(normFactor(layer, spec, o)));
 }
 
@@ -216,9 +216,9 @@ function rowNorms(layer: Layer, spec: LayerSpec): Float64Array {
 function columnNorms(layer: Layer, spec: LayerSpec, inputs: number): Float64Array {
   const real = toFloat32(layer.weights);
   const norms = new Float64Array(inputs);
-  for (let o = 0; o < spec.shape[0]!; o += 1) {
+  for (let o = 0; o < spec.shape[0]!; o++) {
     const factor = Math.abs(normFactor(layer, spec, o));
-    for (let i = 0; i < inputs; i += 1) norms[i]! += factor * Math.abs(real[o * inputs + i]!);
+    for (let i = 0; i < inputs; i++) norms[i]! += factor * Math.abs(real[o * inputs + i]!);
   }
   return norms;
 }
@@ -238,7 +238,7 @@ function compensate(
   const stays = new Set(kept);
   const lost = Float64Array.from({ length: outputs }, (_, o) => {
     let sum = 0;
-    for (let i = 0; i < inputs; i += 1) if (!stays.has(i)) sum += real[o * inputs + i]! * mean[i]!;
+    for (let i = 0; i < inputs; i++) if (!stays.has(i)) sum += real[o * inputs + i]! * mean[i]!;
     return sum;
   });
   if (layer.batchNorm !== undefined) {
@@ -284,6 +284,6 @@ function gather(weights: Weights, length: number, from: (i: number) => number): 
     throw new NeonsenseError('ERR_UNSUPPORTED', `Can't remove channels of ${weights.type} weights`);
   }
   const data = weights.type === 'f32' ? new Float32Array(length) : new Uint16Array(length);
-  for (let i = 0; i < length; i += 1) data[i] = weights.data[from(i)]!;
+  for (let i = 0; i < length; i++) data[i] = weights.data[from(i)]!;
   return { type: weights.type, data } as Weights;
 }

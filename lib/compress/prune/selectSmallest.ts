@@ -14,13 +14,13 @@ export function selectSmallest(arrays: readonly Float32Array[], k: number): Uint
 
   const upper = new Uint32Array(0x8000);
   for (const view of views) {
-    for (let i = 0; i < view.length; i += 1) upper[(view[i]! & 0x7fffffff) >>> 16]! += 1;
+    for (let i = 0; i < view.length; i++) upper[(view[i]! & 0x7fffffff) >>> 16]!++;
   }
   const [upperBits, belowUpper] = bucketOf(upper, k);
   const lower = new Uint32Array(0x10000);
   for (const view of views) {
-    for (let i = 0; i < view.length; i += 1) {
-      if ((view[i]! & 0x7fffffff) >>> 16 === upperBits) lower[view[i]! & 0xffff]! += 1;
+    for (let i = 0; i < view.length; i++) {
+      if ((view[i]! & 0x7fffffff) >>> 16 === upperBits) lower[view[i]! & 0xffff]!++;
     }
   }
   const [lowerBits, belowLower] = bucketOf(lower, k - belowUpper);
@@ -29,13 +29,13 @@ export function selectSmallest(arrays: readonly Float32Array[], k: number): Uint
   let equalsLeft = k - belowUpper - belowLower;
   views.forEach((view, a) => {
     const mark = marks[a]!;
-    for (let i = 0; i < view.length; i += 1) {
+    for (let i = 0; i < view.length; i++) {
       const magnitude = view[i]! & 0x7fffffff;
       if (magnitude < threshold) {
         mark[i] = 1;
       } else if (magnitude === threshold && equalsLeft > 0) {
         mark[i] = 1;
-        equalsLeft -= 1;
+        equalsLeft--;
       }
     }
   });
@@ -45,7 +45,7 @@ export function selectSmallest(arrays: readonly Float32Array[], k: number): Uint
 /** The bucket that holds the `k`-th element counted from 1, and how many elements lie in the buckets before it. */
 function bucketOf(counts: Uint32Array, k: number): [bucket: number, before: number] {
   let before = 0;
-  for (let bucket = 0; bucket < counts.length; bucket += 1) {
+  for (let bucket = 0; bucket < counts.length; bucket++) {
     const count = counts[bucket]!;
     if (before + count >= k) return [bucket, before];
     before += count;

@@ -19,6 +19,6 @@ export function countZeros(weights: Weights): number {
 export function withZeros(weights: Weights, remove: Uint8Array): Weights {
   const zero = storedZero(weights);
   const data = weights.data.slice();
-  for (let i = 0; i < remove.length; i += 1) if (remove[i] === 1) data[i] = zero;
+  for (let i = 0; i < remove.length; i++) if (remove[i] === 1) data[i] = zero;
   return { ...weights, data } as Weights;
 }

@@ -13,11 +13,11 @@ const EPSILON = 2 ** -23;
  */
 export function quantizePerTensorAsTorch(real: Float32Array): Extract<Weights, { type: 'i8' }> {
   let largest = 0;
-  for (let i = 0; i < real.length; i += 1) largest = Math.max(largest, Math.abs(real[i]!));
+  for (let i = 0; i < real.length; i++) largest = Math.max(largest, Math.abs(real[i]!));
   const scale = Math.max(Math.fround(largest / 127.5), EPSILON);
   const inverse = Math.fround(1 / scale);
   const data = new Int8Array(real.length);
-  for (let i = 0; i < real.length; i += 1) {
+  for (let i = 0; i < real.length; i++) {
     const q = roundHalfEven(Math.fround(real[i]! * inverse));
     data[i] = Math.min(127, Math.max(-128, q));
   }
@@ -40,12 +40,12 @@ export function quantizePerChannel(
   const row = real.length / outputs;
   const data = new Int8Array(real.length);
   const scales = new Float32Array(outputs);
-  for (let o = 0; o < outputs; o += 1) {
+  for (let o = 0; o < outputs; o++) {
     let largest = 0;
-    for (let i = o * row; i < (o + 1) * row; i += 1) largest = Math.max(largest, Math.abs(real[i]!));
+    for (let i = o * row; i < (o + 1) * row; i++) largest = Math.max(largest, Math.abs(real[i]!));
     const scale = Math.fround(Math.max(largest / 127, least(o), EPSILON));
     scales[o] = scale;
-    for (let i = o * row; i < (o + 1) * row; i += 1) {
+    for (let i = o * row; i < (o + 1) * row; i++) {
       data[i] = Math.min(127, Math.max(-127, roundHalfEven(real[i]! / scale)));
     }
   }
@@ -62,14 +62,14 @@ export function quantizePerChannel(
 export function quantizePerTensorUnsigned(real: Float32Array, least = EPSILON): Extract<Weights, { type: 'u8' }> {
   let min = 0;
   let max = 0;
-  for (let i = 0; i < real.length; i += 1) {
+  for (let i = 0; i < real.length; i++) {
     min = Math.min(min, real[i]!);
     max = Math.max(max, real[i]!);
   }
   const scale = Math.fround(Math.max((max - min) / 255, least, EPSILON));
   const zeroPoint = Math.min(255, Math.max(0, roundHalfEven(-min / scale)));
   const data = new Uint8Array(real.length);
-  for (let i = 0; i < real.length; i += 1) {
+  for (let i = 0; i < real.length; i++) {
     data[i] = Math.min(255, Math.max(0, roundHalfEven(real[i]! / scale) + zeroPoint));
   }
   return { type: 'u8', data, scale, zeroPoint };

@@ -29,7 +29,7 @@ export function fitRanges(
     const value = values.get(name)!;
     if (value.scale < scale) values.set(name, { ...value, scale: Math.fround(scale) });
   };
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < ROUNDS; round++) {
     for (const node of nodes) {
       if (node.operator === 'input' || !values.has(node.name)) continue;
       const inputs = node.inputs.filter((name) => values.has(name));

@@ -18,12 +18,12 @@ export function correctBias(original: Layer, quantized: Layer, spec: LayerSpec, 
   const inputs = spec.shape[1]!;
   const area = (spec.shape[2] ?? 1) * (spec.shape[3] ?? 1);
   const bias = new Float32Array(outputs);
-  for (let o = 0; o < outputs; o += 1) {
+  for (let o = 0; o < outputs; o++) {
     let error = 0;
-    for (let i = 0; i < inputs; i += 1) {
+    for (let i = 0; i < inputs; i++) {
       const mean = means[spec.groups > 1 ? o : i]!;
       const start = (o * inputs + i) * area;
-      for (let k = start; k < start + area; k += 1) error += (rounded[k]! - exact[k]!) * mean;
+      for (let k = start; k < start + area; k++) error += (rounded[k]! - exact[k]!) * mean;
     }
     bias[o] = (quantized.bias?.[o] ?? 0) - error;
   }

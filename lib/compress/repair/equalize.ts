@@ -117,7 +117,7 @@ function channelOf(spec: LayerSpec, side: 'output' | 'input'): (i: number) => nu
 function raisePeaks(peaks: Float64Array, layer: Layer, spec: LayerSpec): void {
   const data = toFloat32(layer.weights);
   const channel = channelOf(spec, 'input');
-  for (let i = 0; i < data.length; i += 1) {
+  for (let i = 0; i < data.length; i++) {
     const c = channel(i);
     peaks[c] = Math.max(peaks[c]!, Math.abs(data[i]!));
   }

@@ -10,16 +10,16 @@ export class InputMoments {
   /** Samples taken in. */
   count = 0;
   /** Sums of `x`, `[groups, size]`. */
-  private readonly sums: Float64Array;
-  private readonly referenceSums: Float64Array;
+  readonly #sums: Float64Array;
+  readonly #referenceSums: Float64Array;
   /** Sums of `x x^T`, `[groups, size, size]`, lower triangles only. */
-  private readonly products: Float64Array;
+  readonly #products: Float64Array;
   /** Sums of `x r^T`, `[groups, size, size]`. */
-  private readonly crossProducts: Float64Array;
+  readonly #crossProducts: Float64Array;
   /** Samples waiting for their products, `[groups, size, BLOCK]`. */
-  private readonly block: Float64Array;
-  private readonly referenceBlock: Float64Array;
-  private waiting = 0;
+  readonly #block: Float64Array;
+  readonly #referenceBlock: Float64Array;
+  #waiting = 0;
 
   /**
    * @param groups problems that share no input
@@ -29,12 +29,12 @@ export class InputMoments {
     readonly groups: number,
     readonly size: number,
   ) {
-    this.sums = new Float64Array(groups * size);
-    this.referenceSums = new Float64Array(groups * size);
-    this.products = new Float64Array(groups * size * size);
-    this.crossProducts = new Float64Array(groups * size * size);
-    this.block = new Float64Array(groups * size * BLOCK);
-    this.referenceBlock = new Float64Array(groups * size * BLOCK);
+    this.#sums = new Float64Array(groups * size);
+    this.#referenceSums = new Float64Array(groups * size);
+    this.#products = new Float64Array(groups * size * size);
+    this.#crossProducts = new Float64Array(groups * size * size);
+    this.#block = new Float64Array(groups * size * BLOCK);
+    this.#referenceBlock = new Float64Array(groups * size * BLOCK);
   }
 
   /**
@@ -44,66 +44,76 @@ export class InputMoments {
    * @param reference `[groups, size]`, the same place of the same picture in the other network
    */
   add(x: Float64Array, reference: Float64Array): void {
-    const { block, referenceBlock, sums, referenceSums, waiting } = this;
-    for (let i = 0; i < x.length; i += 1) {
+    const block = this.#block;
+    const referenceBlock = this.#referenceBlock;
+    const sums = this.#sums;
+    const referenceSums = this.#referenceSums;
+    const waiting = this.#waiting;
+    for (let i = 0; i < x.length; i++) {
       block[i * BLOCK + waiting] = x[i]!;
       referenceBlock[i * BLOCK + waiting] = reference[i]!;
       sums[i]! += x[i]!;
       referenceSums[i]! += reference[i]!;
     }
-    this.count += 1;
-    this.waiting += 1;
-    if (this.waiting === BLOCK) this.flush();
+    this.count++;
+    this.#waiting++;
+    if (this.#waiting === BLOCK) this.#flush();
   }
 
   /** Takes in all samples of another set of the same groups and size. */
   absorb(other: InputMoments): void {
-    this.flush();
-    other.flush();
+    this.#flush();
+    other.#flush();
     const add = (into: Float64Array, from: Float64Array): void => from.forEach((value, i) => (into[i]! += value));
-    add(this.sums, other.sums);
-    add(this.referenceSums, other.referenceSums);
-    add(this.products, other.products);
-    add(this.crossProducts, other.crossProducts);
+    add(this.#sums, other.#sums);
+    add(this.#referenceSums, other.#referenceSums);
+    add(this.#products, other.#products);
+    add(this.#crossProducts, other.#crossProducts);
     this.count += other.count;
   }
 
   /** The moments of group `group` about the means. */
   centred(group: number): CentredMoments {
-    this.flush();
+    this.#flush();
     const { size, count } = this;
     const at = group * size;
-    const mean = this.sums.slice(at, at + size).map((sum) => sum / count);
-    const referenceMean = this.referenceSums.slice(at, at + size).map((sum) => sum / count);
+    const mean = this.#sums.slice(at, at + size).map((sum) => sum / count);
+    const referenceMean = this.#referenceSums.slice(at, at + size).map((sum) => sum / count);
     const covariance = new Float64Array(size * size);
     const crossCovariance = new Float64Array(size * size);
     const from = group * size * size;
-    for (let i = 0; i < size; i += 1) {
-      for (let j = 0; j < size; j += 1) {
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j < size; j++) {
         const lower = i >= j ? i * size + j : j * size + i;
-        covariance[i * size + j] = this.products[from + lower]! / count - mean[i]! * mean[j]!;
-        crossCovariance[i * size + j] = this.crossProducts[from + i * size + j]! / count - mean[i]! * referenceMean[j]!;
+        covariance[i * size + j] = this.#products[from + lower]! / count - mean[i]! * mean[j]!;
+        crossCovariance[i * size + j] =
+          this.#crossProducts[from + i * size + j]! / count - mean[i]! * referenceMean[j]!;
       }
     }
     return { size, mean, referenceMean, covariance, crossCovariance };
   }
 
-  private flush(): void {
-    const { groups, size, block, referenceBlock, products, crossProducts, waiting } = this;
+  #flush(): void {
+    const { groups, size } = this;
+    const block = this.#block;
+    const referenceBlock = this.#referenceBlock;
+    const products = this.#products;
+    const crossProducts = this.#crossProducts;
+    const waiting = this.#waiting;
     if (waiting === 0) return;
     // A block that is not full holds old samples behind the new ones.
-    for (let i = 0; i < groups * size; i += 1) {
+    for (let i = 0; i < groups * size; i++) {
       block.fill(0, i * BLOCK + waiting, (i + 1) * BLOCK);
       referenceBlock.fill(0, i * BLOCK + waiting, (i + 1) * BLOCK);
     }
-    for (let group = 0; group < groups; group += 1) {
+    for (let group = 0; group < groups; group++) {
       for (let i = 0; i < size; i += 2) {
         // Whole tiles of four: above the diagonal nobody reads.
         for (let j = 0; j <= i; j += 2) addProducts(products, block, block, group, size, i, j);
         for (let j = 0; j < size; j += 2) addProducts(crossProducts, block, referenceBlock, group, size, i, j);
       }
     }
-    this.waiting = 0;
+    this.#waiting = 0;
   }
 }
 
@@ -142,7 +152,7 @@ function addProducts(
   let ad = 0;
   let bc = 0;
   let bd = 0;
-  for (let k = 0; k < BLOCK; k += 1) {
+  for (let k = 0; k < BLOCK; k++) {
     const x = left[a + k]!;
     const y = left[b + k]!;
     const u = right[c + k]!;

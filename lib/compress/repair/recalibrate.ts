@@ -66,7 +66,7 @@ async function outputMoments(
   for await (const { [value]: output = new Float32Array() } of observe(probe, [value], inputs)) {
     throwIfAborted(signal);
     for (let start = 0; start < output.length; start += channels) {
-      for (let c = 0; c < channels; c += 1) {
+      for (let c = 0; c < channels; c++) {
         const x = output[start + c]!;
         sum[c]! += x;
         squares[c]! += x * x;
@@ -82,7 +82,7 @@ async function outputMoments(
 function shifted(norm: BatchNorm, epsilon: number, found: Moments, wanted: Moments): BatchNorm {
   const mean = new Float32Array(norm.mean.length);
   const variance = new Float32Array(norm.mean.length);
-  for (let c = 0; c < mean.length; c += 1) {
+  for (let c = 0; c < mean.length; c++) {
     const old = norm.variance[c]! + epsilon;
     // A channel that is constant in either network has no scale to match: only its mean is moved.
     const ratio = found.variance[c]! > 0 && wanted.variance[c]! > 0 ? found.variance[c]! / wanted.variance[c]! : 1;

@@ -103,7 +103,7 @@ function solveLayer(layer: Layer, intact: Layer, fit: InputMoments, check: Input
   const data = new Float32Array(current.length);
   const shifts = new Float64Array(channels);
   const moments = momentsByGroup(fit);
-  for (let o = 0; o < channels; o += 1) {
+  for (let o = 0; o < channels; o++) {
     const known = moments(groupOf(o));
     const target = rowOf(wanted, o);
     const row = solveRow(rowOf(current, o), target, known, damping);
@@ -136,11 +136,11 @@ function errorOf(row: Float32Array, wanted: Float32Array, fit: CentredMoments, c
   let own = 0;
   let cross = 0;
   let scale = 0;
-  for (let i = 0; i < size; i += 1) {
+  for (let i = 0; i < size; i++) {
     let a = 0;
     let b = 0;
     let c = 0;
-    for (let j = 0; j < size; j += 1) {
+    for (let j = 0; j < size; j++) {
       a += covariance[i * size + j]! * row[j]!;
       b += crossCovariance[i * size + j]! * wanted[j]!;
       c += covariance[i * size + j]! * wanted[j]!;
@@ -156,7 +156,7 @@ function errorOf(row: Float32Array, wanted: Float32Array, fit: CentredMoments, c
 
 function dot(a: Float32Array, b: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < a.length; i += 1) sum += a[i]! * b[i]!;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
 }
 
@@ -187,15 +187,15 @@ function solveRow(
   });
   const n = kept.length;
   let trace = 0;
-  for (let i = 0; i < size; i += 1) trace += covariance[i * size + i]!;
+  for (let i = 0; i < size; i++) trace += covariance[i * size + i]!;
   const ridge = (damping * trace) / size;
   const matrix = new Float64Array(n * n);
   const right = new Float64Array(n);
   kept.forEach((i, a) => {
-    for (let b = 0; b <= a; b += 1) matrix[a * n + b] = covariance[i * size + kept[b]!]!;
+    for (let b = 0; b <= a; b++) matrix[a * n + b] = covariance[i * size + kept[b]!]!;
     matrix[a * n + a]! += ridge;
     let sum = ridge * wanted[i]!;
-    for (let j = 0; j < size; j += 1) sum += crossCovariance[i * size + j]! * wanted[j]!;
+    for (let j = 0; j < size; j++) sum += crossCovariance[i * size + j]! * wanted[j]!;
     right[a] = sum;
   });
   const row = new Float32Array(size);
@@ -215,57 +215,58 @@ class InputSampler {
   readonly groups: number;
   /** Inputs of one output channel, in the order of its weights. */
   readonly size: number;
-  private readonly perPicture: number;
-  private readonly own: Float64Array;
-  private readonly other: Float64Array;
+  readonly #perPicture: number;
+  readonly #own: Float64Array;
+  readonly #other: Float64Array;
+  readonly #layer: LayerNode;
+  readonly #input: NetworkNode['shape'];
 
   /** @param input `[H, W, C]` of what the layer reads */
-  constructor(
-    private readonly layer: LayerNode,
-    private readonly input: NetworkNode['shape'],
-    pictures: number,
-  ) {
+  constructor(layer: LayerNode, input: NetworkNode['shape'], pictures: number) {
+    this.#layer = layer;
+    this.#input = input;
+
     this.groups = layer.spec.groups;
     this.size = elementCount(layer.spec.shape.slice(1));
     const [rows, columns] = layer.shape;
     const wanted = Math.max(FEWEST_PLACES, Math.ceil((SAMPLES_PER_UNKNOWN * this.size) / pictures));
-    this.perPicture = Math.min(rows * columns, wanted);
-    this.own = new Float64Array(this.groups * this.size);
-    this.other = new Float64Array(this.groups * this.size);
+    this.#perPicture = Math.min(rows * columns, wanted);
+    this.#own = new Float64Array(this.groups * this.size);
+    this.#other = new Float64Array(this.groups * this.size);
   }
 
   /** @param index of the picture: other pictures are sampled at other places */
   sample(values: Float32Array, intact: Float32Array, index: number, moments: InputMoments): void {
-    const [rows, columns] = this.layer.shape;
-    const step = (rows * columns) / this.perPicture;
+    const [rows, columns] = this.#layer.shape;
+    const step = (rows * columns) / this.#perPicture;
     // The golden ratio's multiples fill an interval evenly.
     const offset = (index * 0.6180339887498949) % 1;
-    for (let k = 0; k < this.perPicture; k += 1) {
+    for (let k = 0; k < this.#perPicture; k++) {
       const place = Math.floor((k + offset) * step);
-      this.gather(values, place, this.own);
-      this.gather(intact, place, this.other);
-      moments.add(this.own, this.other);
+      this.#gather(values, place, this.#own);
+      this.#gather(intact, place, this.#other);
+      moments.add(this.#own, this.#other);
     }
   }
 
   /** Copies the inputs of output place `place`, `[groups, size]`; zeros beyond the picture. */
-  private gather(values: Float32Array, place: number, into: Float64Array): void {
-    const { stride, shape, groups } = this.layer.spec;
-    const [above, , , before] = this.layer.padding;
-    const [rows, columns] = this.input;
+  #gather(values: Float32Array, place: number, into: Float64Array): void {
+    const { stride, shape, groups } = this.#layer.spec;
+    const [above, , , before] = this.#layer.padding;
+    const [rows, columns] = this.#input;
     const channels = groups * shape[1]!;
     const kernelRows = shape[2] ?? 1;
     const kernelColumns = shape[3] ?? 1;
     const area = kernelRows * kernelColumns;
-    const top = Math.floor(place / this.layer.shape[1]) * stride - above;
-    const left = (place % this.layer.shape[1]) * stride - before;
-    for (let y = 0; y < kernelRows; y += 1) {
-      for (let x = 0; x < kernelColumns; x += 1) {
+    const top = Math.floor(place / this.#layer.shape[1]) * stride - above;
+    const left = (place % this.#layer.shape[1]) * stride - before;
+    for (let y = 0; y < kernelRows; y++) {
+      for (let x = 0; x < kernelColumns; x++) {
         const inside = top + y >= 0 && top + y < rows && left + x >= 0 && left + x < columns;
         const from = ((top + y) * columns + left + x) * channels;
         // Channel c of the picture is input c % shape[1] of group c / shape[1], so [groups, size] is [channels, area].
         const tap = y * kernelColumns + x;
-        for (let c = 0; c < channels; c += 1) into[c * area + tap] = inside ? values[from + c]! : 0;
+        for (let c = 0; c < channels; c++) into[c * area + tap] = inside ? values[from + c]! : 0;
       }
     }
   }
@@ -281,7 +282,7 @@ async function forEachPair<T>(
   const fetch = () => Promise.allSettled([iterators[0].next(), iterators[1].next()]);
   let pending = fetch();
   try {
-    for (let index = 0; ; index += 1) {
+    for (let index = 0; ; index++) {
       const [a, b] = await pending;
       if (a.status === 'rejected') throw a.reason;
       if (b.status === 'rejected') throw b.reason;

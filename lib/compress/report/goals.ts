@@ -24,7 +24,7 @@ export interface GoalResult {
  * accuracy (top-1) may fall by at most that much; all are relative to the baseline, so that `accuracy=-5%` of a model
  * with 90 % top-1 allows 85.5 %.
  *
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT`
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
  */
 export function parseGoals(text: string): Goals {
   const goals: Partial<Record<GoalMetric, number>> = {};
@@ -54,7 +54,7 @@ export interface GoalValues {
 /**
  * Holds a model against its baseline.
  *
- * @throws NeonsenseError `ERR_INVALID_ARGUMENT` for a goal about something that was not measured
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for a goal about something that was not measured
  */
 export function checkGoals(goals: Goals, baseline: GoalValues, model: GoalValues): GoalResult[] {
   const pick = (metric: GoalMetric, values: GoalValues): number | undefined =>

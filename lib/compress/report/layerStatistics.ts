@@ -77,7 +77,7 @@ function histogramOf(values: Float32Array): Histogram {
   const counts = new Array<number>(BINS).fill(0);
   for (const x of values) {
     const bin = largest > 0 ? Math.floor(((x / largest + 1) / 2) * BINS) : (BINS - 1) / 2;
-    counts[Math.min(BINS - 1, bin)]! += 1;
+    counts[Math.min(BINS - 1, bin)]!++;
   }
   return { min: -largest, max: largest, counts };
 }

@@ -42,7 +42,7 @@ const START = 4096;
 /**
  * Reads the header of an addon that would not load. Any bytes are taken; what they do not say is undefined or empty.
  *
- * @throws the file system's error where `file` can't be read
+ * @throws {Error} the file system's error where `file` can't be read
  */
 export function readBinaryFile(file: string): BinaryFile {
   const bytes = readFileSync(file);
@@ -85,7 +85,7 @@ export function libcOfNode(executable: string = process.execPath): Libc | undefi
 /**
  * Whether an ELF file ends before its own headers say it does; false for other formats, which their loaders check.
  *
- * @throws the file system's error where `file` can't be read
+ * @throws {Error} the file system's error where `file` can't be read
  */
 export function isCutShort(file: string): boolean {
   const { bytes, size } = startOf(file);

@@ -108,7 +108,7 @@ function nothingThere(root: string): LoadAttempt {
   return { file, origin: 'prebuild', cause: 'missing-file', why, advice };
 }
 
-/** @throws where the file loads but is somebody else's addon */
+/** @throws {Error} where the file loads but is somebody else's addon */
 function bindingOf(value: unknown): Binding {
   const binding = (typeof value === 'object' && value !== null ? value : {}) as Partial<Binding>;
   if (typeof binding.createSession !== 'function' || typeof binding.cpu !== 'function') {

@@ -182,7 +182,7 @@ async function classifyFrames(own) {
     context.drawImage(camera, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.9));
     await show(blob, { live: true });
-    frames += 1;
+    frames++;
     const now = performance.now();
     if (now - since >= 1000) {
       const rate = (1000 * frames) / (now - since);

@@ -201,7 +201,7 @@ async function measureFirstUses(
     profile: false,
   });
   try {
-    for (let round = 0; round < firstUses; round += 1) {
+    for (let round = 0; round < firstUses; round++) {
       const bare = await runTrial(specOf({ engine: 'bare', file: '', size: [1, 1] }), signal);
       for (const use of round % 2 === 0 ? uses : [...uses].reverse()) {
         if (cooldown > 0) await new Promise((done) => setTimeout(done, 1000 * cooldown));

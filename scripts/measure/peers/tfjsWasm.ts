@@ -50,8 +50,8 @@ function filterOf(tf: Tfjs, { op, kernel: [height, width], weights, name }: Weig
   const { data, factors } = weights;
   const each = data.length / outputs;
   const turned = new Float32Array(data.length);
-  for (let output = 0; output < outputs; output += 1) {
-    for (let at = 0; at < each; at += 1) {
+  for (let output = 0; output < outputs; output++) {
+    for (let at = 0; at < each; at++) {
       turned[at * outputs + output] = data[output * each + at]! * (factors?.[output] ?? 1);
     }
   }

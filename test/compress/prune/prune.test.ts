@@ -43,7 +43,7 @@ function expectTorchMasks(model: Model, golden: PruneGolden): void {
       } else if (magnitude > layer.threshold) {
         if (!Object.is(after[i], w)) throw new Error(`${layer.name}[${i}] was changed`);
       } else if (after[i] === 0) {
-        tiesGone += 1;
+        tiesGone++;
       }
     });
     // Of equal magnitudes PyTorch takes any; how many is fixed, unless the threshold is zero and nothing shows.
@@ -172,7 +172,7 @@ describe('pruning patterns', () => {
     const after = dataOf(pruned, 'features.12.0');
     const strength = { kept: [] as number[], removed: [] as number[] };
     for (let o = 0; o < outputs; o += 4) {
-      for (let i = 0; i < inputs; i += 1) {
+      for (let i = 0; i < inputs; i++) {
         const places = [0, 1, 2, 3].map((row) => (o + row) * inputs + i);
         const zeros = places.filter((at) => after[at] === 0).length;
         expect([0, 4]).toContain(zeros);

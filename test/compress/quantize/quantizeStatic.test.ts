@@ -272,10 +272,10 @@ describe('bias correction', () => {
     const coarse = { ...original, weights: quantizePerChannel(original.weights.data, outputs, () => 0.2) };
     const means = Float64Array.from({ length: inputs }, () => 2 + random());
     const corrected = correctBias(original, coarse, spec, means);
-    for (let o = 0; o < outputs; o += 1) {
+    for (let o = 0; o < outputs; o++) {
       let exact = original.bias[o]!;
       let rounded = corrected.bias![o]!;
-      for (let i = 0; i < inputs; i += 1) {
+      for (let i = 0; i < inputs; i++) {
         exact += original.weights.data[o * inputs + i]! * means[i]!;
         rounded += coarse.weights.data[o * inputs + i]! * coarse.weights.scales[o]! * means[i]!;
       }

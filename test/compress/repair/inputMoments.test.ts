@@ -23,7 +23,7 @@ describe('InputMoments', () => {
         own.forEach((x, i) => (i % 3 === 1 ? later : moments).add(x, other[i]!));
         moments.absorb(later);
         expect(moments.count).toBe(count);
-        for (let group = 0; group < groups; group += 1) {
+        for (let group = 0; group < groups; group++) {
           const mean = (samples: Float64Array[], i: number) =>
             samples.reduce((sum, x) => sum + x[group * size + i]!, 0) / count;
           const covariance = (a: Float64Array[], i: number, b: Float64Array[], j: number) =>
@@ -32,10 +32,10 @@ describe('InputMoments', () => {
               0,
             ) / count;
           const centred = moments.centred(group);
-          for (let i = 0; i < size; i += 1) {
+          for (let i = 0; i < size; i++) {
             expect(centred.mean[i]).toBeCloseTo(mean(own, i), 10);
             expect(centred.referenceMean[i]).toBeCloseTo(mean(other, i), 10);
-            for (let j = 0; j < size; j += 1) {
+            for (let j = 0; j < size; j++) {
               expect(centred.covariance[i * size + j]).toBeCloseTo(covariance(own, i, own, j), 9);
               expect(centred.crossCovariance[i * size + j]).toBeCloseTo(covariance(own, i, other, j), 9);
             }

@@ -55,7 +55,7 @@ describe('reconstruction', () => {
     const input = reference.layers.get('classifier.0')!;
     const rows = toFloat32(input.weights).slice();
     const width = rows.length / input.bias!.length;
-    for (let o = 1; o < input.bias!.length; o += 1) rows.copyWithin(o * width, 0, width);
+    for (let o = 1; o < input.bias!.length; o++) rows.copyWithin(o * width, 0, width);
     layers.set('classifier.0', {
       weights: { type: 'f32', data: rows },
       bias: new Float32Array(input.bias!.length).fill(input.bias![0]!),

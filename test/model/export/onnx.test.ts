@@ -25,8 +25,8 @@ describe('toOnnx', () => {
     const [height, width] = golden.network.inputSize;
     const pixels = randomNetworkInput(golden.network, [0]);
     const planes = new Float32Array(pixels.length);
-    for (let at = 0; at < height * width; at += 1) {
-      for (let c = 0; c < 3; c += 1) planes[c * height * width + at] = pixels[3 * at + c]!;
+    for (let at = 0; at < height * width; at++) {
+      for (let c = 0; c < 3; c++) planes[c * height * width + at] = pixels[3 * at + c]!;
     }
     const { data } = runOnnx(readOnnx(toOnnx(model)), { shape: [1, 3, height, width], data: planes });
     const batch = golden.batches.find(({ images }) => images[0] === 0)!;

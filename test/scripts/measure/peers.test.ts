@@ -37,9 +37,9 @@ describe('the input of a trial', () => {
   it('is rearranged to planes without losing a number', () => {
     const pixels = trialInput(spec);
     const turned = planes(pixels, spec);
-    for (let image = 0; image < 2; image += 1) {
-      for (let at = 0; at < 15; at += 1) {
-        for (let channel = 0; channel < 3; channel += 1) {
+    for (let image = 0; image < 2; image++) {
+      for (let at = 0; at < 15; at++) {
+        for (let channel = 0; channel < 3; channel++) {
           expect(turned[(image * 3 + channel) * 15 + at]).toBe(pixels[(image * 15 + at) * 3 + channel]);
         }
       }

@@ -27,11 +27,11 @@ class Check {
   readonly #adjusted: Map<string, StateTensor>;
   /** Which node of the code each node of the network was found to be: one is read in two places where a block adds it. */
   readonly #found = new Map<string, Node>();
+  readonly #tensors: StateDict;
 
-  constructor(
-    architecture: Architecture,
-    private readonly tensors: StateDict,
-  ) {
+  constructor(architecture: Architecture, tensors: StateDict) {
+    this.#tensors = tensors;
+
     const network = networkOf(architecture, SIZE);
     this.#nodes = new Map(network.nodes.map((node) => [node.name, node]));
     this.#last = (network.outputs.get('logits') ?? network.outputs.get('pool'))!;
@@ -107,7 +107,7 @@ class Check {
       );
     }
     const name = `${reader}.weight`;
-    const weight = this.tensors.get(name)!;
+    const weight = this.#tensors.get(name)!;
     const [, channels = 1, ...kernel] = weight.shape;
     const area = kernel.reduce((product, side) => product * side, 1);
     const { scale } = found;
@@ -124,7 +124,7 @@ class Check {
       node = node.input;
     }
     const { batchNorm } = spec;
-    if (batchNorm !== undefined && this.tensors.has(`${batchNorm}.running_var`)) {
+    if (batchNorm !== undefined && this.#tensors.has(`${batchNorm}.running_var`)) {
       node = this.#matchBatchNorm(batchNorm, spec.epsilon, node, reader);
     }
     if (spec.kind === 'linear') {
@@ -142,7 +142,7 @@ class Check {
     this.#expectTensor(node.weight, `${spec.name}.weight`);
     const bias = `${spec.name}.bias`;
     if (node.bias !== undefined) this.#expectTensor(node.bias, bias);
-    else if (this.tensors.has(bias)) throw different(spec.name, `its bias`, 'none');
+    else if (this.#tensors.has(bias)) throw different(spec.name, `its bias`, 'none');
     this.#match(inputs[0]!, node.input, spec.name);
   }
 
@@ -156,8 +156,8 @@ class Check {
     const { epsilon } = found;
     if (epsilon !== expected) {
       // The same factor with the epsilon that is used here: another weight for each channel.
-      const weight = this.tensors.get(`${name}.weight`)!;
-      const variance = this.tensors.get(`${name}.running_var`)!;
+      const weight = this.#tensors.get(`${name}.weight`)!;
+      const variance = this.#tensors.get(`${name}.running_var`)!;
       const read = (): Float32Array => {
         const spread = variance.read();
         return weight.read().map((value, i) => {
@@ -175,7 +175,7 @@ class Check {
 
   /** Whether the code reads the tensor `name`: the same memory, not turned around. */
   #isTensor(found: Node, name: string): boolean {
-    const place = this.tensors.get(name)?.place;
+    const place = this.#tensors.get(name)?.place;
     return found.op === 'parameter' && found.transposed !== true && place !== undefined && found.tensor.place === place;
   }
 }

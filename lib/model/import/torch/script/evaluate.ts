@@ -52,11 +52,13 @@ class Evaluation {
   readonly #sources = new Map<string, ModuleSource>();
   readonly #attributes = new Map<Instance, Map<string, Value>>();
   #depth = 0;
+  readonly #archive: ScriptArchive;
+  readonly #budget: Budget;
 
-  constructor(
-    private readonly archive: ScriptArchive,
-    private readonly budget: Budget,
-  ) {}
+  constructor(archive: ScriptArchive, budget: Budget) {
+    this.#archive = archive;
+    this.#budget = budget;
+  }
 
   method(self: Module, name: string, args: readonly Value[]): Value {
     const source = this.#classOf(self).methods.get(name);
@@ -66,7 +68,7 @@ class Evaluation {
   }
 
   #call(source: FunctionSource, args: readonly Value[], named: ReadonlyMap<string, Value>): Value {
-    this.budget.check('depth', ++this.#depth);
+    this.#budget.check('depth', ++this.#depth);
     const variables: Variables = new Map();
     source.parameters.forEach((parameter, index) => {
       const given = index < args.length ? args[index] : named.get(parameter.name);
@@ -89,7 +91,7 @@ class Evaluation {
   }
 
   #step(statement: Statement, variables: Variables): Returned | undefined {
-    this.budget.spend('work');
+    this.#budget.spend('work');
     switch (statement.kind) {
       case 'assign': {
         const value = this.#value(statement.value, variables);
@@ -115,14 +117,14 @@ class Evaluation {
         while (this.#decided(statement.condition, variables)) {
           const result = this.#run(statement.body, variables);
           if (result !== undefined) return result;
-          this.budget.spend('work');
+          this.#budget.spend('work');
         }
         return undefined;
       case 'for': {
         const over = this.#value(statement.over, variables);
         if (!Array.isArray(over)) throw unsupported('a loop whose length is known');
         for (const item of over) {
-          this.budget.spend('work');
+          this.#budget.spend('work');
           variables.set(statement.target, item);
           const result = this.#run(statement.body, variables);
           if (result !== undefined) return result;
@@ -145,7 +147,7 @@ class Evaluation {
   }
 
   #value(expression: Expression, variables: Variables): Value {
-    this.budget.spend('work');
+    this.#budget.spend('work');
     switch (expression.kind) {
       case 'literal':
         return expression.value;
@@ -210,7 +212,7 @@ class Evaluation {
   }
 
   #constant(index: number): Value {
-    const value = this.archive.constants()[index];
+    const value = this.#archive.constants()[index];
     if (value === undefined)
       throw new NeonsenseError('ERR_MODEL_FORMAT', `Damaged checkpoint: constant ${index} of its code is missing`);
     return this.#fromPickle(value, `CONSTANTS.c${index}`, true);
@@ -220,13 +222,13 @@ class Evaluation {
     if (value instanceof Instance) return new Module(value, `${name}.`);
     if (value instanceof TorchTensor) {
       return new Tensor(
-        { op: 'parameter', name, tensor: this.archive.tensor(value, name, isConstant) },
+        { op: 'parameter', name, tensor: this.#archive.tensor(value, name, isConstant) },
         value.shape.length,
       );
     }
     const items = value instanceof Tuple ? value.items : value;
     if (Array.isArray(items)) {
-      this.budget.spend('work', items.length);
+      this.#budget.spend('work', items.length);
       return items.map((item: PickleValue, index) => this.#fromPickle(item, `${name}.${index}`, isConstant));
     }
     const isPlain = value === null || ['number', 'string', 'boolean'].includes(typeof value);
@@ -292,7 +294,7 @@ class Evaluation {
       case 'range': {
         const [start, end] = args.length === 1 ? [0, first] : [first, second];
         if (typeof start !== 'number' || typeof end !== 'number' || args.length > 2) break;
-        this.budget.spend('work', Math.max(0, end - start));
+        this.#budget.spend('work', Math.max(0, end - start));
         return Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index);
       }
       case 'ops.prim.NumToTensor':
@@ -318,9 +320,9 @@ class Evaluation {
   #source(module: string): ModuleSource {
     const known = this.#sources.get(module);
     if (known !== undefined) return known;
-    const text = this.archive.code(`${module.replaceAll('.', '/')}.py`);
+    const text = this.#archive.code(`${module.replaceAll('.', '/')}.py`);
     if (text === undefined) throw unsupported(`the code of ${quoted(module, 80)}`);
-    const parsed = parseModule(text, this.budget);
+    const parsed = parseModule(text, this.#budget);
     this.#sources.set(module, parsed);
     return parsed;
   }

@@ -58,11 +58,13 @@ export function parseModule(source: string, budget: Budget): ModuleSource {
 class Parser {
   #at = 0;
   #depth = 0;
+  readonly #tokens: readonly Token[];
+  readonly #budget: Budget;
 
-  constructor(
-    private readonly tokens: readonly Token[],
-    private readonly budget: Budget,
-  ) {}
+  constructor(tokens: readonly Token[], budget: Budget) {
+    this.#tokens = tokens;
+    this.#budget = budget;
+  }
 
   module(): ModuleSource {
     const classes = new Map<string, ClassSource>();
@@ -122,7 +124,7 @@ class Parser {
   }
 
   #block(): Statement[] {
-    this.budget.check('depth', ++this.#depth);
+    this.#budget.check('depth', ++this.#depth);
     this.#expect('newline');
     this.#expect('indent');
     const statements: Statement[] = [];
@@ -184,7 +186,7 @@ class Parser {
   }
 
   #expression(): Expression {
-    this.budget.check('depth', ++this.#depth);
+    this.#budget.check('depth', ++this.#depth);
     let expression = this.#atom();
     for (;;) {
       if (this.#takeSymbol('.')) expression = { kind: 'attribute', of: expression, name: this.#name() };
@@ -278,7 +280,7 @@ class Parser {
   }
 
   #peek(): Token {
-    return this.tokens[this.#at] ?? { kind: 'end' };
+    return this.#tokens[this.#at] ?? { kind: 'end' };
   }
 
   #next(): Token {
@@ -327,7 +329,7 @@ class Parser {
   }
 
   #unknown(): NeonsenseError {
-    const near = this.tokens.slice(Math.max(0, this.#at - 6), this.#at + 2).map(textOf);
+    const near = this.#tokens.slice(Math.max(0, this.#at - 6), this.#at + 2).map(textOf);
     return new NeonsenseError(
       'ERR_UNSUPPORTED',
       `The checkpoint's TorchScript code has a form that is not known, near ${JSON.stringify(near.join(' ').slice(0, 120))}`,
