@@ -169,7 +169,7 @@ export function viewOf(value: unknown, name: string): PixelView {
 /**
  * `value`, if it is raw pixels.
  *
- * @throws NeonsenseError as {@link viewOf}
+ * @throws {NeonsenseError} as {@link viewOf}
  */
 export function checkPixels(value: unknown, name: string): RawPixels {
   viewOf(value, name);

@@ -185,7 +185,7 @@ async function* watchFolder(
   let first: number | undefined;
   let last: number | undefined;
   for await (const file of arrivals(folder, signal)) {
-    number += 1;
+    number++;
     if (number % every !== 0) continue;
     const at = performance.now();
     first ??= at;

@@ -54,7 +54,7 @@ async function soak() {
   const latencies = [];
   for await (const line of createInterface({ input: child.stdout })) {
     last = JSON.parse(line);
-    results += 1;
+    results++;
     dropped += last.dropped;
     latencies.push(last.latencyMs);
   }
