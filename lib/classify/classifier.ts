@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { atLeast } from '../image/atLeast.js';
-import type { DecodeOptions } from '../image/decode.js';
 import { decodeLimits } from '../image/limits.js';
 import type { RawPixels } from '../image/pixels.js';
-import { type ImageInput, imageSource } from '../image/source.js';
+import type { ImageInput } from '../image/source.js';
 import type { Model } from '../model/model.js';
 import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from '../model/preprocessing.js';
 import { largestIndices } from '../numbers/largest.js';
@@ -19,6 +18,7 @@ import type { Embedder } from './embedder.js';
 import { inOrder } from './inOrder.js';
 import { checkCount, checkDecode, checkLabels, checkOptions, checkSignal, type Wanted, wantedOf } from './options.js';
 import { judge, rejectIndex } from './rejection.js';
+import { type Decoding, withPixels } from './withPixels.js';
 
 export type { CanvasPixels, ImageInput, SharpOutput } from '../image/source.js';
 
@@ -106,8 +106,6 @@ const KNOWN_OPTIONS = [
 ];
 
 const CLASSIFY_OPTIONS = ['topK', 'only', 'except', 'minProbability', 'probabilities', 'logits', 'signal'];
-
-type Decoding = Pick<DecodeOptions, 'atLeast' | 'limits'>;
 
 /** Pictures of a batch that are read, decoded, preprocessed or waiting for the network at the same time. */
 export const PICTURES_IN_HAND = 8;
@@ -254,8 +252,10 @@ export class Classifier {
     wanted: Wanted,
     signal: AbortSignal | undefined,
   ): Promise<Classification> {
-    const { decode, run } = await this.#withPixels(image, name, signal, (pixels) => this.#run(pixels, signal));
-    return { ...this.#answer(run.output, wanted), ms: { decode, ...run.ms } };
+    const { decode, result } = await withPixels(image, name, this.#decoding, signal, (pixels) =>
+      this.#run(pixels, signal),
+    );
+    return { ...this.#answer(result.output, wanted), ms: { decode, ...result.ms } };
   }
 
   /**
@@ -315,7 +315,7 @@ export class Classifier {
     }
     this.#embedder ??= (async () => {
       const { Embedder } = await import('./embedder.js');
-      return await Embedder.create(await readAgain());
+      return await Embedder.create(await readAgain(), { decoding: this.#decoding });
     })();
     return this.#embedder;
   }
@@ -349,27 +349,6 @@ export class Classifier {
     if (this.#disposed) {
       throw new NeonsenseError('ERR_DISPOSED', 'The classifier was disposed; load another one');
     }
-  }
-
-  /** Gives a picture's pixels to `use` and holds them no longer than that. */
-  async #withPixels(
-    image: unknown,
-    name: string,
-    signal: AbortSignal | undefined,
-    use: (pixels: RawPixels) => Promise<ImageRun>,
-  ): Promise<{ decode: number; run: ImageRun }> {
-    const source = await imageSource(image, name);
-    if (source.pixels !== undefined) return { decode: 0, run: await use(source.pixels) };
-    const { encoded } = source;
-    const named = typeof encoded === 'string' ? {} : { name: `\`${name}\`` };
-    // Not loaded by those who only give raw pixels.
-    const { withDecoded } = await import('../image/decode.js');
-    const started = performance.now();
-    return withDecoded(encoded, { ...named, ...this.#decoding, signal }, async (pixels) => {
-      const decode = performance.now() - started;
-      // Nobody else has them.
-      return { decode, run: await use({ ...pixels, transfer: true }) };
-    });
   }
 
   async #run(pixels: RawPixels, signal: AbortSignal | undefined): Promise<ImageRun> {

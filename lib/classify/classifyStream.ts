@@ -1,4 +1,5 @@
 import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { type FrameShape, frameBytes, PIXEL_FORMATS, type PixelFormat, type Region } from '../image/pixels.js';
 import type { Confidence } from '../model/model.js';
 import { largestIndices } from '../numbers/largest.js';
 import { type ByteSource, jpegFrames, rawFrames } from '../stream/chunks.js';
@@ -8,15 +9,23 @@ import type { Classification, ImageInput, Prediction } from './classifier.js';
 import { checkCount, checkOptions, checkSignal } from './options.js';
 import { judge } from './rejection.js';
 
-/** Bytes of a pixel, by ffmpeg's names of pixel formats. */
-const CHANNELS = { gray: 1, rgb24: 3, bgr24: 3, rgba: 4, bgra: 4 } as const;
-
 export interface StreamOptions {
   /** Raw pixels by ffmpeg's name of their format, or `mjpeg`: JPEGs one after the other, with HTTP's headers or without. */
-  readonly format: keyof typeof CHANNELS | 'mjpeg';
+  readonly format: PixelFormat | 'mjpeg';
   /** Sides of raw frames in pixels. */
   readonly width?: number;
   readonly height?: number;
+  /**
+   * Bytes from one row of a raw frame to the next, of each plane, or of the first, as in {@link Frame}; the last row is
+   * as long. Default: rows without gaps.
+   */
+  readonly stride?: number | readonly number[];
+  /** How luma and chroma of a raw frame stand for colours. Default `bt601`. */
+  readonly matrix?: 'bt601' | 'bt709';
+  /** Whether their values are ffmpeg's `tv` or `pc`. Default `limited`. */
+  readonly range?: 'limited' | 'full';
+  /** The part of each frame to look at, in pixels. A JPEG is then decoded whole. Default: all of it. */
+  readonly roi?: Region;
   /** Newest frame wins: frames that come while the network works are dropped and counted. Default true. */
   readonly latest?: boolean;
   /** Steadies probabilities and label over frames; see {@link SmoothingOptions}. Default false. */
@@ -74,33 +83,27 @@ export async function* classifyStream(
   source: ByteSource,
   options: StreamOptions,
 ): AsyncGenerator<StreamResult> {
-  const {
-    format,
-    width,
-    height,
-    latest = true,
-    every = 1,
-    topK = 5,
-    signal,
-    smooth = false,
-  } = checked(source, options);
+  const { format, latest = true, every = 1, topK = 5, signal, smooth = false } = checked(source, options);
   const recycled: Uint8Array[] = [];
+  const shape = format === 'mjpeg' ? undefined : shapeOf(options);
   const frames =
-    format === 'mjpeg'
-      ? jpegFrames(source, LARGEST_JPEG)
-      : rawFrames(source, width! * height! * CHANNELS[format], recycled);
-  const imageOf = (data: Uint8Array): ImageInput =>
-    format === 'mjpeg' ? data : pixelsOf(data, format, width!, height!);
+    shape === undefined ? jpegFrames(source, LARGEST_JPEG) : rawFrames(source, frameBytes(shape, 'options'), recycled);
+  // JPEGs differ in length.
+  const recycle = (data: Uint8Array): void => void (shape !== undefined && recycled.push(data));
+  const imageOf = async (data: Uint8Array): Promise<ImageInput> => {
+    if (shape !== undefined) return { ...shape, data };
+    return options.roi === undefined ? data : partOfJpeg(data, options.roi, signal);
+  };
   const smoothing = smooth === false ? undefined : new Smoothing(smooth === true ? {} : smooth);
   const times: number[] = [];
   let first: number | undefined;
   for await (const { frame, dropped } of latest
-    ? newest(frames, every, recycled, signal)
+    ? newest(frames, every, recycle, signal)
     : each(frames, every, signal)) {
     first ??= frame.at;
     let answer: Pick<StreamResult, 'predictions' | 'rejected' | 'error'>;
     try {
-      const all = await classifier.classify(imageOf(frame.data), {
+      const all = await classifier.classify(await imageOf(frame.data), {
         topK: smoothing === undefined ? topK : classifier.labels.length,
         ...(signal === undefined ? {} : { signal }),
       });
@@ -123,7 +126,7 @@ export async function* classifyStream(
       ...(answer.error === undefined ? {} : { error: answer.error }),
       data: frame.data,
     };
-    if (format !== 'mjpeg') recycled.push(frame.data);
+    recycle(frame.data);
   }
 }
 
@@ -131,7 +134,7 @@ export async function* classifyStream(
 async function* newest(
   frames: AsyncGenerator<Uint8Array>,
   every: number,
-  recycled: Uint8Array[],
+  recycle: (data: Uint8Array) => void,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<{ frame: Frame; dropped: number }> {
   const box = new Mailbox<Frame>();
@@ -143,10 +146,10 @@ async function* newest(
     for await (const data of frames) {
       if (stopped) break;
       if (number % every !== 0) {
-        recycled.push(data);
+        recycle(data);
       } else {
         const replaced = box.put({ number, at: performance.now(), data });
-        if (replaced !== undefined) recycled.push(replaced.data);
+        if (replaced !== undefined) recycle(replaced.data);
       }
       number++;
     }
@@ -201,23 +204,34 @@ function smoothed(
   };
 }
 
-function pixelsOf(data: Uint8Array, format: keyof typeof CHANNELS, width: number, height: number): ImageInput {
-  const order = format.startsWith('bgr') ? 'bgr' : 'rgb';
-  return { data, width, height, channels: CHANNELS[format], order };
+const SHAPE = ['format', 'width', 'height', 'stride', 'matrix', 'range', 'roi'] as const;
+
+function shapeOf(options: StreamOptions): FrameShape {
+  const given = SHAPE.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+  return Object.fromEntries(given) as FrameShape;
+}
+
+/** Positions are the picture's own, so it is decoded whole. */
+async function partOfJpeg(data: Uint8Array, roi: Region, signal: AbortSignal | undefined): Promise<ImageInput> {
+  const { decodeImage } = await import('../image/decode.js');
+  return { ...(await decodeImage(data, { signal })), roi, transfer: true };
 }
 
 function checked(source: unknown, options: StreamOptions): StreamOptions {
   const isSource = typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
   if (!isSource) throw invalidArgument('source', 'a Readable or another async iterable of bytes', source);
-  checkOptions(options, ['format', 'width', 'height', 'latest', 'smooth', 'every', 'topK', 'signal']);
-  const { format, width, height } = options;
-  if (format !== 'mjpeg' && !Object.hasOwn(CHANNELS, format)) {
-    throw invalidArgument('options.format', `one of ${Object.keys(CHANNELS).join(', ')}, mjpeg`, format);
-  }
-  for (const [name, side] of Object.entries({ width, height })) {
-    if (format !== 'mjpeg' && side === undefined)
-      throw invalidArgument(`options.${name}`, 'the side of a frame in pixels', side);
-    checkCount(side, `options.${name}`);
+  checkOptions(options, [...SHAPE, 'latest', 'smooth', 'every', 'topK', 'signal']);
+  const { format } = options;
+  if (format === 'mjpeg') {
+    for (const name of ['stride', 'matrix', 'range'] as const) {
+      if (options[name] === undefined) continue;
+      throw invalidArgument(`options.${name}`, 'nothing for mjpeg, whose pictures say it themselves', options[name]);
+    }
+  } else {
+    if (!PIXEL_FORMATS.includes(format)) {
+      throw invalidArgument('options.format', `one of ${PIXEL_FORMATS.join(', ')}, mjpeg`, format);
+    }
+    frameBytes(shapeOf(options), 'options');
   }
   checkCount(options.every, 'options.every');
   checkCount(options.topK, 'options.topK');

@@ -1,8 +1,8 @@
-import { imageSource } from '../image/source.js';
-import type { Model, Preprocessing } from '../model/model.js';
-import { preprocess } from '../runtime/preprocess.js';
+import { atLeast } from '../image/atLeast.js';
+import type { ImageInput } from '../image/source.js';
+import type { Model } from '../model/model.js';
 import { createSession, type Session } from '../runtime/session.js';
-import type { ImageInput } from './classifier.js';
+import { type Decoding, withPixels } from './withPixels.js';
 
 /**
  * Feature vectors of pictures: what the classifier reads, before it. Pictures that look alike have vectors whose scalar
@@ -11,11 +11,11 @@ import type { ImageInput } from './classifier.js';
 export class Embedder implements AsyncDisposable {
   /** Length of a vector. */
   readonly width: number;
-  readonly #preprocessing: Preprocessing;
+  readonly #decoding: Decoding;
   readonly #session: Session;
 
-  private constructor(model: Model, session: Session) {
-    this.#preprocessing = model.preprocessing;
+  private constructor(model: Model, session: Session, decoding: Decoding) {
+    this.#decoding = decoding;
     this.#session = session;
     this.width = model.architecture.last;
   }
@@ -23,13 +23,18 @@ export class Embedder implements AsyncDisposable {
   /**
    * @param options.threads as for `createSession`
    * @param options.consume as for `createSession`
+   * @param options.decoding how picture files are decoded; default: no more than the model can tell apart
    * @throws {NeonsenseError} what `createSession` throws for the model, the addon and the machine
    */
   static async create(
     model: Model,
-    options: { readonly threads?: number; readonly consume?: boolean } = {},
+    {
+      decoding,
+      ...options
+    }: { readonly threads?: number; readonly consume?: boolean; readonly decoding?: Decoding } = {},
   ): Promise<Embedder> {
-    return new Embedder(model, await createSession(model, { ...options, outputs: ['pool'] }));
+    const session = await createSession(model, { ...options, outputs: ['pool'] });
+    return new Embedder(model, session, decoding ?? { atLeast: atLeast(model.preprocessing) });
   }
 
   /**
@@ -41,8 +46,11 @@ export class Embedder implements AsyncDisposable {
     image: ImageInput,
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Float32Array> {
-    const tensor = await this.#tensorOf(image, signal);
-    return unitLength(await this.#session.run(tensor, signal === undefined ? {} : { signal }));
+    const options = signal === undefined ? {} : { signal };
+    const { result } = await withPixels(image, 'image', this.#decoding, signal, (pixels) =>
+      this.#session.runImage(pixels, options),
+    );
+    return unitLength(result.output);
   }
 
   async dispose(): Promise<void> {
@@ -51,13 +59,6 @@ export class Embedder implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
-  }
-
-  async #tensorOf(image: ImageInput, signal: AbortSignal | undefined): Promise<Float32Array> {
-    const { encoded, pixels } = { encoded: '', ...(await imageSource(image, 'image')) };
-    if (pixels !== undefined) return preprocess(pixels, this.#preprocessing);
-    const { decodeImage } = await import('../image/decode.js');
-    return preprocess(await decodeImage(encoded, { signal }), this.#preprocessing);
   }
 }
 

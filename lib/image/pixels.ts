@@ -143,17 +143,40 @@ export function viewOf(value: unknown, name: string): PixelView {
   if (!(data instanceof Uint8Array) && !(data instanceof Uint8ClampedArray)) {
     throw invalidArgument(`${name}.data`, 'a Uint8Array or Uint8ClampedArray of pixels', data);
   }
+  if (typeof transfer !== 'boolean') throw invalidArgument(`${name}.transfer`, 'true or false', transfer);
+  const layout = layoutOf(fields, name);
+  const bytes = checkLength(fields, layout, data, name);
+  return { data: bytes === data.length ? data : data.subarray(0, bytes), layout, transfer };
+}
+
+/** A {@link Frame} but for its bytes: what all frames of a stream have in common. */
+export type FrameShape = Omit<Frame, 'data' | 'transfer'>;
+
+/**
+ * Bytes of a frame when its planes follow each other in whole strides, as cameras and ffmpeg give them.
+ *
+ * @param name How messages call the frame.
+ * @throws NeonsenseError `ERR_INVALID_ARGUMENT`
+ */
+export function frameBytes(frame: FrameShape, name: string): number {
+  const { format, width, height, strides, offsets } = layoutOf({ ...frame }, name);
+  const planes = PLANES[format](width, height);
+  const bytes = Math.max(...planes.map(({ rows }, plane) => offsets[plane]! + strides[plane]! * rows));
+  if (bytes <= MOST_BYTES) return bytes;
+  throw invalidArgument(name, `frames of at most ${MOST_BYTES} bytes`, `${bytes} bytes`);
+}
+
+function layoutOf(fields: Readonly<Record<string, unknown>>, name: string): PixelLayout {
   for (const side of ['width', 'height'] as const) {
     if (!isCount(fields[side], 1, MOST_PIXELS)) {
       const most = Number.isSafeInteger(fields[side]) && (fields[side] as number) > 1 ? `, at most ${MOST_PIXELS}` : '';
       throw invalidArgument(`${name}.${side}`, `a whole number of pixels, at least 1${most}`, fields[side]);
     }
   }
-  if (typeof transfer !== 'boolean') throw invalidArgument(`${name}.transfer`, 'true or false', transfer);
   const width = fields['width'] as number;
   const height = fields['height'] as number;
   const format = 'format' in fields ? formatOf(fields, name) : formatOfChannels(fields, name);
-  const layout = {
+  return {
     format,
     width,
     height,
@@ -162,8 +185,6 @@ export function viewOf(value: unknown, name: string): PixelView {
     range: oneOf(fields, 'range', ['limited', 'full'] as const, name),
     roi: regionOf(fields['roi'], width, height, name),
   };
-  const bytes = checkLength(fields, layout, data, name);
-  return { data: bytes === data.length ? data : data.subarray(0, bytes), layout, transfer };
 }
 
 /**

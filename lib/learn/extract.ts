@@ -1,11 +1,11 @@
 import { NeonsenseError, throwIfAborted } from '../errors.js';
-import { decodeImage } from '../image/decode.js';
+import { atLeast } from '../image/atLeast.js';
+import { withDecoded } from '../image/decode.js';
 import type { Model } from '../model/model.js';
-import { preprocess } from '../runtime/preprocess.js';
 import { createSession, type Session } from '../runtime/session.js';
 import type { Photo } from './photos.js';
 import type { Samples } from './samples.js';
-import { VIEWS, viewsOf } from './views.js';
+import { keptOfViews, VIEWS, viewsOf } from './views.js';
 
 /** Feature vectors of photos and of their views. */
 export interface Extracted extends Samples {
@@ -93,11 +93,13 @@ async function vectorsOf(
   file: string,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
-  const pixels = await decodeImage(file, { signal });
   const vectors = new Float32Array(VIEWS * architecture.last);
-  for (const [view, seen] of viewsOf(pixels).entries()) {
-    const vector = await session.run(preprocess(seen, preprocessing));
-    vectors.set(vector, view * architecture.last);
-  }
+  const decoding = { signal, atLeast: keptOfViews(atLeast(preprocessing)) };
+  await withDecoded(file, decoding, async (pixels) => {
+    for (const [view, seen] of viewsOf(pixels).entries()) {
+      const at = view * architecture.last;
+      await session.runImage(seen, { output: vectors.subarray(at, at + architecture.last) });
+    }
+  });
   return vectors;
 }

@@ -1,18 +1,21 @@
-import type { Pixels } from '../image/pixels.js';
+import type { Kept } from '../image/decodePlan.js';
+import type { DecodedImage, Pixels } from '../image/pixels.js';
 
 /**
  * The picture itself, then what a camera held a little otherwise would have seen: mirrored, and two crops of
  * {@link CROP_SHARE} of each side from opposite corners, the second mirrored.
  */
-export function viewsOf(pixels: Pixels): Pixels[] {
+export function viewsOf(pixels: DecodedImage): Pixels[] {
   const { width, height } = pixels;
   const w = Math.max(1, Math.round(width * CROP_SHARE));
   const h = Math.max(1, Math.round(height * CROP_SHARE));
+  const mirror = mirrored(pixels);
   return [
     pixels,
-    mirrored(pixels),
-    cropped(pixels, 0, 0, w, h),
-    mirrored(cropped(pixels, width - w, height - h, w, h)),
+    mirror,
+    { ...pixels, roi: { x: 0, y: 0, width: w, height: h } },
+    // Of the picture the right edge.
+    { ...mirror, roi: { x: 0, y: height - h, width: w, height: h } },
   ];
 }
 
@@ -21,23 +24,23 @@ export const VIEWS = 4;
 
 const CROP_SHARE = 0.85;
 
-function cropped({ data, width, channels }: Pixels, x: number, y: number, w: number, h: number): Pixels {
-  const copy = new Uint8Array(w * h * channels);
-  for (let row = 0; row < h; row++) {
-    const from = ((y + row) * width + x) * channels;
-    copy.set(data.subarray(from, from + w * channels), row * w * channels);
-  }
-  return { data: copy, width: w, height: h, channels };
+/** What has to be kept of a picture so that `kept` is kept of each of its views. */
+export function keptOfViews(kept: Kept | undefined): Kept | undefined {
+  if (kept === undefined) return undefined;
+  return ([height, width]) => {
+    const [rows, columns] = kept([Math.max(1, height * CROP_SHARE), Math.max(1, width * CROP_SHARE)]);
+    return [rows / CROP_SHARE, columns / CROP_SHARE];
+  };
 }
 
-function mirrored({ data, width, height, channels }: Pixels): Pixels {
-  const copy = new Uint8Array(width * height * channels);
-  for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) {
-      const from = (row * width + column) * channels;
-      const to = (row * width + (width - 1 - column)) * channels;
-      for (let channel = 0; channel < channels; channel++) copy[to + channel] = data[from + channel]!;
+function mirrored({ data, width, height }: DecodedImage): DecodedImage {
+  const copy = new Uint8Array(data.length);
+  for (let end = width * 3; end <= data.length; end += width * 3) {
+    for (let from = end - width * 3, to = end - 3; to >= end - width * 3; from += 3, to -= 3) {
+      copy[to] = data[from]!;
+      copy[to + 1] = data[from + 1]!;
+      copy[to + 2] = data[from + 2]!;
     }
   }
-  return { data: copy, width, height, channels };
+  return { data: copy, width, height, channels: 3 };
 }

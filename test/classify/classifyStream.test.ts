@@ -86,6 +86,76 @@ describe('a stream of frames', () => {
     expect(labels.at(-1)).toBe('chair');
   });
 
+  /** A grey picture of 160 x 160 as a camera's frame, with `gap` bytes behind each row, half of it behind yuv420p's chroma. */
+  const asFrame = (grey: Uint8Array, format: 'yuv420p' | 'nv12' | 'yuyv422' | 'rgb565le', gap: number): Uint8Array => {
+    const plane = (rows: number, length: number, byte: (x: number, y: number) => number, behind = gap): Buffer =>
+      Buffer.from(
+        Array.from({ length: rows * (length + behind) }, (_, i) => {
+          const [x, y] = [i % (length + behind), Math.floor(i / (length + behind))];
+          return x < length ? byte(x, y) : 255;
+        }),
+      );
+    const at = (x: number, y: number): number => grey[160 * y + x]!;
+    const luma = (x: number, y: number): number => 16 + Math.round((at(x, y) * 219) / 255);
+    const none = (): number => 128;
+    switch (format) {
+      case 'yuv420p':
+        return Buffer.concat([plane(160, 160, luma), plane(80, 80, none, gap / 2), plane(80, 80, none, gap / 2)]);
+      case 'nv12':
+        return Buffer.concat([plane(160, 160, luma), plane(80, 160, none)]);
+      case 'yuyv422':
+        return plane(160, 320, (x, y) => (x % 2 === 0 ? luma(x / 2, y) : 128));
+      case 'rgb565le':
+        return plane(160, 320, (x, y) => {
+          const value = at(Math.floor(x / 2), y);
+          const word = ((value >> 3) << 11) | ((value >> 2) << 5) | (value >> 3);
+          return x % 2 === 0 ? word & 255 : word >> 8;
+        });
+    }
+  };
+
+  it.each(['yuv420p', 'nv12', 'yuyv422', 'rgb565le'] as const)(
+    'labels a camera’s %s, with gaps between rows',
+    async (format) => {
+      const options = { width: 160, height: 160, latest: false } as const;
+      for (const gap of [0, 96]) {
+        const frames = [await raw('clock', 1), await raw('keyboard', 1)].map((grey) => asFrame(grey, format, gap));
+        const bytesAPixel = format === 'yuyv422' || format === 'rgb565le' ? 2 : 1;
+        const stride = gap === 0 ? {} : { stride: 160 * bytesAPixel + gap };
+        const stream = classifier.stream(Readable.from([Buffer.concat(frames)]), { format, ...options, ...stride });
+        expect(labelsOf(await collected(stream))).toEqual(['clock', 'keyboard']);
+      }
+    },
+  );
+
+  it('takes the colours for what matrix and range say', async () => {
+    const frame = { format: 'nv12', width: 160, height: 160, matrix: 'bt709', range: 'full' } as const;
+    // Luma of a picture, chroma of a strong colour.
+    const data = Buffer.concat([await raw('chair', 1), Buffer.alloc((160 * 160) / 2).fill(Buffer.of(60, 200))]);
+    const { predictions } = await classifier.classify({ data, ...frame });
+    const plain = await collected(
+      classifier.stream(Readable.from([data]), { ...frame, matrix: 'bt601', range: 'limited' }),
+    );
+    const told = await collected(classifier.stream(Readable.from([data]), frame));
+    expect(told[0]!.predictions).toEqual(predictions);
+    expect(plain[0]!.predictions).not.toEqual(predictions);
+  });
+
+  it('looks at the region it is told, of raw frames and of JPEGs', async () => {
+    const two = await Promise.all(
+      ['clock', 'chair'].map((name) => sharp(example(name)).resize(160, 160).removeAlpha().toBuffer()),
+    );
+    const side = sharp({ create: { width: 320, height: 160, channels: 3, background: '#fff' } }).composite(
+      two.map((input, i) => ({ input, left: 160 * i, top: 0 })),
+    );
+    const options = { roi: { x: 160, y: 0, width: 160, height: 160 }, latest: false } as const;
+    const pixels = await side.clone().removeAlpha().raw().toBuffer();
+    const raws = classifier.stream(Readable.from([pixels]), { format: 'rgb24', width: 320, height: 160, ...options });
+    expect(labelsOf(await collected(raws))).toEqual(['chair']);
+    const jpegs = classifier.stream(Readable.from([await side.jpeg().toBuffer()]), { format: 'mjpeg', ...options });
+    expect(labelsOf(await collected(jpegs))).toEqual(['chair']);
+  });
+
   it('ends with its signal, also while the source is silent', async () => {
     const controller = new AbortController();
     const silent = new Readable({ read: () => undefined });
@@ -111,6 +181,14 @@ describe('a stream of frames', () => {
     ['a source that is none', 'text', { format: 'mjpeg' }, 'source'],
     ['an unknown format', Readable.from([]), { format: 'yuv9' }, 'options.format'],
     ['raw frames without sides', Readable.from([]), { format: 'rgb24' }, 'options.width'],
+    [
+      'a stride that is too short',
+      Readable.from([]),
+      { format: 'nv12', width: 4, height: 4, stride: 3 },
+      'options.stride',
+    ],
+    ['a region outside', Readable.from([]), { format: 'gray', width: 4, height: 4, roi: { x: 4 } }, 'options.roi'],
+    ['a matrix for JPEGs', Readable.from([]), { format: 'mjpeg', matrix: 'bt709' }, 'options.matrix'],
   ])('refuses %s', async (_, source, options, name) => {
     await expect(collected(classifier.stream(source as never, options as never))).rejects.toMatchObject({
       code: 'ERR_INVALID_ARGUMENT',
