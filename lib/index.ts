@@ -20,7 +20,7 @@ export { NeonsenseError } from './errors.js';
 export type { Frame, PixelFormat, Pixels, Region } from './image/pixels.js';
 export type { Architecture, Block } from './model/architecture.js';
 export type { ReadModelOptions } from './model/files.js';
-export { encodeModel, readModel, writeModel } from './model/files.js';
+export { encodeModel, writeModel } from './model/files.js';
 export type { LayerSummary, ModelSummary } from './model/inspect.js';
 export { inspectModel } from './model/inspect.js';
 export type {
@@ -33,6 +33,7 @@ export type {
   ProvenanceStep,
   Quantization,
   QuantizationScheme,
+  Translations,
   Weights,
 } from './model/model.js';
 export type { PreprocessingPreset } from './model/preprocessing.js';
@@ -41,6 +42,7 @@ export { preprocess } from './runtime/preprocess.js';
 export type { ImageRun, RunOptions, Session, SessionOptions, TensorMetadata } from './runtime/session.js';
 export { createSession } from './runtime/session.js';
 export type { VariantChoice } from './shipped/chooseVariant.js';
+export { readModel } from './shipped/readModel.js';
 export type { SmoothingOptions } from './stream/smoothing.js';
 
 /**

@@ -5,10 +5,10 @@ import { dirname, extname, join } from 'node:path';
 import { inSinglePrecision, toInt8Dynamic } from '../compress/quantize/quantizeDynamic.js';
 import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import { toOnnx } from '../model/export/onnx.js';
-import { readModel, writeModel } from '../model/files.js';
+import { type ReadModelOptions, readCheckpointOrModel, writeModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
 import { macsOf, networkOf } from '../model/network.js';
-import type { Preprocessing } from '../model/preprocessing.js';
+import { modelFile } from '../shipped/readModel.js';
 import { shortNames } from './names.js';
 import type { RunTrial } from './runTrial.js';
 
@@ -85,7 +85,7 @@ export function findPeer(name: string, folder: string = process.cwd()): Peer | u
  * ONNX counterparts for the peer.
  * @param files model files; a file that ends in `.onnx` is for the peer alone
  * @param options.precisions conversions of each model; the model as it is when absent
- * @param options.preprocessing instead of what the models say; of it only the input's size matters
+ * @param options.reading what the models do not say themselves
  * @param options.onnxRuntime onnxruntime-node, to measure it on the same weights
  * @param options.folder where converted files go
  * @throws {NeonsenseError} `ERR_UNSUPPORTED` when a model can't be brought to a precision or an ONNX file has no peer to run it
@@ -94,13 +94,13 @@ export async function prepareSubjects(
   files: readonly string[],
   options: {
     readonly precisions?: readonly BenchPrecision[] | undefined;
-    readonly preprocessing?: Preprocessing | undefined;
+    readonly reading?: ReadModelOptions | undefined;
     readonly onnxRuntime?: Peer | undefined;
     readonly folder: string;
   },
 ): Promise<Subject[]> {
   const subjects: Subject[] = [];
-  const { onnxRuntime, folder, preprocessing } = options;
+  const { onnxRuntime, folder, reading = {} } = options;
   const shorten = shortNames(files);
   let made = 0;
   const fresh = (extension: string): string => join(folder, `${++made}${extension}`);
@@ -109,11 +109,14 @@ export async function prepareSubjects(
       subjects.push(await onnxSubject(shorten(name), name, onnxRuntime, ONNX_INPUT_SIZE, 'onnx'));
       continue;
     }
-    const model = await readModel(name, { preprocessing });
+    const source = modelFile(name);
+    const model = await readCheckpointOrModel(source, reading);
+    // The processes that measure read a file and are told nothing more.
+    const saysAll = Object.keys(reading).length === 0;
     for (const precision of options.precisions ?? [undefined]) {
       const { converted, label } = convert(name, model, precision);
-      let file = name;
-      if (converted !== model) {
+      let file = source;
+      if (converted !== model || !saysAll) {
         file = fresh('.safetensors');
         await writeModel(converted, file);
       }

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { invalidArgument, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { atLeast } from '../image/atLeast.js';
 import { decodeLimits } from '../image/limits.js';
 import type { RawPixels } from '../image/pixels.js';
 import type { ImageInput } from '../image/source.js';
-import type { Model } from '../model/model.js';
+import { checkTranslations } from '../model/checkModel.js';
+import type { Model, Translations } from '../model/model.js';
 import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from '../model/preprocessing.js';
 import { largestIndices } from '../numbers/largest.js';
 import { softmax } from '../numbers/softmax.js';
@@ -27,6 +28,10 @@ export interface ClassifierOptions extends PickOptions {
   readonly threads?: number;
   /** Names of the classes instead of the model's own. */
   readonly labels?: readonly string[];
+  /** The names in this language, one of those the model is translated into (`Model.translations`), such as `de`. */
+  readonly language?: string;
+  /** Names in other languages instead of the model's own. */
+  readonly translations?: Translations | undefined;
   /** How pixels become the network's input, instead of what the model declares: a preset's name or all of it. */
   readonly preprocessing?: Preprocessing | PreprocessingPreset | undefined;
   /**
@@ -101,8 +106,8 @@ export interface Classification {
 }
 
 const KNOWN_OPTIONS = [
-  ...['threads', 'labels', 'preprocessing', 'variant', 'precision', 'measure'],
-  ...['key', 'limits', 'decode', 'decodeMemory'],
+  ...['threads', 'labels', 'language', 'translations', 'preprocessing', 'variant', 'precision', 'measure'],
+  ...['key', 'padding', 'batchNormEpsilon', 'limits', 'decode', 'decodeMemory'],
 ];
 
 const CLASSIFY_OPTIONS = ['topK', 'only', 'except', 'minProbability', 'probabilities', 'logits', 'signal'];
@@ -174,18 +179,13 @@ export class Classifier {
     checkCount(options.threads, 'options.threads');
     checkDecode(options.decode);
     checkCount(options.decodeMemory, 'options.decodeMemory');
-    const { threads, labels } = options;
+    const { threads } = options;
     const preprocessing =
       options.preprocessing === undefined
         ? undefined
         : preprocessingFrom(options.preprocessing, 'options.preprocessing');
     const { model: picked, choice, consume } = await pickModel(source, options);
-    checkLabels(labels, picked.labels.length);
-    const model = {
-      ...picked,
-      ...(labels === undefined ? {} : renamed(picked, labels)),
-      ...(preprocessing === undefined ? {} : { preprocessing }),
-    };
+    const model = { ...named(picked, options), ...(preprocessing === undefined ? {} : { preprocessing }) };
     const session = await createSession(model, { consume, ...(threads === undefined ? {} : { threads }) });
     const again = async (): Promise<Model> => {
       const variant = source === undefined && choice !== undefined ? { variant: choice.variant } : {};
@@ -410,11 +410,27 @@ function without(logits: Float32Array, index: number): Float32Array {
   return logits.filter((_, at) => at !== index);
 }
 
+/** `model` with the names that the options give its classes, in the language they ask for. */
+function named(model: Model, { labels, translations, language }: ClassifierOptions): Model {
+  checkLabels(labels, model.labels.length);
+  if (translations !== undefined) checkTranslations(translations, model.labels.length);
+  const { translations: old, ...rest } = labels === undefined ? model : renamed(model, labels);
+  // Names in other languages belong to the names they translate.
+  const known = translations ?? (labels === undefined ? old : undefined);
+  const translated = known === undefined ? rest : { ...rest, translations: known };
+  if (language === undefined) return translated;
+  const found = known !== undefined && Object.hasOwn(known, language) ? known[language] : undefined;
+  if (found !== undefined) return renamed(translated, found);
+  const languages = shortened(Object.keys(known ?? {}).join(', ')) || 'no language';
+  throw invalidArgument('options.language', `a language the model is translated into (${languages})`, language);
+}
+
 /** Other names for the classes; the reject class goes by its new one. */
-function renamed({ confidence, labels: old }: Model, labels: readonly string[]): Partial<Model> {
-  const reject = rejectIndex(confidence, old);
-  const named = reject === undefined ? {} : { confidence: { ...confidence!, rejectClass: labels[reject]! } };
-  return { labels: [...labels], ...named };
+function renamed(model: Model, labels: readonly string[]): Model {
+  const { confidence } = model;
+  const reject = rejectIndex(confidence, model.labels);
+  const again = reject === undefined ? {} : { confidence: { ...confidence!, rejectClass: labels[reject]! } };
+  return { ...model, labels: [...labels], ...again };
 }
 
 /** A plain object that is no model: options in the place of the source. */

@@ -1,8 +1,5 @@
 import { InvalidArgumentError } from 'commander';
 
-/** The option of commands that read a model file; see `ReadModelOptions.key`. */
-export const KEY_OPTION = ['--key <key>', 'which network of a checkpoint that holds several, for example ema'] as const;
-
 /**
  * Reads an option's value as a whole number of at least 1.
  *

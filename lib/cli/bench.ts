@@ -7,16 +7,15 @@ import { describeEnvironment } from '../bench/environment.js';
 import { BENCH_FORMATS, type BenchFormat, formatRows } from '../bench/output.js';
 import { BENCH_PRECISIONS, type BenchPrecision, findPeer, prepareSubjects } from '../bench/subjects.js';
 import { defaultModelPath } from '../classify/classifier.js';
-import type { Preprocessing } from '../model/preprocessing.js';
 import { MOST_THREADS } from '../runtime/threads.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
-import { preprocessingOption } from './preprocessing.js';
+import { addModelOptions, type ModelOptions, readingOf } from './modelOptions.js';
 import { INTERRUPTED } from './program.js';
 import { progressLine } from './progress.js';
 import { printable } from './text.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly precision?: readonly BenchPrecision[];
   readonly threads: readonly number[];
   readonly batch: readonly number[];
@@ -27,17 +26,19 @@ interface Options {
   readonly compare?: string;
   readonly cooldown: number;
   readonly format: BenchFormat;
-  readonly preprocessing?: Preprocessing;
 }
 
 const MOST_IMAGES = 1024;
 
 /** Adds `neonsense bench [MODEL...]`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('bench')
     .description('measure time, memory and size of models, each trial in a process of its own, in turn')
-    .argument('[model...]', 'model files (default: the shipped float model); .onnx files run on the peer')
+    .argument(
+      '[model...]',
+      'model files, or models that come with neonsense by their names (default: the float one); .onnx files run on the peer',
+    )
     .option('--precision <list>', `convert each model first: ${BENCH_PRECISIONS.join(', ')}`, precisions)
     .option('--threads <list>', 'numbers of threads', counts(MOST_THREADS), [1])
     .option('--batch <list>', 'batch sizes', counts(MOST_IMAGES), [1])
@@ -47,9 +48,8 @@ export function register(program: Command): void {
     .option('--profile', 'also print the time by layer and by operator')
     .addOption(new Option('--compare <peer>', 'measure a peer on the same weights').choices(['onnxruntime']))
     .option('--cooldown <seconds>', 'rest before each trial', seconds, 0)
-    .addOption(preprocessingOption())
-    .addOption(new Option('--format <format>', 'of the output').choices([...BENCH_FORMATS]).default('md'))
-    .action(run);
+    .addOption(new Option('--format <format>', 'of the output').choices([...BENCH_FORMATS]).default('md'));
+  addModelOptions(command).action(run);
 }
 
 /** A file that is named twice, in whatever way, is measured once. */
@@ -112,7 +112,7 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   try {
     const subjects = await prepareSubjects(files.length === 0 ? [defaultModelPath()] : withoutRepeats(files), {
       precisions: options.precision,
-      preprocessing: options.preprocessing,
+      reading: await readingOf(options),
       onnxRuntime,
       folder,
     });

@@ -3,26 +3,25 @@ import { type Classification, type Classifier, PICTURES_IN_HAND } from '../class
 import { inOrder } from '../classify/inOrder.js';
 import { NeonsenseError, throwIfAborted } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
-import type { Preprocessing } from '../model/preprocessing.js';
-import { KEY_OPTION, wholeNumber } from './arguments.js';
+import { wholeNumber } from './arguments.js';
 import { expandPictures } from './expandPictures.js';
 import { catchInterrupt } from './interrupt.js';
 import { loadClassifier } from './loadClassifier.js';
-import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
+import { addModelOptions, type ModelOptions } from './modelOptions.js';
+import { noteAssumedPreprocessing } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
 import { progressLine } from './progress.js';
 import { readStandardInput, STANDARD_INPUT } from './stdin.js';
 import { alignColumns, bar, printable } from './text.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly model: string;
-  readonly key?: string;
+  readonly language?: string;
   readonly measure?: boolean;
   readonly topK: number;
   readonly threads?: number;
   readonly decode: 'fast' | 'exact';
   readonly json?: boolean;
-  readonly preprocessing?: Preprocessing;
 }
 
 /** Jobs shorter than this show no progress. */
@@ -31,12 +30,11 @@ const BAR_CELLS = 24;
 
 /** Adds `neonsense classify IMAGE|DIR...|-`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('classify')
     .description('label pictures: JPEG, PNG, WebP, GIF, AVIF, TIFF')
     .argument('<image...>', 'picture files, directories (searched recursively), or - for one picture on standard input')
     .option('-m, --model <file>', 'model file, a model that comes with neonsense by its name, or auto', 'auto')
-    .option(...KEY_OPTION)
     .option('--measure', 'with --model auto: measure which model is the fastest here, and remember it')
     .option('-k, --top-k <n>', 'predictions to print for each picture', wholeNumber, 5)
     .option('-t, --threads <n>', 'threads of the engine (default: the performance cores, at most 4)', wholeNumber)
@@ -45,8 +43,9 @@ export function register(program: Command): void {
         .choices(['fast', 'exact'])
         .default('fast'),
     )
-    .option('--json', 'print one JSON object a picture, a line each')
-    .addOption(preprocessingOption())
+    .option('--language <tag>', 'name the classes in this language, where the model has them in it, for example de')
+    .option('--json', 'print one JSON object a picture, a line each');
+  addModelOptions(command)
     .addHelpText(
       'after',
       `
@@ -95,7 +94,7 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
         await print(
           options.json === true
             ? jsonLine(file, model, outcome.value)
-            : resultText(file, outcome.value, process.stdout.isTTY),
+            : resultText(file, model, outcome.value, process.stdout.isTTY),
         );
       }
       if (performance.now() - started > PROGRESS_AFTER_MS) progress.update(done, files.length);
@@ -147,9 +146,14 @@ export function jsonLine(
   });
 }
 
-/** One result for people. */
+/**
+ * One result for people.
+ *
+ * @param model as for {@link jsonLine}
+ */
 export function resultText(
   file: string,
+  model: string,
   { predictions, rejected, noneProbability, ms }: Classification,
   bars: boolean,
 ): string {
@@ -162,5 +166,5 @@ export function resultText(
   const name = file === '-' ? STANDARD_INPUT : printable(file);
   const none = noneProbability === undefined ? 'the model is too unsure' : `${(100 * noneProbability).toFixed(1)} %`;
   const heading = rejected ? `${name}: none of these, ${none}` : name;
-  return [heading, ...alignColumns(rows, [1]), `  ${times.join(', ')}`].join('\n');
+  return [heading, ...alignColumns(rows, [1]), `  ${printable(model)}: ${times.join(', ')}`].join('\n');
 }

@@ -1,15 +1,13 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { readPictures } from '../evaluate/pictures.js';
 import { compareModels, type ModelComparison } from '../measure/compress.js';
-import { readModel } from '../model/files.js';
-import type { Preprocessing } from '../model/preprocessing.js';
 import type { LogitComparison } from '../numbers/compareLogits.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
-import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
-import { alignColumns } from './text.js';
+import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
+import { alignColumns, printable } from './text.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly data?: string;
   readonly labels?: string;
   readonly images: number;
@@ -17,7 +15,6 @@ interface Options {
   readonly agreement?: number;
   readonly threads: number;
   readonly json?: boolean;
-  readonly preprocessing?: Preprocessing;
 }
 
 /**
@@ -28,27 +25,23 @@ const BATCH_TOLERANCE = 1e-5;
 
 /** Adds `neonsense compare A B`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('compare')
     .description('hold two models against each other: logits, agreement, single pictures against batches')
-    .argument('<a>', 'model file, the reference')
-    .argument('<b>', 'model file')
+    .argument('<a>', 'model file, or a model that comes with neonsense by its name: the reference')
+    .argument('<b>', 'the other one')
     .option('--data <path>', 'pictures to compare on (see evaluate --data); default: generated patterns')
     .option('--labels <file>', 'uint8 labels of raw pixels')
     .option('--images <count>', 'pictures to use at most', wholeNumber, 100)
     .option('--tolerance <share>', "fail beyond this largest logit difference, as a share of A's logit range", share)
     .option('--agreement <share>', 'fail below this share of pictures with the same first class', share)
     .option('--threads <count>', 'threads of the engine', wholeNumber, 1)
-    .option('--json', 'print one JSON object')
-    .addOption(preprocessingOption())
-    .action(run);
+    .option('--json', 'print one JSON object');
+  addModelOptions(command).action(run);
 }
 
 async function run(first: string, second: string, options: Options): Promise<void> {
-  const { preprocessing } = options;
-  const [a, b] = [await readModel(first, { preprocessing }), await readModel(second, { preprocessing })];
-  noteAssumedPreprocessing(first, a);
-  noteAssumedPreprocessing(second, b);
+  const [a, b] = [await openModel(first, options), await openModel(second, options)];
   using interrupt = catchInterrupt();
   const { signal } = interrupt;
   const comparison = await compareModels(a, b, {
@@ -62,7 +55,7 @@ async function run(first: string, second: string, options: Options): Promise<voi
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify({ a: first, b: second, ...comparison, failures })}\n`);
   } else {
-    process.stdout.write(`${comparisonText(comparison)}\n`);
+    process.stdout.write(`A: ${printable(first)}\nB: ${printable(second)}\n${comparisonText(comparison)}\n`);
     for (const failure of failures) process.stdout.write(`FAILED: ${failure}\n`);
   }
   if (failures.length > 0) process.exitCode = 1;

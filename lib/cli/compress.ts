@@ -22,17 +22,15 @@ import { evaluate } from '../evaluate/evaluate.js';
 import { readPictures } from '../evaluate/pictures.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { type CompressResult, compress, type ModelScore, type NamedModel } from '../measure/compress.js';
-import { readModel, writeModel } from '../model/files.js';
-import type { Preprocessing } from '../model/preprocessing.js';
-import { KEY_OPTION, wholeNumber } from './arguments.js';
+import { writeModel } from '../model/files.js';
+import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
-import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
+import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
 import { progressLine } from './progress.js';
-import { alignColumns } from './text.js';
+import { alignColumns, printable } from './text.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly output: string;
-  readonly key?: string;
   readonly prune?: number;
   readonly pruneMethod: 'l1-unstructured' | 'n:m' | 'block' | 'channels';
   readonly pruneScope: 'per-tensor' | 'global';
@@ -57,19 +55,17 @@ interface Options {
   readonly keepStages?: string;
   readonly require?: string;
   readonly report?: string;
-  readonly preprocessing?: Preprocessing;
 }
 
 type Step = 'prune' | 'quantize';
 
 /** Adds `neonsense compress IN -o OUT`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('compress')
     .description('prune and quantize a model, and measure what each stage cost and gained')
-    .argument('<model>', 'model file')
+    .argument('<model>', 'model file, or a model that comes with neonsense by its name')
     .requiredOption('-o, --output <file>', 'model file to write')
-    .option(...KEY_OPTION)
     .option('--prune <amount>', 'zero this share of the weights, for example 0.3', share)
     .addOption(
       new Option('--prune-method <method>', 'what is removed')
@@ -120,9 +116,8 @@ export function register(program: Command): void {
     .option('--runs <count>', 'runs of each model for the latency', wholeNumber, 200)
     .option('--keep-stages <dir>', 'write the model of every stage to this folder')
     .option('--require <goals>', 'fail unless met, for example size=-30%,latency=-40%,accuracy=-5%')
-    .option('--report <file>', 'write a report: .md, .json or .html')
-    .addOption(preprocessingOption())
-    .action(run);
+    .option('--report <file>', 'write a report: .md, .json or .html');
+  addModelOptions(command).action(run);
 }
 
 async function run(source: string, options: Options): Promise<void> {
@@ -130,8 +125,7 @@ async function run(source: string, options: Options): Promise<void> {
   if (options.require !== undefined) parseGoals(options.require);
   const render = options.report === undefined ? undefined : rendererFor(options.report);
   const stages = stagesOf(options, options.ranges === undefined ? undefined : await readRanges(options.ranges));
-  const model = await readModel(source, { key: options.key, preprocessing: options.preprocessing });
-  noteAssumedPreprocessing(source, model);
+  const model = await openModel(source, options);
   if (prunesBlindly(options, stages)) process.stderr.write(`neonsense: ${PRUNED_BLINDLY}\n`);
   const dataset =
     options.evaluate === undefined
@@ -182,7 +176,7 @@ async function run(source: string, options: Options): Promise<void> {
   if (options.report !== undefined && render !== undefined) {
     await writeFileAtomically(options.report, render(result.report));
   }
-  process.stdout.write(`${resultText(result.report)}\n`);
+  process.stdout.write(`${printable(`${source} to ${options.output}`)}\n${resultText(result.report)}\n`);
   if (!result.passed) process.exitCode = 1;
 }
 

@@ -1,20 +1,18 @@
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Embedder } from '../classify/embedder.js';
 import { NeonsenseError } from '../errors.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { loadSharp } from '../image/loadSharp.js';
-import { readModel } from '../model/files.js';
-import { modelsFolder } from '../shipped/manifest.js';
 import { chooseShipped } from '../shipped/pickModel.js';
 import { DUPLICATE, type Embedded, findDuplicates } from '../similar/similar.js';
 import { expandPictures } from './expandPictures.js';
 import { catchInterrupt } from './interrupt.js';
+import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
 import { progressLine } from './progress.js';
 import { printable } from './text.js';
 
-interface Options {
-  readonly model?: string;
+interface Options extends ModelOptions {
+  readonly model: string;
   readonly page?: string;
   readonly duplicates?: boolean;
   readonly threshold: string;
@@ -25,14 +23,15 @@ const THUMBNAIL_SIDE = 160;
 
 /** Adds `neonsense embed IMAGE|DIR...`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('embed')
     .description('feature vectors of pictures, and which pictures look alike')
     .argument('<image...>', 'picture files, or directories (searched recursively)')
-    .option('-m, --model <file>', 'model file (default: the model chosen for this machine)')
+    .option('-m, --model <file>', 'model file, a model that comes with neonsense by its name, or auto', 'auto')
     .option('--duplicates', 'print groups of near duplicates instead of vectors, a JSON array of files a line')
     .option('--threshold <similarity>', 'from which two pictures count as the same one, 0 to 1', String(DUPLICATE))
-    .option('--page <file>', 'also write an HTML page that shows duplicates and similar pictures')
+    .option('--page <file>', 'also write an HTML page that shows duplicates and similar pictures');
+  addModelOptions(command, { classes: false })
     .addHelpText(
       'after',
       `
@@ -56,8 +55,8 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
     progress.clear();
     process.stderr.write(`neonsense: ${printable(error.message)}\n`);
   };
-  const name = options.model ?? join(modelsFolder, (await chooseShipped()).variant.file);
-  await using embedder = await Embedder.create(await readModel(name), { consume: true });
+  const name = options.model === 'auto' ? (await chooseShipped()).variant.name : options.model;
+  await using embedder = await Embedder.create(await openModel(name, options), { consume: true });
   const pictures: Embedded[] = [];
   try {
     const files = await expandPictures(inputs, report);
@@ -83,7 +82,9 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
     const shown = [];
     for (const picture of pictures) shown.push({ ...picture, thumbnail: await thumbnailOf(picture.file) });
     await writeFileAtomically(options.page, similarPage(shown, groups));
-    process.stderr.write(`neonsense: ${printable(options.page)} written, ${groups.length} groups of duplicates\n`);
+    process.stderr.write(
+      `neonsense: ${printable(options.page)} written, ${groups.length} groups of duplicates by ${printable(name)}\n`,
+    );
   }
 }
 

@@ -6,18 +6,16 @@ import { evaluationReport } from '../evaluate/report.js';
 import { type Evaluation, hasNumberedLabels } from '../evaluate/score.js';
 import { fitTemperature, withTemperature } from '../evaluate/temperature.js';
 import { writeFileAtomically } from '../files/writeFile.js';
-import { readModel, writeModel } from '../model/files.js';
-import type { Preprocessing } from '../model/preprocessing.js';
-import { KEY_OPTION, wholeNumber } from './arguments.js';
+import { writeModel } from '../model/files.js';
+import { wholeNumber } from './arguments.js';
 import { evaluationText, jsonLine } from './evaluateOutput.js';
 import { catchInterrupt } from './interrupt.js';
-import { noteAssumedPreprocessing, preprocessingOption } from './preprocessing.js';
+import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
 import { progressLine } from './progress.js';
 import { printable } from './text.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly data: string;
-  readonly key?: string;
   readonly labels?: string;
   readonly limit?: number;
   readonly batch: number;
@@ -25,32 +23,32 @@ interface Options {
   readonly json?: boolean;
   readonly report?: string;
   readonly fitTemperature?: string;
-  readonly preprocessing?: Preprocessing;
 }
 
 /** Adds `neonsense evaluate MODEL... --data PATH`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('evaluate')
     .description('score models on labelled pictures: accuracy by class, confusion, calibration, agreement, throughput')
-    .argument('<model...>', 'model files; several are scored on the same decoded pictures')
+    .argument(
+      '<model...>',
+      'model files, or models that come with neonsense by their names; several are scored on the same decoded pictures',
+    )
     .requiredOption(
       '--data <path>',
       "folder with a folder of pictures per class, CIFAR-100's binary file, or raw uint8 [N, H, W, 3] pixels",
     )
     .option('--labels <file>', 'uint8 labels of raw pixels (default: NAME_labels.bin beside NAME.bin)')
     .option('--limit <images>', 'use this many images at most, spread evenly over the data', wholeNumber)
-    .option(...KEY_OPTION)
     .option('--batch <images>', 'images that go through the network at once', wholeNumber, 1)
     .option('--threads <count>', 'threads of the engine', wholeNumber)
     .option('--json', 'print one JSON object a model, a line each')
-    .addOption(preprocessingOption())
     .option('--report <file>', 'also write a self-contained HTML report')
     .option(
       '--fit-temperature <file>',
       'also write the model to this file with probabilities fitted to these pictures, which should be none it was trained on',
-    )
-    .action(run);
+    );
+  addModelOptions(command).action(run);
 }
 
 async function run(files: readonly string[], options: Options): Promise<void> {
@@ -58,11 +56,7 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   if (options.fitTemperature !== undefined && new Set(files).size > 1) {
     throw invalidArgument('--fit-temperature', 'one model beside it', files);
   }
-  for (const name of [...new Set(files)]) {
-    const model = await readModel(name, { key: options.key, preprocessing: options.preprocessing });
-    noteAssumedPreprocessing(name, model);
-    models.push({ name, model });
-  }
+  for (const name of [...new Set(files)]) models.push({ name, model: await openModel(name, options) });
   // A bare checkpoint's classes have no names; those of another model that has the same classes then stand for both.
   const { model } =
     models.find((candidate) => candidate.model.confidence?.rejectClass !== undefined) ??

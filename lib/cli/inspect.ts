@@ -1,28 +1,25 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { readModel } from '../model/files.js';
 import { inspectModel, type ModelSummary } from '../model/inspect.js';
-import type { Confidence, Preprocessing, QuantizationScheme } from '../model/model.js';
+import type { Confidence, QuantizationScheme } from '../model/model.js';
+import { modelFile } from '../shipped/readModel.js';
 import { grouped, percent } from '../text/units.js';
-import { KEY_OPTION } from './arguments.js';
-import { noteAssumedPreprocessing, preprocessingOption, preprocessingText } from './preprocessing.js';
+import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
+import { preprocessingText } from './preprocessing.js';
 import { alignColumns, formatBytes, printable } from './text.js';
 
-interface Options {
-  readonly key?: string;
+interface Options extends ModelOptions {
   readonly json?: boolean;
-  readonly preprocessing?: Preprocessing;
 }
 
 /** Adds `neonsense inspect MODEL`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('inspect')
     .description('show what a model file holds: architecture, labels, preprocessing, precision, size and every layer')
-    .argument('<model>', 'model file: .safetensors, .pth or .pt')
-    .option(...KEY_OPTION)
-    .option('--json', 'print one JSON object')
-    .addOption(preprocessingOption())
+    .argument('<model>', 'model file, or a model that comes with neonsense by its name')
+    .option('--json', 'print one JSON object');
+  addModelOptions(command)
     .addHelpText(
       'after',
       `
@@ -33,10 +30,9 @@ Examples:
     .action(run);
 }
 
-async function run(file: string, { key, json, preprocessing }: Options): Promise<void> {
-  const model = await readModel(file, { key, preprocessing });
-  noteAssumedPreprocessing(file, model);
-  const summary = inspectModel(model, { bytes: (await stat(file)).size });
+async function run(file: string, { json, ...options }: Options): Promise<void> {
+  const model = await openModel(file, options);
+  const summary = inspectModel(model, { bytes: (await stat(modelFile(file))).size });
   process.stdout.write(`${json === true ? summaryJson(file, summary) : summaryText(file, summary)}\n`);
 }
 

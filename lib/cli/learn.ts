@@ -1,15 +1,16 @@
 import type { Command } from 'commander';
 import { invalidArgument } from '../errors.js';
-import { type LearnReport, learn } from '../learn/learn.js';
+import { DEFAULT_BASE, type LearnReport, learn } from '../learn/learn.js';
 import { readRemembered, rememberedFile, writeRemembered } from '../learn/rememberedFile.js';
 import { writeModel } from '../model/files.js';
 import { percent } from '../text/units.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
+import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
 import { progressLine } from './progress.js';
 import { alignColumns, printable } from './text.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly output: string;
   readonly base?: string;
   readonly add?: string;
@@ -23,19 +24,20 @@ const LISTED = 10;
 
 /** Adds `neonsense learn PHOTOS -o FILE`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('learn')
     .description('teach a network your classes from a folder of photos: no GPU, no Python, no internet')
     .argument('<photos>', 'folder with a folder of photos per class; `other` holds things that are none of them')
     .requiredOption('-o, --output <file>', 'where the model goes, a .safetensors file')
     .option(
       '--base <file>',
-      'network whose features are used (default: the ImageNet features that come with neonsense)',
+      'network whose features are used: a file, or one that comes with neonsense by its name (default: features-imagenet)',
     )
     .option('--add <file>', 'a learnt model: its classes are kept, those of the folder are added')
     .option('--limit <n>', 'photos taken of each class at most', wholeNumber)
     .option('-t, --threads <n>', 'photos worked on at a time (default: the cores, at most 4)', wholeNumber)
-    .option('--json', 'print the report as one JSON object')
+    .option('--json', 'print the report as one JSON object');
+  addModelOptions(command, { classes: false })
     .addHelpText(
       'after',
       `
@@ -58,7 +60,7 @@ async function run(photos: string, options: Options): Promise<void> {
   const lines = { photos: progressLine('photos'), fits: progressLine('fits') };
   try {
     const { model, report, remembered } = await learn(photos, {
-      base: options.base,
+      base: options.base === undefined ? undefined : await openModel(options.base, options),
       add: options.add === undefined ? undefined : await readRemembered(rememberedFile(options.add)),
       limit: options.limit,
       threads: options.threads,
@@ -70,7 +72,8 @@ async function run(photos: string, options: Options): Promise<void> {
     });
     await writeModel(model, options.output);
     await writeRemembered(rememberedFile(options.output), remembered);
-    process.stdout.write(`${options.json === true ? JSON.stringify(report) : reportText(report)}\n`);
+    const named = { base: options.base ?? DEFAULT_BASE, model: options.output };
+    process.stdout.write(`${options.json === true ? JSON.stringify({ ...named, ...report }) : reportText(report)}\n`);
   } finally {
     lines.photos.clear();
     lines.fits.clear();

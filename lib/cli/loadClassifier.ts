@@ -1,33 +1,25 @@
-import { existsSync } from 'node:fs';
 import { Classifier, type ClassifierOptions } from '../classify/classifier.js';
+import { type ModelOptions, readingOf } from './modelOptions.js';
 
 /** What commands that label say of the model. */
-export interface ModelChoice {
+export interface ModelChoice extends ModelOptions {
   /** A file, `auto`, or the name of a model that comes with neonsense. */
   readonly model: string;
-  readonly key?: string;
+  readonly language?: string;
   readonly measure?: boolean;
   readonly threads?: number;
   readonly decode?: 'fast' | 'exact';
-  readonly preprocessing?: ClassifierOptions['preprocessing'];
 }
 
-/** A file there is, or a path, is a file; what remains is `auto` or the name of a model that comes with neonsense. */
-export function loadClassifier({
-  model,
-  key,
-  measure,
-  threads,
-  decode,
-  preprocessing,
-}: ModelChoice): Promise<Classifier> {
-  const common = {
-    key,
-    preprocessing,
+/** Loads the model of `--model`; `auto` lets the classifier choose. */
+export async function loadClassifier(choice: ModelChoice): Promise<Classifier> {
+  const { model, language, measure, threads, decode } = choice;
+  const options: ClassifierOptions = {
+    ...(await readingOf(choice)),
+    ...(language === undefined ? {} : { language }),
     ...(decode === undefined ? {} : { decode }),
     ...(threads === undefined ? {} : { threads }),
     ...(measure === undefined ? {} : { measure }),
   };
-  const isName = model === 'auto' || (/^[\w-]+$/.test(model) && !existsSync(model));
-  return isName ? Classifier.load({ variant: model, ...common }) : Classifier.load(model, common);
+  return model === 'auto' ? Classifier.load({ variant: model, ...options }) : Classifier.load(model, options);
 }

@@ -5,6 +5,7 @@ await runProgram(
   {
     classify: () => import('./classify.js'),
     inspect: () => import('./inspect.js'),
+    convert: () => import('./convert.js'),
     compress: () => import('./compress.js'),
     compare: () => import('./compare.js'),
     evaluate: () => import('./evaluate.js'),

@@ -1,37 +1,46 @@
-import { InvalidArgumentError, Option } from 'commander';
-import { NeonsenseError } from '../errors.js';
+import { readFile } from 'node:fs/promises';
+import { Option } from 'commander';
+import { fileError, NeonsenseError } from '../errors.js';
 import type { Model } from '../model/model.js';
-import { PRESETS, type Preprocessing, preprocessingFrom, presetOf } from '../model/preprocessing.js';
+import { isPreset, PRESETS, type Preprocessing, preprocessingFrom, presetOf } from '../model/preprocessing.js';
 import { printable } from './text.js';
 
-/** `--preprocessing NAME|JSON`, which every command that takes a model has. */
-export function preprocessingOption(): Option {
+const NAME = '--preprocess';
+
+/** `--preprocess PRESET|FILE|JSON`, which every command that takes a model has. */
+export function preprocessOption(): Option {
   return new Option(
-    '--preprocessing <how>',
-    `how pictures become the network's input, instead of what the model says: ${Object.keys(PRESETS).join(', ')}, or JSON`,
-  ).argParser(preprocessing);
+    `${NAME} <how>`,
+    `how pictures become the network's input: ${Object.keys(PRESETS).join(', ')}, a JSON file, or JSON`,
+  );
 }
 
 /**
- * Reads a preset's name or the fields as JSON.
+ * A preprocessing by a preset's name, as JSON, or from a JSON file: our fields, or what timm (`config.json`) and transformers
+ * (`preprocessor_config.json`) save.
  *
- * @throws {InvalidArgumentError} which commander reports with the option's name; the exit code is then 2.
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, `ERR_NOT_FOUND`, `ERR_IO`
  */
-export function preprocessing(text: string): Preprocessing {
-  let value: unknown = text;
-  if (text.trimStart().startsWith('{')) {
-    try {
-      value = JSON.parse(text);
-    } catch (error) {
-      throw new InvalidArgumentError(`It is not JSON: ${(error as Error).message}.`);
-    }
-  }
+export async function readPreprocessing(text: string): Promise<Preprocessing> {
+  if (isPreset(text)) return PRESETS[text];
+  if (text.trimStart().startsWith('{')) return await fromJson(text, 'it');
+  // A misspelt preset is likelier than a file without an ending.
+  if (!/[./\\]/.test(text)) return preprocessingFrom(text, NAME);
+  const document = await readFile(text, 'utf8').catch((cause: unknown) => {
+    throw fileError(cause, `${NAME}: there is no file ${text}`, `${NAME}: ${text} can't be read`);
+  });
+  return await fromJson(document, text);
+}
+
+async function fromJson(text: string, name: string): Promise<Preprocessing> {
+  let value: unknown;
   try {
-    return preprocessingFrom(value, 'preprocessing');
+    value = JSON.parse(text);
   } catch (error) {
-    if (error instanceof NeonsenseError) throw new InvalidArgumentError(`${error.message}.`);
-    throw error;
+    throw new NeonsenseError('ERR_INVALID_ARGUMENT', `${NAME}: ${name} is not JSON: ${(error as Error).message}`);
   }
+  const { preprocessingOf } = await import('../model/import/huggingFace.js');
+  return preprocessingFrom(preprocessingOf(value) ?? value, NAME);
 }
 
 /** Says on standard error that a model's preprocessing is a guess, and what it is; nothing where it is none. */
@@ -40,7 +49,7 @@ export function noteAssumedPreprocessing(file: string, { preprocessing }: Pick<M
   if (assumed !== true) return;
   process.stderr.write(
     `neonsense: ${printable(file)} does not say how its training prepared pictures, so this is assumed: ` +
-      `${preprocessingText(declared)}. If it is wrong, answers are too: choose with --preprocessing\n`,
+      `${preprocessingText(declared)}. If it is wrong, answers are too: choose with --preprocess\n`,
   );
 }
 

@@ -6,10 +6,13 @@ import { packageVersion } from '../package.js';
 import type { Server } from '../serve/server.js';
 import { modelsFolder } from '../shipped/manifest.js';
 import { chooseShipped } from '../shipped/pickModel.js';
+import { modelFile } from '../shipped/readModel.js';
 import { wholeNumber } from './arguments.js';
+import { addModelOptions, type ModelOptions, readingOf } from './modelOptions.js';
+import { noteAssumedPreprocessing } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly model?: string[];
   readonly models?: string[];
   readonly host: string;
@@ -29,10 +32,14 @@ const collect = (value: string, previous: string[] = []): string[] => [...previo
 
 /** Adds `neonsense serve`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('serve')
     .description('answer over HTTP: pictures, tensors (Open Inference Protocol v2), a live page, metrics')
-    .option('-m, --model <file>', 'model file; may be repeated, the first answers when a request names none', collect)
+    .option(
+      '-m, --model <file>',
+      'model file, or a model that comes with neonsense by its name; may be repeated, the first answers when a request names none',
+      collect,
+    )
     .option('--models <folder>', 'folder of model files; may be repeated', collect)
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1')
     .option('-p, --port <number>', 'port; 0 takes a free one', '8080')
@@ -44,7 +51,8 @@ export function register(program: Command): void {
     .option('--shadow-log <file>', 'append what both answered, a JSON line a picture, for `neonsense ab report`')
     .option('--keep <folder>', 'keep the pictures on which the two disagree')
     .option('--reference <file>', 'JSON with the share of each label, which drift is measured against')
-    .option('--log', 'structured logs of every request on standard error')
+    .option('--log', 'structured logs of every request on standard error');
+  addModelOptions(command)
     .addHelpText(
       'after',
       `
@@ -68,10 +76,11 @@ async function run(options: Options): Promise<void> {
   if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
     throw invalidArgument('--port', 'a port from 0 to 65535', options.port);
   }
-  const given = [...(options.model ?? []), ...(options.models ?? [])];
+  const given = [...(options.model ?? []).map((name) => modelFile(name)), ...(options.models ?? [])];
   const { createServer } = await import('../serve/server.js');
   await using server = await createServer({
     models: given.length > 0 ? given : [join(modelsFolder, (await chooseShipped()).variant.file)],
+    reading: await readingOf(options),
     version: packageVersion(),
     threads: options.threads,
     maxInFlight: options.maxInFlight,
@@ -80,10 +89,11 @@ async function run(options: Options): Promise<void> {
     shadow:
       options.shadow === undefined
         ? undefined
-        : { model: options.shadow, share, log: options.shadowLog, keep: options.keep },
+        : { model: modelFile(options.shadow), share, log: options.shadowLog, keep: options.keep },
     log: options.log,
   });
   const address = await listen(server, options.host, port);
+  for (const { file, model } of server.models) noteAssumedPreprocessing(file, model);
   const names = server.models.map(({ name }) => name).join(', ');
   process.stderr.write(`neonsense: ${names} at ${address}\n`);
   if ((await stop) === 'SIGINT') process.exitCode = INTERRUPTED;

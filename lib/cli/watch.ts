@@ -2,15 +2,17 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { NeonsenseError } from '../errors.js';
 import type { Region } from '../watch/route.js';
 import { type WatchResult, watch } from '../watch/watch.js';
-import { KEY_OPTION, wholeNumber } from './arguments.js';
+import { wholeNumber } from './arguments.js';
 import { ChangeCommand } from './changeCommand.js';
 import { loadClassifier } from './loadClassifier.js';
+import { addModelOptions, type ModelOptions } from './modelOptions.js';
+import { noteAssumedPreprocessing } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
 import { bar, printable } from './text.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly model: string;
-  readonly key?: string;
+  readonly language?: string;
   readonly threads?: number;
   readonly topK: number;
   readonly format?: string;
@@ -30,12 +32,11 @@ const BAR_CELLS = 16;
 
 /** Adds `neonsense watch SOURCE`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('watch')
     .description('label what a camera, a film, a stream or a folder shows, as it happens')
     .argument('<source>', 'camera, /dev/video0, a film, rtsp://, http:// (Motion JPEG), - or a folder of new pictures')
     .option('-m, --model <file>', 'model file, a model that comes with neonsense by its name, or auto', 'auto')
-    .option(...KEY_OPTION)
     .option('-t, --threads <n>', 'threads of the engine (default: the performance cores, at most 4)', wholeNumber)
     .option('-k, --top-k <n>', 'predictions of each frame in --json', wholeNumber, 5)
     .option('--format <name>', "for -: ffmpeg's name of the pixel format (yuv420p, rgb24...), or mjpeg")
@@ -49,6 +50,8 @@ export function register(program: Command): void {
     .option('--json', 'print one JSON object a frame, a line each')
     .option('--changes', 'print only when the label changes')
     .option('--exec <command>', 'run a shell command when the label changes; the label is $1 and $NEONSENSE_LABEL')
+    .option('--language <tag>', 'name the classes in this language, where the model has them in it, for example de');
+  addModelOptions(command)
     .addHelpText(
       'after',
       `
@@ -68,7 +71,10 @@ async function run(source: string, options: Options): Promise<void> {
   using stop = catchStop();
   const change = options.exec === undefined ? undefined : new ChangeCommand(options.exec);
   const classifier = await loadClassifier(options);
-  const show = shownAs(options);
+  noteAssumedPreprocessing(options.model, classifier.model);
+  const model = classifier.choice?.variant ?? options.model;
+  if (options.json !== true) process.stderr.write(`neonsense: ${printable(model)} looks at ${printable(source)}\n`);
+  const show = shownAs(options, model);
   try {
     let label: string | undefined;
     for await (const result of watch(classifier, source, watchOptions(options, stop.signal))) {
@@ -105,10 +111,10 @@ function labelOf({ rejected, predictions }: WatchResult): string {
 }
 
 /** How results are shown: as JSON, on one live line of a terminal, or a line for each change. */
-function shownAs({ json, changes }: Options): (result: WatchResult, changed: boolean) => Promise<void> {
+function shownAs({ json, changes }: Options, model: string): (result: WatchResult, changed: boolean) => Promise<void> {
   if (json === true) {
     return async (result, changed) => {
-      if (changed || changes !== true) await print(jsonLine(result));
+      if (changed || changes !== true) await print(jsonLine(result, model));
     };
   }
   const { stdout } = process;
@@ -123,14 +129,19 @@ function shownAs({ json, changes }: Options): (result: WatchResult, changed: boo
   };
 }
 
-/** One frame as `--json` prints it. */
-export function jsonLine(result: WatchResult): string {
+/**
+ * One frame as `--json` prints it.
+ *
+ * @param model the one that answered
+ */
+export function jsonLine(result: WatchResult, model: string): string {
   const { frame, timeMs, predictions, rejected, fps, dropped, latencyMs, file, error } = result;
   const round = (value: number): number => Math.round(value * 1000) / 1000;
   return JSON.stringify({
+    model,
     frame,
     timeMs: round(timeMs),
-    predictions: predictions.map(({ label, probability }) => ({ label, probability })),
+    predictions: predictions.map(({ label, index, probability }) => ({ label, index, probability })),
     rejected,
     fps: round(fps),
     dropped,

@@ -1,5 +1,5 @@
-import { NeonsenseError } from '../errors.js';
-import type { BatchNorm, Layer, Model, Weights } from './model.js';
+import { describe, NeonsenseError, quoted } from '../errors.js';
+import type { BatchNorm, Layer, Model, Translations, Weights } from './model.js';
 import type { LayerSpec } from './network.js';
 import { layerSpecs } from './network.js';
 import { elementCount, firstNotFinite } from './weights.js';
@@ -21,6 +21,7 @@ export function checkModel(model: Model): void {
   if (model.labels.length !== model.architecture.classes) {
     throw unfit(`it has ${model.labels.length} labels for ${model.architecture.classes} classes`);
   }
+  if (model.translations !== undefined) checkTranslations(model.translations, model.architecture.classes);
   const missing = specs.find(({ name }) => !model.layers.has(name));
   if (missing !== undefined || model.layers.size !== specs.length) {
     const which = missing === undefined ? '' : `: layer ${missing.name} is missing`;
@@ -32,6 +33,27 @@ export function checkModel(model: Model): void {
     checkPrecision(layer.weights, spec, model);
   }
 }
+
+/**
+ * Checks names in other languages, whoever brings them.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE`
+ */
+export function checkTranslations(translations: unknown, classes: number): asserts translations is Translations {
+  if (typeof translations !== 'object' || translations === null || Array.isArray(translations)) {
+    throw unfit(`its translations are ${describe(translations)} instead of lists of names by language`);
+  }
+  for (const [language, names] of Object.entries(translations) as [string, unknown][]) {
+    if (!LANGUAGE.test(language))
+      throw unfit(`it has translations into ${quoted(language, 80)}, which is no language tag`);
+    if (!Array.isArray(names) || names.length !== classes || !names.every((name) => typeof name === 'string')) {
+      throw unfit(`its translation into ${language} is not ${classes} names, one for each class`);
+    }
+  }
+}
+
+/** The form of a BCP 47 tag. */
+const LANGUAGE = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,6}$/;
 
 function checkLayer(layer: Layer, spec: LayerSpec): void {
   const channels = spec.shape[0] ?? 0;

@@ -4,19 +4,25 @@ import type { Limits } from '../files/limits.js';
 import { Budget, resolveLimits } from '../files/limits.js';
 import { openRegularFile } from '../files/openFile.js';
 import { withConventions } from './architecture.js';
+import { checkTranslations } from './checkModel.js';
 import { foreignFile, HEAD_BYTES } from './fileKind.js';
 import { decodeModel, isModelFile } from './format/decode.js';
 import { encodeModel } from './format/encode.js';
 import { looksLikeSafetensors, parseSafetensors } from './format/safetensors.js';
-import type { Model } from './model.js';
+import type { Model, Translations } from './model.js';
 import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from './preprocessing.js';
 
 export { encodeModel } from './format/encode.js';
 
 /** What a checkpoint does not say about itself; given values replace those of the file. */
 export interface ReadModelOptions {
-  /** One name per class, in the order of the logits. Default for a bare checkpoint: `class 0`, `class 1`, ... */
+  /**
+   * One name per class, in the order of the logits. Default for a bare checkpoint: ImageNet's where it has 1,000 classes,
+   * else `class 0`, `class 1`, ...
+   */
   readonly labels?: readonly string[];
+  /** The labels in other languages, see `Model.translations`. Those of the file are dropped when `labels` replaces its labels. */
+  readonly translations?: Translations | undefined;
   /** A preset's name or all of it. Default for a bare checkpoint: a usual one, which says that it is `assumed`. */
   readonly preprocessing?: Preprocessing | PreprocessingPreset | undefined;
   /**
@@ -36,30 +42,42 @@ export interface ReadModelOptions {
 }
 
 /**
- * Reads a model from `file`, a path or the bytes of a file, telling by the content which kind it is: this package's own
- * `.safetensors`; a `.safetensors` or `.pth` with the tensors of torchvision's network or timm's; TorchScript; a `.npz`
- * with Keras' weights. Beside `model.safetensors`, `config.json` and `preprocessor_config.json` are read too.
+ * Reads a model from `file`, a path or the bytes of a file, telling by the content which kind it is.
  *
- * @throws {NeonsenseError} `ERR_NOT_FOUND` or `ERR_IO` when the file cannot be read, `ERR_MODEL_FORMAT` when it is
- * damaged or of another kind, `ERR_MODEL_ARCHITECTURE` when it holds another network or unusable numbers,
- * `ERR_UNSUPPORTED` for what is well formed but not handled, `ERR_INVALID_ARGUMENT` for wrong options.
+ * @throws {NeonsenseError} as the public `readModel` does, which knows names too.
  */
 export async function readModel(file: string | Uint8Array, options: ReadModelOptions = {}): Promise<Model> {
+  checkOptions(options);
+  return withOptions(await readBare(file, options, { isStrict: true }), options);
+}
+
+/**
+ * As {@link readModel}, for one of several files that `options` are said of together: what they say of checkpoints does not
+ * count for a file that is none.
+ */
+export async function readCheckpointOrModel(file: string, options: ReadModelOptions): Promise<Model> {
+  checkOptions(options);
+  return withOptions(await readBare(file, options, { isStrict: false }), options);
+}
+
+interface Strictness {
+  /** Whether to refuse what is said of checkpoints alone when the file is none. */
+  readonly isStrict: boolean;
+}
+
+async function readBare(file: string | Uint8Array, options: ReadModelOptions, strictness: Strictness): Promise<Model> {
   if (typeof file !== 'string' && !(file instanceof Uint8Array)) {
     throw invalidArgument('file', 'a path or a Uint8Array', file);
   }
-  checkOptions(options);
   const budget = new Budget(resolveLimits(options.limits));
-  let model: Model;
   try {
     // A model never changes: the caller's bytes are copied, because the caller may go on using them.
     const bytes = typeof file === 'string' ? await readFile(file, budget) : copied(file, budget);
-    model = await decode(bytes, budget, options, typeof file === 'string' ? file : undefined);
+    return await decode(bytes, budget, { ...options, ...strictness }, typeof file === 'string' ? file : undefined);
   } catch (error) {
     if (typeof file !== 'string' || !(error instanceof NeonsenseError)) throw error;
     throw new NeonsenseError(error.code, `${file}: ${error.message}`, { cause: error });
   }
-  return withOptions(model, options);
 }
 
 /**
@@ -79,7 +97,7 @@ export async function writeModel(model: Model, file: string): Promise<{ bytes: n
 async function decode(
   bytes: Uint8Array,
   budget: Budget,
-  options: ReadModelOptions,
+  options: ReadModelOptions & Strictness,
   path: string | undefined,
 ): Promise<Model> {
   const { key } = options;
@@ -92,7 +110,7 @@ async function decode(
   const container = parseSafetensors(bytes, budget);
   if (isModelFile(container)) {
     for (const name of ['key', 'padding', 'batchNormEpsilon'] as const) {
-      if (options[name] === undefined) continue;
+      if (options[name] === undefined || !options.isStrict) continue;
       throw invalidArgument(`options.${name}`, 'nothing for a file that holds one model', options[name]);
     }
     return decodeModel(container, budget);
@@ -114,13 +132,26 @@ async function completed(
   const { readCompanions } = await import('./import/huggingFace.js');
   const { labels, preprocessing, conventions = {} } = path === undefined ? {} : await readCompanions(path, budget);
   const { padding = conventions.padding, batchNormEpsilon = conventions.batchNormEpsilon } = options;
+  const { classes } = bare.architecture;
   return {
     ...bare,
     // A network that was given other classes may still stand beside the names of the old ones.
-    ...(labels?.length === bare.architecture.classes ? { labels } : {}),
+    ...(labels?.length === classes
+      ? { labels }
+      : classes === IMAGENET_CLASSES
+        ? { labels: await imagenetNames() }
+        : {}),
     ...(preprocessing === undefined ? {} : { preprocessing }),
     architecture: withConventions(bare.architecture, { padding, batchNormEpsilon }),
   };
+}
+
+/** As many classes as the ImageNet challenge of 2012 has; nobody else has chosen the same number. */
+const IMAGENET_CLASSES = 1000;
+
+async function imagenetNames(): Promise<readonly string[]> {
+  const { IMAGENET_NAMES } = await import('./import/imagenetNames.js');
+  return IMAGENET_NAMES;
 }
 
 /** Refuses by its first bytes a file that is no model; `size` is that of the whole file. */
@@ -160,14 +191,19 @@ function checkOptions({ labels, preprocessing, key, padding, batchNormEpsilon }:
   if (preprocessing !== undefined) preprocessingFrom(preprocessing, 'options.preprocessing');
 }
 
-function withOptions(model: Model, { labels, preprocessing }: ReadModelOptions): Model {
+function withOptions(read: Model, { labels, translations, preprocessing }: ReadModelOptions): Model {
+  const { translations: old, ...model } = read;
   const { classes } = model.architecture;
   if (labels !== undefined && labels.length !== classes) {
     throw invalidArgument('options.labels', `${classes} labels, one per class of the model,`, labels);
   }
+  // Names in other languages belong to the names they translate.
+  const kept = translations ?? (labels === undefined ? old : undefined);
+  if (kept !== undefined) checkTranslations(kept, classes);
   return {
     ...model,
     ...(labels === undefined ? {} : { labels: [...labels] }),
+    ...(kept === undefined ? {} : { translations: kept }),
     ...(preprocessing === undefined
       ? {}
       : { preprocessing: preprocessingFrom(preprocessing, 'options.preprocessing') }),

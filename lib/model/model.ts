@@ -77,11 +77,15 @@ export type QuantizationScheme =
       readonly values: ReadonlyMap<string, Quantization>;
     };
 
+/** The labels in other languages: for each, by its BCP 47 tag such as `de` or `pt-BR`, one name per class. */
+export type Translations = { readonly [language: string]: readonly string[] };
+
 /** The one value every stage takes and gives back: weights, architecture, labels and preprocessing. Never changed in place. */
 export interface Model {
   readonly architecture: Architecture;
   /** One name per class, in the order of the logits. */
   readonly labels: readonly string[];
+  readonly translations?: Translations;
   readonly preprocessing: Preprocessing;
   readonly precision: Precision;
   /** Every Conv2d and Linear module by its torchvision name, in the order of `layerSpecs(architecture)`. */

@@ -3,7 +3,7 @@ import { basename, extname, join } from 'node:path';
 import { Classifier } from '../classify/classifier.js';
 import { Explainer } from '../classify/explain.js';
 import { invalidArgument, NeonsenseError } from '../errors.js';
-import { readModel } from '../model/files.js';
+import { type ReadModelOptions, readCheckpointOrModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
 import { createSession, type Session } from '../runtime/session.js';
 
@@ -29,11 +29,16 @@ const MODEL_FILE = /\.(safetensors|pth|pt|ckpt)$/;
  * networks that have no classifier and so nothing to answer.
  *
  * @param threads threads of each session; undefined leaves it to the session
+ * @param reading what the models do not say themselves
  * @throws {NeonsenseError} `ERR_NOT_FOUND` for a path or a folder without models, `ERR_INVALID_ARGUMENT` when two models
  * would have one name, `ERR_UNSUPPORTED` for a file whose network has no classifier, what `readModel` and
  * `createSession` throw
  */
-export async function loadServedModels(paths: readonly string[], threads?: number): Promise<ServedModel[]> {
+export async function loadServedModels(
+  paths: readonly string[],
+  threads?: number,
+  reading: ReadModelOptions = {},
+): Promise<ServedModel[]> {
   const models: ServedModel[] = [];
   try {
     for (const file of (await Promise.all(paths.map(modelFiles))).flat()) {
@@ -42,8 +47,9 @@ export async function loadServedModels(paths: readonly string[], threads?: numbe
       if (twin !== undefined) {
         throw invalidArgument('models', `files with different names (${twin.file} is there already)`, file);
       }
-      const model = await readModel(file);
-      if (model.architecture.classes > 0) models.push(await serveModel(model, file, name, threads));
+      const read = (): Promise<Model> => readCheckpointOrModel(file, reading);
+      const model = await read();
+      if (model.architecture.classes > 0) models.push(await serveModel(model, file, name, threads, read));
       else if (paths.includes(file)) throw nothingToAnswer(file);
     }
     return models;
@@ -60,7 +66,13 @@ function nothingToAnswer(file: string): NeonsenseError {
   );
 }
 
-async function serveModel(model: Model, file: string, name: string, threads: number | undefined): Promise<ServedModel> {
+async function serveModel(
+  model: Model,
+  file: string,
+  name: string,
+  threads: number | undefined,
+  readAgain: () => Promise<Model>,
+): Promise<ServedModel> {
   const session = await createSession(model, { consume: true, ...(threads === undefined ? {} : { threads }) });
   const classifier = new Classifier(model, session);
   let explainer: Promise<Explainer> | undefined;
@@ -71,7 +83,7 @@ async function serveModel(model: Model, file: string, name: string, threads: num
     classifier,
     session,
     explainer: () => {
-      explainer ??= readModel(file).then((again) => Explainer.create(again, { threads: 1 }));
+      explainer ??= readAgain().then((again) => Explainer.create(again, { threads: 1 }));
       // A file that was away for a moment may be back at the next request.
       explainer.catch(() => {
         explainer = undefined;

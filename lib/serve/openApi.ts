@@ -66,9 +66,10 @@ export function openApi(version: string, models: readonly string[]): object {
               description: 'Most probable first',
               items: {
                 type: 'object',
-                required: ['label', 'probability'],
+                required: ['label', 'index', 'probability'],
                 properties: {
                   label: { type: 'string' },
+                  index: { type: 'integer', minimum: 0, description: "Place of the class among the model's" },
                   probability: { type: 'number', minimum: 0, maximum: 1 },
                 },
               },

@@ -1,6 +1,7 @@
 import multipart from '@fastify/multipart';
 import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance } from 'fastify';
 import { NeonsenseError } from '../errors.js';
+import type { ReadModelOptions } from '../model/files.js';
 import { Admission } from './admission.js';
 import { registerClassify } from './classifyRoute.js';
 import { httpStatus } from './httpStatus.js';
@@ -14,6 +15,8 @@ import { Shadow, type ShadowOptions } from './shadow.js';
 export interface ServerOptions {
   /** Model files and folders of them; the first model answers when a request names none. */
   readonly models: readonly string[];
+  /** What the models do not say themselves. */
+  readonly reading?: ReadModelOptions | undefined;
   /** Version that the server calls its own. */
   readonly version: string;
   /** Threads of each model's session. Default: the session's own. */
@@ -49,8 +52,9 @@ export interface Server extends AsyncDisposable {
  */
 export async function createServer(options: ServerOptions): Promise<Server> {
   const { maxInFlight = 8, maxBytes = 32 << 20, requestTimeoutMs = 30_000, version } = options;
-  const models = await loadServedModels(options.models, options.threads);
-  const shadowed = options.shadow === undefined ? [] : await loadServedModels([options.shadow.model], 1);
+  const { threads, reading } = options;
+  const models = await loadServedModels(options.models, threads, reading);
+  const shadowed = options.shadow === undefined ? [] : await loadServedModels([options.shadow.model], 1, reading);
   const admission = new Admission(maxInFlight);
   const metrics = new Metrics(models, () => admission.inFlight, options.reference);
   const app = fastify({

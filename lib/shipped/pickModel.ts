@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { invalidArgument, NeonsenseError } from '../errors.js';
 import { checkModel } from '../model/checkModel.js';
-import { encodeModel, type ReadModelOptions, readModel } from '../model/files.js';
+import { encodeModel, type ReadModelOptions } from '../model/files.js';
 import type { Model } from '../model/model.js';
 import { loadBinding } from '../runtime/load/load.js';
 import {
@@ -16,9 +16,10 @@ import {
 } from './chooseVariant.js';
 import { type Manifest, modelsFolder, readManifest, type Variant } from './manifest.js';
 import type { MeasuredCandidate } from './measureVariants.js';
+import { readModel } from './readModel.js';
 
 /** The part of a classifier's options that says which model runs. */
-export interface PickOptions extends Pick<ReadModelOptions, 'key' | 'limits'> {
+export interface PickOptions extends Pick<ReadModelOptions, 'key' | 'padding' | 'batchNormEpsilon' | 'limits'> {
   /** Which shipped model: a name of models/manifest.json, or `auto`, the default. Only without a model of one's own. */
   readonly variant?: string;
   /** `auto`: quantize a float model of one's own to INT8 while loading if that is faster on this CPU. */
@@ -53,8 +54,8 @@ export async function pickModel(
   checkPickOptions(source, options);
   if (source === undefined) return pickShipped(options, folder);
   const given = isModel(source);
-  const { key, limits } = options;
-  const reading = given ? source : readModel(checkSource(source), { key, limits });
+  const { key, padding, batchNormEpsilon, limits } = options;
+  const reading = given ? source : readModel(checkSource(source), { key, padding, batchNormEpsilon, limits });
   // The addon is loaded while the file is read.
   const [model, binding] = await Promise.all([reading, Promise.resolve().then(loadBinding)]);
   if (options.precision === undefined) return { model, consume: !given };
@@ -148,9 +149,10 @@ async function quantized(model: Model): Promise<Model> {
   return toInt8Dynamic(model);
 }
 
-function checkPickOptions(source: unknown, { variant, precision, measure, key }: PickOptions): void {
-  if (key !== undefined && typeof source !== 'string' && !(source instanceof Uint8Array)) {
-    throw invalidArgument('options.key', 'nothing without a checkpoint to choose a network of', key);
+function checkPickOptions(source: unknown, { variant, precision, measure, ...rest }: PickOptions): void {
+  for (const name of ['key', 'padding', 'batchNormEpsilon'] as const) {
+    if (rest[name] === undefined || typeof source === 'string' || source instanceof Uint8Array) continue;
+    throw invalidArgument(`options.${name}`, 'nothing without a checkpoint to read', rest[name]);
   }
   if (variant !== undefined && source !== undefined) {
     throw new NeonsenseError(

@@ -54,7 +54,7 @@ describe('the household model', () => {
     expect(first).toMatch(/^ {2}clock +\d+\.\d %$/);
     expect(Number(/([\d.]+) %/.exec(first!)![1])).toBeGreaterThan(60);
     expect(rest).toHaveLength(5);
-    expect(rest.at(-1)).toMatch(/^ {2}decode [\d.]+ ms, preprocess [\d.]+ ms, inference [\d.]+ ms$/);
+    expect(rest.at(-1)).toMatch(/^ {2}household-[\w-]+: decode [\d.]+ ms, preprocess [\d.]+ ms, inference [\d.]+ ms$/);
   });
 });
 
@@ -90,18 +90,22 @@ describe('output', () => {
       { label: 'clock', index: 0, probability: 0.75 },
       { label: 'keyboard', index: 1, probability: 0.25 },
     ];
-    expect(resultText('a\u001b[2Jb.png', { predictions, rejected: false, ms }, true).split('\n')).toEqual([
+    expect(
+      resultText('a\u001b[2Jb.png', 'household-fp16', { predictions, rejected: false, ms }, true).split('\n'),
+    ).toEqual([
       'a?[2Jb.png',
       '  clock     75.0 %  ██████████████████',
       '  keyboard  25.0 %  ██████',
-      '  decode 1.3 ms, preprocess 0.5 ms, inference 2.0 ms',
+      '  household-fp16: decode 1.3 ms, preprocess 0.5 ms, inference 2.0 ms',
     ]);
   });
 
   it('says where the model is too unsure to answer, to people and to programs', () => {
     const ms = { decode: 0, preprocess: 0, inference: 2 };
     const answer = { predictions: [{ label: 'clock', index: 0, probability: 0.2 }], rejected: true, ms };
-    expect(resultText('cat.png', answer, false)).toMatch(/^cat\.png: none of these.*\n {2}clock +20\.0 %/);
+    expect(resultText('cat.png', 'mine.safetensors', answer, false)).toMatch(
+      /^cat\.png: none of these.*\n {2}clock +20\.0 %/,
+    );
     expect(JSON.parse(jsonLine('cat.png', 'mine.safetensors', answer))).toMatchObject({
       model: 'mine.safetensors',
       rejected: true,

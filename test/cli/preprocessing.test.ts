@@ -1,37 +1,72 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { preprocessing, preprocessingText } from '../../lib/cli/preprocessing.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { preprocessingText, readPreprocessing } from '../../lib/cli/preprocessing.js';
 import { ASSUMED, PRESETS, type Preprocessing } from '../../lib/model/preprocessing.js';
 import { describeShared } from '../shared.js';
 import { neonsense, projectRoot } from './run.js';
 
 const shipped = join(projectRoot, 'models', 'household-fp32.safetensors');
 
-describe('--preprocessing', () => {
-  it('takes the name of a preset, or JSON', () => {
-    expect(preprocessing('timm')).toEqual(PRESETS.timm);
-    expect(preprocessing(` ${JSON.stringify(PRESETS.keras)}`)).toEqual(PRESETS.keras);
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'neonsense-preprocess-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function document(name: string, content: object): string {
+  writeFileSync(join(folder, name), JSON.stringify(content));
+  return join(folder, name);
+}
+
+describe('--preprocess', () => {
+  it('takes the name of a preset, JSON, or a file of it', async () => {
+    expect(await readPreprocessing('timm')).toEqual(PRESETS.timm);
+    expect(await readPreprocessing(` ${JSON.stringify(PRESETS.keras)}`)).toEqual(PRESETS.keras);
+    expect(await readPreprocessing(document('own.json', PRESETS.household))).toEqual(PRESETS.household);
+  });
+
+  it('takes what timm and transformers save', async () => {
+    const means = { mean: PRESETS.timm.mean, std: PRESETS.timm.std };
+    const config = { architecture: 'x', pretrained_cfg: { input_size: [3, 224, 224], crop_pct: 0.875, ...means } };
+    expect(await readPreprocessing(document('config.json', config))).toEqual(PRESETS.timm);
+    const processor = {
+      ...{ size: { shortest_edge: 256 }, do_center_crop: true, crop_size: { height: 224, width: 224 }, resample: 2 },
+      ...{ image_mean: PRESETS.torchvision.mean, image_std: PRESETS.torchvision.std, rescale_factor: 1 / 255 },
+    };
+    expect(await readPreprocessing(document('preprocessor_config.json', processor))).toEqual(PRESETS.torchvision);
   });
 
   it.each([
     ['another name', 'imagenet', /one of torchvision, timm, keras, household/],
     ['half of it', '{"size":[224,224]}', /three finite numbers/],
     ['what is no JSON', '{size:224}', /not JSON/],
-  ])('refuses %s', (_, text, message) => {
-    expect(() => preprocessing(text)).toThrow(message);
+    ['a file that is not there', './nowhere.json', /no file/],
+  ])('refuses %s', async (_, text, message) => {
+    await expect(readPreprocessing(text)).rejects.toThrow(message);
   });
 
-  it.each(['inspect', 'classify', 'evaluate', 'compare', 'compress', 'export', 'bench'])(
-    '%s has it, and a wrong one is wrong usage',
-    async (command) => {
-      const { code, stderr } = await neonsense([command, '--preprocessing', 'nope', shipped]);
-      expect(code).toBe(2);
-      expect(stderr).toMatch(/--preprocessing.*one of torchvision/);
-    },
-  );
+  it.each([
+    ...['inspect', 'classify', 'evaluate', 'compare', 'compress', 'export', 'bench', 'convert', 'embed', 'learn'],
+    ...['serve', 'watch'],
+  ])('%s has it, and a wrong one is wrong usage', async (command) => {
+    const rest: Readonly<Record<string, readonly string[]>> = {
+      evaluate: [shipped, '--data', folder],
+      compare: [shipped, shipped],
+      compress: [shipped, '-o', join(folder, 'out.safetensors'), '--quantize', 'fp16'],
+      export: [shipped, join(folder, 'out.onnx')],
+      convert: [shipped, '-o', join(folder, 'out.safetensors')],
+      learn: [folder, '-o', join(folder, 'out.safetensors'), '--base', 'features-imagenet'],
+      serve: [],
+    };
+    const { code, stderr } = await neonsense([command, '--preprocess', 'nope', ...(rest[command] ?? [shipped])]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/one of torchvision.*--preprocess/);
+  });
 
   it('replaces what the file says', async () => {
-    const { stdout, stderr } = await neonsense(['inspect', '--json', '--preprocessing', 'keras', shipped]);
+    const { stdout, stderr } = await neonsense(['inspect', '--json', '--preprocess', 'keras', shipped]);
     expect(stderr).toBe('');
     expect((JSON.parse(stdout) as { preprocessing: Preprocessing }).preprocessing).toEqual(PRESETS.keras);
   });
@@ -74,11 +109,11 @@ describeShared('a bare checkpoint', (shared) => {
   it('says loudly what it is given, and finds a wide chair without squashing it', async () => {
     const { label, stderr } = await classify();
     expect(label).toBe('class 6');
-    expect(stderr).toMatch(/household-first\.pth does not say how.*assumed: area average to 224.*--preprocessing/);
+    expect(stderr).toMatch(/household-first\.pth does not say how.*assumed: area average to 224.*--preprocess/);
   });
 
   it("gives PyTorch's answer when its preprocessing is named, and then says nothing", async () => {
-    const { label, probability, stderr } = await classify('--preprocessing', 'torchvision');
+    const { label, probability, stderr } = await classify('--preprocess', 'torchvision');
     expect([label, stderr]).toEqual(['class 6', '']);
     expect(probability).toBeCloseTo(0.83, 2);
   });

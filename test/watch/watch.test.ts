@@ -84,10 +84,19 @@ describe.skipIf(ffmpeg === undefined)('a film (skipped without ffmpeg)', () => {
     expect(lines.map(({ frame }) => frame)).toEqual(Array.from({ length: 3 * FRAMES_A_SLIDE }, (_, i) => i));
     expect(changesOf(labelsOf(finished))).toEqual(['clock', 'chair', 'lamp']);
     for (const line of lines) {
-      expect(Object.keys(line)).toEqual(['frame', 'timeMs', 'predictions', 'rejected', 'fps', 'dropped', 'latencyMs']);
+      expect(Object.keys(line)).toEqual([
+        'model',
+        'frame',
+        'timeMs',
+        'predictions',
+        'rejected',
+        'fps',
+        'dropped',
+        'latencyMs',
+      ]);
       expect(line.predictions.map(Object.keys)).toEqual([
-        ['label', 'probability'],
-        ['label', 'probability'],
+        ['label', 'index', 'probability'],
+        ['label', 'index', 'probability'],
       ]);
       expect(line.dropped).toBe(0);
     }

@@ -2,7 +2,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { describe, NeonsenseError } from '../../errors.js';
 import type { Budget } from '../../files/limits.js';
 import type { Architecture, Conventions } from '../architecture.js';
-import type { Confidence, Model, Precision, ProvenanceStep, Quantization, QuantizationScheme } from '../model.js';
+import type {
+  Confidence,
+  Model,
+  Precision,
+  ProvenanceStep,
+  Quantization,
+  QuantizationScheme,
+  Translations,
+} from '../model.js';
 import { faultText, isFault, type Preprocessing, parsePreprocessing } from '../preprocessing.js';
 import { checkSize, parseJson } from './json.js';
 
@@ -19,6 +27,7 @@ const FIRST_FIELDS: readonly string[] = ['reduce', 'size', 'mean', 'std'];
 /** What a file says about its tensors. */
 export interface Metadata {
   readonly labels: readonly string[];
+  readonly translations?: Translations;
   readonly preprocessing: Preprocessing;
   readonly precision: Precision;
   readonly quantization?: QuantizationScheme;
@@ -28,7 +37,7 @@ export interface Metadata {
 
 /** `model` without its tensors, as the strings a safetensors file can hold. */
 export function encodeMetadata(model: Model): Map<string, string> {
-  const { quantization, confidence, preprocessing } = model;
+  const { quantization, confidence, preprocessing, translations } = model;
   const isFirst = Object.keys(preprocessing).every((field) => FIRST_FIELDS.includes(field));
   const metadata = new Map([
     ['format', FORMAT],
@@ -39,6 +48,7 @@ export function encodeMetadata(model: Model): Map<string, string> {
     ['precision', model.precision],
     ['provenance', toJson(model.provenance, 'provenance')],
   ]);
+  if (translations !== undefined) metadata.set('translations', toJson(translations, 'translations'));
   if (confidence !== undefined) metadata.set('confidence', toJson(confidence, 'confidence'));
   if (quantization !== undefined)
     metadata.set('quantization', toJson(quantizationToJson(quantization), 'quantization'));
@@ -86,6 +96,8 @@ export function decodeMetadata(
   const labels = decodeLabels(json('labels'), architecture.classes);
   return {
     labels,
+    // Checked with the whole model.
+    ...(metadata.has('translations') ? { translations: json('translations') as Translations } : {}),
     preprocessing,
     precision,
     ...(quantization === undefined ? {} : { quantization }),

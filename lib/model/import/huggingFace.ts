@@ -41,6 +41,21 @@ export async function readCompanions(file: string, budget: Budget): Promise<Comp
   };
 }
 
+/**
+ * What `document`, the content of one of the two files, says of preprocessing; undefined for anything else. What its fields
+ * say is not checked.
+ */
+export function preprocessingOf(document: unknown): object | undefined {
+  const { image_mean, pretrained_cfg, crop_pct } = document as Record<string, unknown>;
+  if (image_mean !== undefined) {
+    const processor = z.safeParse(PROCESSOR, document);
+    return processor.success ? processorPreprocessing(processor.data) : undefined;
+  }
+  if (pretrained_cfg === undefined && crop_pct === undefined) return undefined;
+  const config = z.safeParse(CONFIG, document);
+  return config.success ? timmPreprocessing(config.data) : undefined;
+}
+
 const optionalNumber = z.optional(z.nullable(z.number()));
 const colour = z.optional(z.nullable(z.array(z.number())));
 const CFG = z.looseObject({
