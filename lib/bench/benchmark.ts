@@ -19,14 +19,14 @@ export interface BenchmarkOptions {
   /** Processes each combination is measured in; combinations take turns. At most `runs`. */
   readonly trials: number;
   /** Seconds of rest before each trial, for machines that get hot. */
-  readonly cooldown?: number;
+  readonly cooldown?: number | undefined;
   /** Whether each of our own combinations is run once more with the engine's counters on. */
-  readonly profile?: boolean;
+  readonly profile?: boolean | undefined;
   /** Stops early; what has been measured by then is given back. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
   /** How a trial is run; a fresh process unless a test says otherwise. */
-  readonly runTrial?: RunTrial;
+  readonly runTrial?: RunTrial | undefined;
 }
 
 /** A row against the first one of the same threads and batch. */

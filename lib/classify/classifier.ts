@@ -25,11 +25,11 @@ export type { CanvasPixels, ImageInput, SharpOutput } from '../image/source.js';
 
 export interface ClassifierOptions extends PickOptions {
   /** Threads that work on one image; default: the performance cores, at most 4. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Names of the classes instead of the model's own. */
-  readonly labels?: readonly string[];
+  readonly labels?: readonly string[] | undefined;
   /** The names in this language, one of those the model is translated into (`Model.translations`), such as `de`. */
-  readonly language?: string;
+  readonly language?: string | undefined;
   /** Names in other languages instead of the model's own. */
   readonly translations?: Translations | undefined;
   /** How pixels become the network's input, instead of what the model declares: a preset's name or all of it. */
@@ -38,34 +38,34 @@ export interface ClassifierOptions extends PickOptions {
    * `fast`: JPEG and WebP pictures are decoded no larger than the model can tell apart, at least twice its input's sides
    * or eight pixels for each cell it averages. `exact`: every pixel, for results that can be compared. Default `fast`.
    */
-  readonly decode?: 'fast' | 'exact';
+  readonly decode?: 'fast' | 'exact' | undefined;
   /**
    * Bytes that picture files in hand take together: encoded, in the decoder, and as pixels until the network has them.
    * What does not fit waits; a picture that would not fit alone is refused with `ERR_IMAGE`. Default: a quarter of the
    * memory the process may use, at most 384 MiB, shared by all classifiers of a thread without this option.
    */
-  readonly decodeMemory?: number;
+  readonly decodeMemory?: number | undefined;
 }
 
 export interface ClassifyOptions {
   /** Predictions to return, at most as many as there are classes. Default 5. */
-  readonly topK?: number;
+  readonly topK?: number | undefined;
   /** Predict these classes only. They keep their probabilities among all classes. */
-  readonly only?: readonly string[];
+  readonly only?: readonly string[] | undefined;
   /** Predict all classes but these. */
-  readonly except?: readonly string[];
+  readonly except?: readonly string[] | undefined;
   /** Leave out predictions that are less probable, 0..1. */
-  readonly minProbability?: number;
+  readonly minProbability?: number | undefined;
   /** Also give the probabilities of all classes. Default false. */
-  readonly probabilities?: boolean;
+  readonly probabilities?: boolean | undefined;
   /** Also give the logits of all classes. Default false. */
-  readonly logits?: boolean;
-  readonly signal?: AbortSignal;
+  readonly logits?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface BatchOptions extends ClassifyOptions {
   /** `throw`: the first picture that fails fails the call. `collect`: it is an `{ error }` in its place. Default `throw`. */
-  readonly onError?: 'throw' | 'collect';
+  readonly onError?: 'throw' | 'collect' | undefined;
 }
 
 /** In place of a picture's result. */
@@ -186,7 +186,7 @@ export class Classifier {
         : preprocessingFrom(options.preprocessing, 'options.preprocessing');
     const { model: picked, choice, consume } = await pickModel(source, options);
     const model = { ...named(picked, options), ...(preprocessing === undefined ? {} : { preprocessing }) };
-    const session = await createSession(model, { consume, ...(threads === undefined ? {} : { threads }) });
+    const session = await createSession(model, { consume, threads });
     const again = async (): Promise<Model> => {
       const variant = source === undefined && choice !== undefined ? { variant: choice.variant } : {};
       const { model: read } = await pickModel(source, { ...options, measure: false, ...variant });

@@ -13,28 +13,28 @@ export interface StreamOptions {
   /** Raw pixels by ffmpeg's name of their format, or `mjpeg`: JPEGs one after the other, with HTTP's headers or without. */
   readonly format: PixelFormat | 'mjpeg';
   /** Sides of raw frames in pixels. */
-  readonly width?: number;
-  readonly height?: number;
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
   /**
    * Bytes from one row of a raw frame to the next, of each plane, or of the first, as in {@link Frame}; the last row is
    * as long. Default: rows without gaps.
    */
-  readonly stride?: number | readonly number[];
+  readonly stride?: number | readonly number[] | undefined;
   /** How luma and chroma of a raw frame stand for colours. Default `bt601`. */
-  readonly matrix?: 'bt601' | 'bt709';
+  readonly matrix?: 'bt601' | 'bt709' | undefined;
   /** Whether their values are ffmpeg's `tv` or `pc`. Default `limited`. */
-  readonly range?: 'limited' | 'full';
+  readonly range?: 'limited' | 'full' | undefined;
   /** The part of each frame to look at, in pixels. A JPEG is then decoded whole. Default: all of it. */
-  readonly roi?: Region;
+  readonly roi?: Region | undefined;
   /** Newest frame wins: frames that come while the network works are dropped and counted. Default true. */
-  readonly latest?: boolean;
+  readonly latest?: boolean | undefined;
   /** Steadies probabilities and label over frames; see {@link SmoothingOptions}. Default false. */
-  readonly smooth?: boolean | SmoothingOptions;
+  readonly smooth?: boolean | SmoothingOptions | undefined;
   /** Look at every n-th frame only. Default 1. */
-  readonly every?: number;
+  readonly every?: number | undefined;
   /** Predictions of each result. Default 5. */
-  readonly topK?: number;
-  readonly signal?: AbortSignal;
+  readonly topK?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What the network says of one frame. */
@@ -62,7 +62,10 @@ export interface StreamResult {
 export interface FrameClassifier {
   readonly labels: readonly string[];
   readonly confidence: Confidence | undefined;
-  classify(image: ImageInput, options: { topK?: number; signal?: AbortSignal }): Promise<Classification>;
+  classify(
+    image: ImageInput,
+    options: { topK?: number | undefined; signal?: AbortSignal | undefined },
+  ): Promise<Classification>;
 }
 
 /** Bytes that one JPEG may have: an 8K frame at the best quality is smaller. */
@@ -105,7 +108,7 @@ export async function* classifyStream(
     try {
       const all = await classifier.classify(await imageOf(frame.data), {
         topK: smoothing === undefined ? topK : classifier.labels.length,
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       });
       answer = smoothing === undefined ? all : smoothed(classifier, all, smoothing, topK);
     } catch (error) {

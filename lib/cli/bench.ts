@@ -16,14 +16,14 @@ import { progressLine } from './progress.js';
 import { printable } from './text.js';
 
 interface Options extends ModelOptions {
-  readonly precision?: readonly BenchPrecision[];
+  readonly precision?: readonly BenchPrecision[] | undefined;
   readonly threads: readonly number[];
   readonly batch: readonly number[];
   readonly runs: number;
   readonly warmup: number;
   readonly trials: number;
-  readonly profile?: boolean;
-  readonly compare?: string;
+  readonly profile?: boolean | undefined;
+  readonly compare?: string | undefined;
   readonly cooldown: number;
   readonly format: BenchFormat;
 }

@@ -9,7 +9,7 @@ import { isInsideAsar } from '../runtime/load/candidates.js';
 import { type ProgressLine, progressLine } from './progress.js';
 
 interface Options {
-  readonly installTools?: boolean;
+  readonly installTools?: boolean | undefined;
 }
 
 /** What scripts/setup.sh needs, with the names of the Debian packages that have it. */

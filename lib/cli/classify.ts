@@ -16,12 +16,12 @@ import { alignColumns, bar, printable } from './text.js';
 
 interface Options extends ModelOptions {
   readonly model: string;
-  readonly language?: string;
-  readonly measure?: boolean;
+  readonly language?: string | undefined;
+  readonly measure?: boolean | undefined;
   readonly topK: number;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   readonly decode: 'fast' | 'exact';
-  readonly json?: boolean;
+  readonly json?: boolean | undefined;
 }
 
 /** Jobs shorter than this show no progress. */

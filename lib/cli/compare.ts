@@ -8,13 +8,13 @@ import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js
 import { alignColumns, printable } from './text.js';
 
 interface Options extends ModelOptions {
-  readonly data?: string;
-  readonly labels?: string;
+  readonly data?: string | undefined;
+  readonly labels?: string | undefined;
   readonly images: number;
-  readonly tolerance?: number;
-  readonly agreement?: number;
+  readonly tolerance?: number | undefined;
+  readonly agreement?: number | undefined;
   readonly threads: number;
-  readonly json?: boolean;
+  readonly json?: boolean | undefined;
 }
 
 /**
@@ -64,7 +64,7 @@ async function run(first: string, second: string, options: Options): Promise<voi
 /** What of a comparison is beyond the limits given, in words. */
 export function failuresOf(
   { models, singleAgainstBatch }: ModelComparison,
-  { tolerance, agreement }: { readonly tolerance?: number; readonly agreement?: number },
+  { tolerance, agreement }: { readonly tolerance?: number | undefined; readonly agreement?: number | undefined },
 ): string[] {
   const failures: string[] = [];
   if (tolerance !== undefined && !(models.relative <= tolerance)) {

@@ -31,30 +31,30 @@ import { alignColumns, printable } from './text.js';
 
 interface Options extends ModelOptions {
   readonly output: string;
-  readonly prune?: number;
+  readonly prune?: number | undefined;
   readonly pruneMethod: 'l1-unstructured' | 'n:m' | 'block' | 'channels';
   readonly pruneScope: 'per-tensor' | 'global';
   readonly pruneTargets: string;
   readonly pattern: readonly [number, number];
   readonly repair: 'reconstruct' | 'recalibrate' | 'none';
-  readonly quantize?: 'dynamic' | 'static' | 'fp16';
+  readonly quantize?: 'dynamic' | 'static' | 'fp16' | undefined;
   readonly scope: 'linear' | 'all';
   readonly observer: 'minmax' | 'percentile' | 'mse';
   readonly percentile: number;
   readonly activations: 'qs8' | 'qu8';
-  readonly ranges?: string;
-  readonly keepFloat?: string;
+  readonly ranges?: string | undefined;
+  readonly keepFloat?: string | undefined;
   readonly order: readonly Step[];
-  readonly calibrate?: string;
-  readonly calibrateLabels?: string;
+  readonly calibrate?: string | undefined;
+  readonly calibrateLabels?: string | undefined;
   readonly calibrateImages: number;
-  readonly evaluate?: string;
-  readonly evaluateLabels?: string;
-  readonly limit?: number;
+  readonly evaluate?: string | undefined;
+  readonly evaluateLabels?: string | undefined;
+  readonly limit?: number | undefined;
   readonly runs: number;
-  readonly keepStages?: string;
-  readonly require?: string;
-  readonly report?: string;
+  readonly keepStages?: string | undefined;
+  readonly require?: string | undefined;
+  readonly report?: string | undefined;
 }
 
 type Step = 'prune' | 'quantize';
@@ -151,7 +151,7 @@ async function run(source: string, options: Options): Promise<void> {
   try {
     result = await compress(model, {
       stages,
-      ...(calibration === undefined ? {} : { calibration }),
+      calibration,
       ...(dataset === undefined
         ? {}
         : {

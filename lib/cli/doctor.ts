@@ -7,8 +7,8 @@ import { grouped } from '../text/units.js';
 import { bar, printable } from './text.js';
 
 interface Options {
-  readonly json?: boolean;
-  readonly inProcess?: boolean;
+  readonly json?: boolean | undefined;
+  readonly inProcess?: boolean | undefined;
 }
 
 const LABEL_CELLS = 12;

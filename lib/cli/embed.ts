@@ -13,8 +13,8 @@ import { printable } from './text.js';
 
 interface Options extends ModelOptions {
   readonly model: string;
-  readonly page?: string;
-  readonly duplicates?: boolean;
+  readonly page?: string | undefined;
+  readonly duplicates?: boolean | undefined;
   readonly threshold: string;
 }
 

@@ -16,13 +16,13 @@ import { printable } from './text.js';
 
 interface Options extends ModelOptions {
   readonly data: string;
-  readonly labels?: string;
-  readonly limit?: number;
+  readonly labels?: string | undefined;
+  readonly limit?: number | undefined;
   readonly batch: number;
-  readonly threads?: number;
-  readonly json?: boolean;
-  readonly report?: string;
-  readonly fitTemperature?: string;
+  readonly threads?: number | undefined;
+  readonly json?: boolean | undefined;
+  readonly report?: string | undefined;
+  readonly fitTemperature?: string | undefined;
 }
 
 /** Adds `neonsense evaluate MODEL... --data PATH`. */

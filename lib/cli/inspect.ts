@@ -9,7 +9,7 @@ import { preprocessingText } from './preprocessing.js';
 import { alignColumns, formatBytes, printable } from './text.js';
 
 interface Options extends ModelOptions {
-  readonly json?: boolean;
+  readonly json?: boolean | undefined;
 }
 
 /** Adds `neonsense inspect MODEL`. */

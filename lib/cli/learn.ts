@@ -12,11 +12,11 @@ import { alignColumns, printable } from './text.js';
 
 interface Options extends ModelOptions {
   readonly output: string;
-  readonly base?: string;
-  readonly add?: string;
-  readonly limit?: number;
-  readonly threads?: number;
-  readonly json?: boolean;
+  readonly base?: string | undefined;
+  readonly add?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly threads?: number | undefined;
+  readonly json?: boolean | undefined;
 }
 
 /** Wrong photos listed for people; `--json` has all. */

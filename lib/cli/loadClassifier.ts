@@ -5,10 +5,10 @@ import { type ModelOptions, readingOf } from './modelOptions.js';
 export interface ModelChoice extends ModelOptions {
   /** A file, `auto`, or the name of a model that comes with neonsense. */
   readonly model: string;
-  readonly language?: string;
-  readonly measure?: boolean;
-  readonly threads?: number;
-  readonly decode?: 'fast' | 'exact';
+  readonly language?: string | undefined;
+  readonly measure?: boolean | undefined;
+  readonly threads?: number | undefined;
+  readonly decode?: 'fast' | 'exact' | undefined;
 }
 
 /** Loads the model of `--model`; `auto` lets the classifier choose. */

@@ -8,11 +8,11 @@ import { noteAssumedPreprocessing, preprocessOption, readPreprocessing } from '.
 
 /** What every command that takes models can be told of them; checkpoints do not say it themselves. */
 export interface ModelOptions {
-  readonly key?: string;
-  readonly classes?: string;
-  readonly preprocess?: string;
-  readonly padding?: 'torch' | 'same';
-  readonly batchNormEpsilon?: number;
+  readonly key?: string | undefined;
+  readonly classes?: string | undefined;
+  readonly preprocess?: string | undefined;
+  readonly padding?: 'torch' | 'same' | undefined;
+  readonly batchNormEpsilon?: number | undefined;
 }
 
 /** Adds the options of {@link ModelOptions}; `classes: false` where the model's classes do not matter. */

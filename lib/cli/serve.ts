@@ -13,19 +13,19 @@ import { noteAssumedPreprocessing } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
 
 interface Options extends ModelOptions {
-  readonly model?: string[];
-  readonly models?: string[];
+  readonly model?: string[] | undefined;
+  readonly models?: string[] | undefined;
   readonly host: string;
   readonly port: string;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   readonly maxInFlight: number;
   readonly maxBytes: number;
-  readonly shadow?: string;
+  readonly shadow?: string | undefined;
   readonly share: string;
-  readonly shadowLog?: string;
-  readonly keep?: string;
-  readonly reference?: string;
-  readonly log?: boolean;
+  readonly shadowLog?: string | undefined;
+  readonly keep?: string | undefined;
+  readonly reference?: string | undefined;
+  readonly log?: boolean | undefined;
 }
 
 const collect = (value: string, previous: string[] = []): string[] => [...previous, value];

@@ -12,20 +12,20 @@ import { bar, printable } from './text.js';
 
 interface Options extends ModelOptions {
   readonly model: string;
-  readonly language?: string;
-  readonly threads?: number;
+  readonly language?: string | undefined;
+  readonly threads?: number | undefined;
   readonly topK: number;
-  readonly format?: string;
-  readonly size?: readonly [width: number, height: number];
-  readonly fps?: number;
-  readonly roi?: Region;
+  readonly format?: string | undefined;
+  readonly size?: readonly [width: number, height: number] | undefined;
+  readonly fps?: number | undefined;
+  readonly roi?: Region | undefined;
   readonly every: number;
-  readonly smooth?: boolean;
-  readonly all?: boolean;
-  readonly realtime?: boolean;
-  readonly json?: boolean;
-  readonly changes?: boolean;
-  readonly exec?: string;
+  readonly smooth?: boolean | undefined;
+  readonly all?: boolean | undefined;
+  readonly realtime?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly changes?: boolean | undefined;
+  readonly exec?: string | undefined;
 }
 
 const BAR_CELLS = 16;

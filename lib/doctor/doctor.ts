@@ -39,9 +39,9 @@ export interface ModelReport {
 
 /** What to examine; tests put other things in. */
 export interface DoctorOptions {
-  readonly runtime?: () => RuntimeReport;
-  readonly models?: string;
-  readonly sharp?: () => Promise<{ readonly versions: { readonly sharp?: string } }>;
+  readonly runtime?: (() => RuntimeReport) | undefined;
+  readonly models?: string | undefined;
+  readonly sharp?: (() => Promise<{ readonly versions: { readonly sharp?: string } }>) | undefined;
 }
 
 /** Examines machine, addon, models and decoder, and tries every precision. Never throws for what it finds. */

@@ -14,7 +14,7 @@ import { checkTiff } from './tiff.js';
 
 export interface DecodeOptions {
   /** How messages call encoded bytes. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** What has to be kept of the picture: more may be left out where that makes decoding cheaper. Default: every pixel. */
   readonly atLeast?: Kept | undefined;

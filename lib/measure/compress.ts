@@ -34,27 +34,27 @@ export interface CompressOptions {
   /** What to do, in this order. */
   readonly stages: readonly CompressStage[];
   /** Preprocessed pictures, `[1, H, W, 3]` each, for the stages that calibrate. */
-  readonly calibration?: readonly Float32Array[];
+  readonly calibration?: readonly Float32Array[] | undefined;
   /** Scores models on one data set, in the order given: `(models) => evaluate(models, dataset)`. */
-  readonly evaluate?: (models: readonly NamedModel[]) => Promise<readonly ModelScore[]>;
+  readonly evaluate?: ((models: readonly NamedModel[]) => Promise<readonly ModelScore[]>) | undefined;
   /** How latency is measured; `false` leaves it out. */
-  readonly latency?: LatencyOptions | false;
+  readonly latency?: LatencyOptions | false | undefined;
   /** Goals for the result, for example `size=-30%,latency=-40%,accuracy=-5%`. A goal that is missed is reported. */
-  readonly require?: string | Goals;
+  readonly require?: string | Goals | undefined;
   /** Goes into the report as it is: what was compressed, on which machine. */
-  readonly environment?: { readonly [key: string]: string };
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (what: string, done: number, total: number) => void;
+  readonly environment?: { readonly [key: string]: string } | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
 }
 
 /** How latency is measured. */
 export interface LatencyOptions {
   /** Rounds, in each of which every model runs one picture. Default 200. */
-  readonly runs?: number;
+  readonly runs?: number | undefined;
   /** Rounds before that are not counted. Default 20. */
-  readonly warmup?: number;
+  readonly warmup?: number | undefined;
   /** Default 1. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
 }
 
 /** What `compress` gives back. */
@@ -208,10 +208,10 @@ async function measureLatency(
 /** Options of {@link compareModels}. */
 export interface CompareOptions {
   /** Preprocessed pictures, `[1, H, W, 3]` each. Default: 16 generated ones. */
-  readonly inputs?: readonly Float32Array[];
+  readonly inputs?: readonly Float32Array[] | undefined;
   /** Default 1. */
-  readonly threads?: number;
-  readonly signal?: AbortSignal;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What `compareModels` gives back. */

@@ -20,7 +20,7 @@ export interface ReadModelOptions {
    * One name per class, in the order of the logits. Default for a bare checkpoint: ImageNet's where it has 1,000 classes,
    * else `class 0`, `class 1`, ...
    */
-  readonly labels?: readonly string[];
+  readonly labels?: readonly string[] | undefined;
   /** The labels in other languages, see `Model.translations`. Those of the file are dropped when `labels` replaces its labels. */
   readonly translations?: Translations | undefined;
   /** A preset's name or all of it. Default for a bare checkpoint: a usual one, which says that it is `assumed`. */

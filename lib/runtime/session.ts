@@ -17,38 +17,38 @@ import { checkThreads, defaultThreads } from './threads.js';
 /** How `createSession` prepares a model. */
 export interface SessionOptions {
   /** Threads that work on one image, 1 to 256. Default: the performance cores within the CPU quota, at most 4. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Measure each operator, for `session.profile()`. Default false. */
-  readonly profile?: boolean;
+  readonly profile?: boolean | undefined;
   /** Compute the float parts in half precision; only where the CPU has fp16 arithmetic. Default false. */
-  readonly fp16?: boolean;
+  readonly fp16?: boolean | undefined;
   /**
    * Whether a float model may run on sparse kernels, which skip zeros. They are used where more than two thirds of the
    * 1x1 convolutions' weights are zero, on CPUs with such kernels: arm64, but not x86 with AVX, whose dense kernels are
    * faster. Default true, false with `fp16`.
    */
-  readonly sparse?: boolean;
+  readonly sparse?: boolean | undefined;
   /**
    * What a run gives back, in this order: `logits` `[N, classes]`, `pool` `[N, C]` (the features the classifier reads),
    * or any other value of the network by its name. A Conv2d or Linear module's name stands for its output, clamped by
    * ReLU or hard-sigmoid; `NAME.hard-swish` for that after a hard-swish; `NAME:raw` for that before any of them. Nothing
    * is computed that none of them needs. Default `['logits']`, or `['pool']` where the network has no classifier.
    */
-  readonly outputs?: readonly string[];
+  readonly outputs?: readonly string[] | undefined;
   /**
    * Use the model's own memory, which saves half the memory and time of loading. The model's weights are gone
    * afterwards, even when this throws, and with them those of models that share arrays with it; a second use is refused.
    * Default false.
    */
-  readonly consume?: boolean;
+  readonly consume?: boolean | undefined;
 }
 
 /** How one run is done. */
 export interface RunOptions {
   /** Aborts between images; the image under way is finished in the background. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Where to write the output, `[N, classes]`; a new array where absent. After an abort its content is undefined. */
-  readonly output?: Float32Array;
+  readonly output?: Float32Array | undefined;
 }
 
 /** What one picture gave. */

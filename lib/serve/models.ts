@@ -73,7 +73,7 @@ async function serveModel(
   threads: number | undefined,
   readAgain: () => Promise<Model>,
 ): Promise<ServedModel> {
-  const session = await createSession(model, { consume: true, ...(threads === undefined ? {} : { threads }) });
+  const session = await createSession(model, { consume: true, threads });
   const classifier = new Classifier(model, session);
   let explainer: Promise<Explainer> | undefined;
   return {

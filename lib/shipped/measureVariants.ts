@@ -35,10 +35,10 @@ export interface MeasureOptions {
   /** Candidates slower than the fastest by at most this share count as equally fast. */
   readonly tolerance: number;
   /** Where results are kept. */
-  readonly cache?: string;
+  readonly cache?: string | undefined;
   readonly measure?: (candidates: readonly MeasuredCandidate[], threads: number | undefined) => Promise<Measurement>;
   /** What besides the candidates and threads a result depends on. */
-  readonly machine?: () => Promise<readonly unknown[]>;
+  readonly machine?: (() => Promise<readonly unknown[]>) | undefined;
 }
 
 /** Rounds whose times are not counted, the most that are, and the time after which no further one begins. */
@@ -93,7 +93,7 @@ async function measureCandidates(
   try {
     for (const { load, sparse, consume } of candidates) {
       const model = await load();
-      sessions.push(await createSession(model, { consume, sparse, ...(threads === undefined ? {} : { threads }) }));
+      sessions.push(await createSession(model, { consume, sparse, threads }));
     }
     const runs = sessions.map((session) => {
       const length = session.inputs[0]!.shape.slice(1).reduce<number>((product, side) => product * side!, 1);

@@ -21,12 +21,12 @@ import { readModel } from './readModel.js';
 /** The part of a classifier's options that says which model runs. */
 export interface PickOptions extends Pick<ReadModelOptions, 'key' | 'padding' | 'batchNormEpsilon' | 'limits'> {
   /** Which shipped model: a name of models/manifest.json, or `auto`, the default. Only without a model of one's own. */
-  readonly variant?: string;
+  readonly variant?: string | undefined;
   /** `auto`: quantize a float model of one's own to INT8 while loading if that is faster on this CPU. */
-  readonly precision?: 'auto';
+  readonly precision?: 'auto' | undefined;
   /** Let `auto` measure the candidates instead of going by rules; the result is kept in a cache file. Default false. */
-  readonly measure?: boolean;
-  readonly threads?: number;
+  readonly measure?: boolean | undefined;
+  readonly threads?: number | undefined;
 }
 
 /** What to run. */

@@ -192,7 +192,7 @@ async function* watchFolder(
     let answer: Pick<WatchResult, 'predictions' | 'rejected' | 'error'>;
     try {
       const picture = roi === undefined ? file : cutOut(await decodeImage(file), roi);
-      answer = await classifier.classify(picture, { topK, ...(signal === undefined ? {} : { signal }) });
+      answer = await classifier.classify(picture, { topK, signal });
     } catch (error) {
       if (!(error instanceof NeonsenseError) || !['ERR_IMAGE', 'ERR_NOT_FOUND', 'ERR_IO'].includes(error.code)) {
         throw error;
