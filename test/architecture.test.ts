@@ -38,7 +38,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   evaluate: ['measure', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   stream: ground,
   watch: ['stream', 'classify', 'image', 'model', ...ground],
-  serve: ['package', 'text', 'watch', 'stream', 'classify', 'image', 'runtime', 'model', ...ground],
+  serve: ['package', 'text', 'watch', 'stream', 'classify', 'shipped', 'image', 'runtime', 'model', ...ground],
   similar: ['text', ...ground],
   learn: ['evaluate', 'classify', 'shipped', 'compress', 'image', 'runtime', 'model', ...ground],
   doctor: ['package', 'shipped', 'image', 'runtime', ...ground],

@@ -12,3 +12,12 @@ export function wholeNumber(text: string): number {
   }
   return value;
 }
+
+/** Reads an option's value as a TCP port; 0 asks for a free one. */
+export function portNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,5}$/.test(text) || value > 65_535) {
+    throw new InvalidArgumentError(`Expected a port from 0 to 65535 but received "${text}".`);
+  }
+  return value;
+}

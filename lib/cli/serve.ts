@@ -1,13 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { fileError, invalidArgument } from '../errors.js';
-import { packageVersion } from '../package.js';
-import type { Server } from '../serve/server.js';
-import { modelsFolder } from '../shipped/manifest.js';
-import { chooseShipped } from '../shipped/pickModel.js';
 import { modelFile } from '../shipped/readModel.js';
-import { wholeNumber } from './arguments.js';
+import { portNumber, wholeNumber } from './arguments.js';
 import { addModelOptions, type ModelOptions, readingOf } from './modelOptions.js';
 import { noteAssumedPreprocessing } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
@@ -16,7 +11,7 @@ interface Options extends ModelOptions {
   readonly model?: string[] | undefined;
   readonly models?: string[] | undefined;
   readonly host: string;
-  readonly port: string;
+  readonly port: number;
   readonly threads?: number | undefined;
   readonly maxInFlight: number;
   readonly maxBytes: number;
@@ -42,7 +37,7 @@ export function register(program: Command): void {
     )
     .option('--models <folder>', 'folder of model files; may be repeated', collect)
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1')
-    .option('-p, --port <number>', 'port; 0 takes a free one', '8080')
+    .option('-p, --port <number>', 'port; 0 takes a free one', portNumber, 8080)
     .option('-t, --threads <n>', 'threads of each model (default: the performance cores, at most 4)', wholeNumber)
     .option('--max-in-flight <n>', 'pictures under way at a time; more are answered with 503', wholeNumber, 8)
     .option('--max-bytes <n>', 'bytes a request may have', wholeNumber, 32 << 20)
@@ -72,16 +67,11 @@ async function run(options: Options): Promise<void> {
   const stop = stopRequest();
   const share = Number(options.share);
   if (!(share > 0 && share <= 1)) throw invalidArgument('--share', 'a number above 0, at most 1', options.share);
-  const port = Number(options.port);
-  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
-    throw invalidArgument('--port', 'a port from 0 to 65535', options.port);
-  }
   const given = [...(options.model ?? []).map((name) => modelFile(name)), ...(options.models ?? [])];
   const { createServer } = await import('../serve/server.js');
   await using server = await createServer({
-    models: given.length > 0 ? given : [join(modelsFolder, (await chooseShipped()).variant.file)],
+    models: given.length > 0 ? given : undefined,
     reading: await readingOf(options),
-    version: packageVersion(),
     threads: options.threads,
     maxInFlight: options.maxInFlight,
     maxBytes: options.maxBytes,
@@ -92,25 +82,11 @@ async function run(options: Options): Promise<void> {
         : { model: modelFile(options.shadow), share, log: options.shadowLog, keep: options.keep },
     log: options.log,
   });
-  const address = await listen(server, options.host, port);
+  const address = await server.listen({ host: options.host, port: options.port });
   for (const { file, model } of server.models) noteAssumedPreprocessing(file, model);
   const names = server.models.map(({ name }) => name).join(', ');
   process.stderr.write(`neonsense: ${names} at ${address}\n`);
   if ((await stop) === 'SIGINT') process.exitCode = INTERRUPTED;
-}
-
-async function listen(server: Server, host: string, port: number): Promise<string> {
-  try {
-    return await server.listen({ host, port });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') throw invalidArgument('--port', `a free port of ${host}`, port);
-    if (code === 'EACCES') throw invalidArgument('--port', 'a port that this user may open, 1024 or above', port);
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-      throw invalidArgument('--host', 'an address of this machine', host);
-    }
-    throw error;
-  }
 }
 
 async function readReference(file: string): Promise<Record<string, number>> {

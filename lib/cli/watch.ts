@@ -1,11 +1,14 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { NeonsenseError } from '../errors.js';
+import { invalidArgument, NeonsenseError } from '../errors.js';
+import type { Server } from '../serve/server.js';
+import { modelFile } from '../shipped/readModel.js';
+import { resultObject } from '../watch/resultObject.js';
 import type { Region } from '../watch/route.js';
 import { type WatchResult, watch } from '../watch/watch.js';
-import { wholeNumber } from './arguments.js';
+import { portNumber, wholeNumber } from './arguments.js';
 import { ChangeCommand } from './changeCommand.js';
 import { loadClassifier } from './loadClassifier.js';
-import { addModelOptions, type ModelOptions } from './modelOptions.js';
+import { addModelOptions, type ModelOptions, readingOf } from './modelOptions.js';
 import { noteAssumedPreprocessing } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
 import { bar, printable } from './text.js';
@@ -26,6 +29,8 @@ interface Options extends ModelOptions {
   readonly json?: boolean | undefined;
   readonly changes?: boolean | undefined;
   readonly exec?: string | undefined;
+  readonly serve?: number | undefined;
+  readonly host: string;
 }
 
 const BAR_CELLS = 16;
@@ -50,6 +55,12 @@ export function register(program: Command): void {
     .option('--json', 'print one JSON object a frame, a line each')
     .option('--changes', 'print only when the label changes')
     .option('--exec <command>', 'run a shell command when the label changes; the label is $1 and $NEONSENSE_LABEL')
+    .option(
+      '--serve <port>',
+      'also show it on the live page of `neonsense serve` at this port; 0 takes a free one',
+      portNumber,
+    )
+    .option('--host <address>', 'for --serve: address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1')
     .option('--language <tag>', 'name the classes in this language, where the model has them in it, for example de');
   addModelOptions(command)
     .addHelpText(
@@ -58,6 +69,7 @@ export function register(program: Command): void {
 Examples:
   neonsense watch camera --smooth
   neonsense watch /dev/video0 --size 1280x720 --json --changes
+  neonsense watch camera --serve 8080
   neonsense watch rtsp://camera.local/stream --exec 'echo "$1" >> seen.txt'
   ffmpeg -i film.mp4 -f rawvideo -pix_fmt yuv420p -s 640x480 - | neonsense watch - --format yuv420p --size 640x480
 
@@ -70,9 +82,11 @@ Ctrl-C ends the program that reads, and the command.`,
 async function run(source: string, options: Options): Promise<void> {
   using stop = catchStop();
   const change = options.exec === undefined ? undefined : new ChangeCommand(options.exec);
-  const classifier = await loadClassifier(options);
+  const server = options.serve === undefined ? undefined : await serve(source, options, options.serve);
+  // One session for both: the weights are there once.
+  const classifier = server?.models[0]?.classifier ?? (await loadClassifier(options));
   noteAssumedPreprocessing(options.model, classifier.model);
-  const model = classifier.choice?.variant ?? options.model;
+  const model = server?.models[0]?.name ?? classifier.choice?.variant ?? options.model;
   if (options.json !== true) process.stderr.write(`neonsense: ${printable(model)} looks at ${printable(source)}\n`);
   const show = shownAs(options, model);
   try {
@@ -85,6 +99,7 @@ async function run(source: string, options: Options): Promise<void> {
         label = now;
         change?.run({ label: now, probability: result.predictions[0]?.probability ?? 0, frame: result.frame });
       }
+      server?.watched?.show(result);
       await show(result, changed);
     }
     await change?.finished();
@@ -93,7 +108,29 @@ async function run(source: string, options: Options): Promise<void> {
     process.exitCode = stop.by === 'SIGINT' ? INTERRUPTED : 0;
   } finally {
     change?.stop();
-    await classifier.dispose();
+    if (server !== undefined) await server.close();
+    else await classifier.dispose();
+  }
+}
+
+/** A server of the model, with what is watched on its page. */
+async function serve(source: string, options: Options, port: number): Promise<Server> {
+  const { model, language, threads, host } = options;
+  if (language !== undefined) throw invalidArgument('--language', 'no language when there is --serve', language);
+  const { createServer } = await import('../serve/server.js');
+  const server = await createServer({
+    models: model === 'auto' ? undefined : [modelFile(model)],
+    reading: await readingOf(options),
+    threads,
+    watching: source,
+  });
+  try {
+    const address = await server.listen({ host, port });
+    process.stderr.write(`neonsense: ${printable(source)} is shown at ${address}\n`);
+    return server;
+  } catch (error) {
+    await server.close();
+    throw error;
   }
 }
 
@@ -114,7 +151,7 @@ function labelOf({ rejected, predictions }: WatchResult): string {
 function shownAs({ json, changes }: Options, model: string): (result: WatchResult, changed: boolean) => Promise<void> {
   if (json === true) {
     return async (result, changed) => {
-      if (changed || changes !== true) await print(jsonLine(result, model));
+      if (changed || changes !== true) await print(JSON.stringify(resultObject(result, model)));
     };
   }
   const { stdout } = process;
@@ -127,28 +164,6 @@ function shownAs({ json, changes }: Options, model: string): (result: WatchResul
     if (result.error !== undefined) process.stderr.write(`neonsense: ${printable(result.error.message)}\n`);
     if (changed) await print(`${(result.timeMs / 1000).toFixed(1)} s  ${liveLine(result)}`);
   };
-}
-
-/**
- * One frame as `--json` prints it.
- *
- * @param model the one that answered
- */
-export function jsonLine(result: WatchResult, model: string): string {
-  const { frame, timeMs, predictions, rejected, fps, dropped, latencyMs, file, error } = result;
-  const round = (value: number): number => Math.round(value * 1000) / 1000;
-  return JSON.stringify({
-    model,
-    frame,
-    timeMs: round(timeMs),
-    predictions: predictions.map(({ label, index, probability }) => ({ label, index, probability })),
-    rejected,
-    fps: round(fps),
-    dropped,
-    latencyMs: round(latencyMs),
-    file,
-    error: error?.message,
-  });
 }
 
 /** One frame for people. */

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Classification } from '../classify/classifier.js';
+import type { WatchResult } from '../watch/watch.js';
 import { Drift } from './drift.js';
 import type { ServedModel } from './models.js';
 
@@ -29,6 +30,14 @@ export class Metrics {
     name: 'neonsense_request_seconds',
     help: 'Seconds from the head of a request to the end of its answer',
     labelNames: ['route'],
+    buckets: SECONDS,
+    registers: [this.#registry],
+  });
+
+  readonly #dropped = this.#counter('neonsense_watch_dropped_total', 'Frames that came while the network worked', []);
+  readonly #latency = new Histogram({
+    name: 'neonsense_watch_latency_seconds',
+    help: 'Seconds from the arrival of a watched frame to its result',
     buckets: SECONDS,
     registers: [this.#registry],
   });
@@ -79,7 +88,17 @@ export class Metrics {
     for (const stage of ['decode', 'preprocess', 'inference'] as const) {
       this.#stages.observe({ model, stage }, ms[stage] / 1000);
     }
-    const label = predictions[0]!.label;
+    this.#labelled(model, predictions[0]!.label, rejected);
+  }
+
+  /** A frame of what is watched; one that can't be read has no label. */
+  watched(model: string, { predictions: [first], rejected, latencyMs, dropped }: WatchResult): void {
+    this.#dropped.inc(dropped);
+    this.#latency.observe(latencyMs / 1000);
+    if (first !== undefined) this.#labelled(model, first.label, rejected);
+  }
+
+  #labelled(model: string, label: string, rejected: boolean): void {
     this.#labels.inc({ model, label });
     if (rejected) this.#rejected.inc({ model });
     this.#drifts.get(model)?.add(label);

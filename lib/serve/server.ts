@@ -1,7 +1,11 @@
+import { join } from 'node:path';
 import multipart from '@fastify/multipart';
 import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance } from 'fastify';
-import { NeonsenseError } from '../errors.js';
+import { invalidArgument, NeonsenseError } from '../errors.js';
 import type { ReadModelOptions } from '../model/files.js';
+import { packageVersion } from '../package.js';
+import { modelsFolder } from '../shipped/manifest.js';
+import { chooseShipped } from '../shipped/pickModel.js';
 import { Admission } from './admission.js';
 import { registerClassify } from './classifyRoute.js';
 import { httpStatus } from './httpStatus.js';
@@ -11,14 +15,16 @@ import { openApi } from './openApi.js';
 import { registerOpenInference } from './openInference.js';
 import { registerPage } from './page.js';
 import { Shadow, type ShadowOptions } from './shadow.js';
+import { registerWatched, Watched } from './watched.js';
 
 export interface ServerOptions {
-  /** Model files and folders of them; the first model answers when a request names none. */
-  readonly models: readonly string[];
+  /**
+   * Model files and folders of them; the first model answers when a request names none. Default: the household model for
+   * this machine.
+   */
+  readonly models?: readonly string[] | undefined;
   /** What the models do not say themselves. */
   readonly reading?: ReadModelOptions | undefined;
-  /** Version that the server calls its own. */
-  readonly version: string;
   /** Threads of each model's session. Default: the session's own. */
   readonly threads?: number | undefined;
   /** Pictures and tensors under way at a time; more are answered with 503. Default 8. */
@@ -31,16 +37,30 @@ export interface ServerOptions {
   readonly shadow?: (ShadowOptions & { readonly model: string }) | undefined;
   /** Share of each label that drift is measured against; default: of the first 1,000 answers. */
   readonly reference?: Readonly<Record<string, number>> | undefined;
+  /** What the live page shows besides, by its name: see {@link Server.watched}. */
+  readonly watching?: string | undefined;
   /** Structured logs on standard error, as pino writes them. Default false. */
   readonly log?: boolean | undefined;
+}
+
+export interface ListenOptions {
+  /** Address to listen on; `0.0.0.0` lets other machines in. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** 0 takes a free one. Default 8080. */
+  readonly port?: number;
 }
 
 /** A server that can be listened with; closing it waits for what is under way, then frees the models. */
 export interface Server extends AsyncDisposable {
   readonly app: FastifyInstance;
   readonly models: readonly ServedModel[];
-  /** @returns the address, `http://127.0.0.1:8080` */
-  listen(options: { readonly host: string; readonly port: number }): Promise<string>;
+  /** Shows the results of `watch` on the live page; there with `watching`. */
+  readonly watched: Watched | undefined;
+  /**
+   * @returns the address, `http://127.0.0.1:8080`
+   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for a port or an address that can't be had
+   */
+  listen(options?: ListenOptions): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -51,9 +71,11 @@ export interface Server extends AsyncDisposable {
  * @throws {NeonsenseError} what `loadServedModels` throws
  */
 export async function createServer(options: ServerOptions): Promise<Server> {
-  const { maxInFlight = 8, maxBytes = 32 << 20, requestTimeoutMs = 30_000, version } = options;
+  const { maxInFlight = 8, maxBytes = 32 << 20, requestTimeoutMs = 30_000 } = options;
+  const version = packageVersion();
+  const files = options.models ?? [join(modelsFolder, (await chooseShipped()).variant.file)];
   const { threads, reading } = options;
-  const models = await loadServedModels(options.models, threads, reading);
+  const models = await loadServedModels(files, threads, reading);
   const shadowed = options.shadow === undefined ? [] : await loadServedModels([options.shadow.model], 1, reading);
   const admission = new Admission(maxInFlight);
   const metrics = new Metrics(models, () => admission.inFlight, options.reference);
@@ -85,6 +107,15 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   registerOpenInference(app, models, { admission, version });
   registerClassify(app, models, { admission, metrics, shadow });
   registerPage(app);
+  const { watching } = options;
+  const watched =
+    watching === undefined
+      ? undefined
+      : new Watched(watching, models[0]!.name, {
+          result: (result) => metrics.watched(models[0]!.name, result),
+          error: (error) => app.log.warn(error, 'a frame is not shown'),
+        });
+  registerWatched(app, watched);
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
   app.get('/openapi.json', () =>
     openApi(
@@ -102,10 +133,25 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   return {
     app,
     models,
-    listen: ({ host, port }) => app.listen({ host, port }),
+    watched,
+    listen: (at) => listen(app, at),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function listen(app: FastifyInstance, { host = '127.0.0.1', port = 8080 }: ListenOptions = {}): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw invalidArgument('port', `a free port of ${host}`, port);
+    if (code === 'EACCES') throw invalidArgument('port', 'a port that this user may open, 1024 or above', port);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw invalidArgument('host', 'an address of this machine', host);
+    }
+    throw error;
+  }
 }
 
 function shadowOf(

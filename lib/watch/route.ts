@@ -139,10 +139,10 @@ function device(path: string, options: RouteOptions): Route {
   return throughFfmpeg(input, options, { live: true, what: path });
 }
 
-/** Four bytes a pixel: rows of three would be padded. */
+/** Four bytes a pixel, since rows of three would be padded; with alpha, which the fourth byte of BGRx need not be. */
 function throughGStreamer(from: readonly string[], options: RouteOptions): Route {
   const { width, height } = sidesOf(options);
-  const raw = `video/x-raw,format=BGRx,width=${width},height=${height}`;
+  const raw = `video/x-raw,format=BGRA,width=${width},height=${height}`;
   const args = ['-q', ...from, '!', 'videoconvert', '!', raw, '!', 'fdsink', 'fd=1'];
   const command = installed([{ program: 'gst-launch-1.0', args }], 'The camera');
   if (options.roi !== undefined) throw invalidArgument('roi', 'no region: GStreamer does not cut it out', options.roi);

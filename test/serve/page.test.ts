@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createServer, type Server } from '../../lib/serve/server.js';
 import { projectRoot } from '../cli/run.js';
@@ -11,14 +12,15 @@ const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const screenshots = join(projectRoot, 'build-screenshots');
 const example = (name: string): string => join(projectRoot, `examples/${name}.png`);
 
+const models = ['fp16', 'int8-dynamic'].map((kind) => join(projectRoot, `models/household-${kind}.safetensors`));
+
 describe.skipIf(!existsSync(executablePath))('the live page (skipped without /usr/bin/chromium)', () => {
   let server: Server;
   let address: string;
   let browser: Browser;
 
   beforeAll(async () => {
-    const models = ['fp16', 'int8-dynamic'].map((kind) => join(projectRoot, `models/household-${kind}.safetensors`));
-    server = await createServer({ models, version: '0', threads: 1 });
+    server = await createServer({ models, threads: 1 });
     address = await server.listen({ host: '127.0.0.1', port: 0 });
     browser = await chromium.launch({
       executablePath,
@@ -34,9 +36,9 @@ describe.skipIf(!existsSync(executablePath))('the live page (skipped without /us
 
   /** A page, what it logged and where it asked, in the order it happened. */
   async function opened(
-    options: { readonly width?: number; readonly colorScheme?: 'light' | 'dark' } = {},
+    options: { readonly width?: number; readonly colorScheme?: 'light' | 'dark'; readonly at?: string } = {},
   ): Promise<{ page: Page; problems: string[]; asked: string[] }> {
-    const { width = 1280, colorScheme = 'light' } = options;
+    const { width = 1280, colorScheme = 'light', at = address } = options;
     const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
     const page = await context.newPage();
     const problems: string[] = [];
@@ -46,7 +48,7 @@ describe.skipIf(!existsSync(executablePath))('the live page (skipped without /us
     });
     page.on('pageerror', (error) => problems.push(error.message));
     page.on('request', (request) => asked.push(request.url()));
-    await page.goto(address);
+    await page.goto(at);
     await page.waitForSelector('#first option', { state: 'attached' });
     return { page, problems, asked };
   }
@@ -91,6 +93,41 @@ describe.skipIf(!existsSync(executablePath))('the live page (skipped without /us
     await page.click('#stop');
     expect(await page.textContent('#status')).toContain('off');
     expect(problems).toEqual([]);
+  });
+
+  it('shows what is watched, until it ends', async () => {
+    const watching = await createServer({ models: [models[0]!], threads: 1, watching: 'the shop window' });
+    const at = await watching.listen({ port: 0 });
+    const pixels = await sharp(example('clock')).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const { width, height } = pixels.info;
+    const result = {
+      ...{ frame: 0, timeMs: 5000, rejected: false, fps: 29.5, dropped: 2, latencyMs: 8.25 },
+      predictions: [{ label: 'clock', index: 0, probability: 0.9 }],
+      picture: { data: new Uint8Array(pixels.data), width, height, channels: 3 as const },
+    };
+    const timer = setInterval(() => watching.watched!.show(result), 50);
+    try {
+      const { page, problems, asked } = await opened({ at });
+      expect(await firstLabel(page)).toBe('clock');
+      await expect.poll(() => page.textContent('#fps')).toContain('29.5 a second, 2 dropped');
+      expect(await page.textContent('#status')).toContain('the shop window');
+      await expect.poll(() => page.evaluate("document.getElementById('picture').naturalWidth")).toBe(width);
+      await page.screenshot({ path: join(screenshots, 'page-watch.png') });
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([]);
+      expect(problems).toEqual([]);
+      expect(asked.filter((url) => !url.startsWith(at) && !/^(blob|data):/.test(url))).toEqual([]);
+      await page.setInputFiles('#file', example('chair'));
+      await expect.poll(() => firstLabel(page)).toBe('chair');
+      await page.click('#watch');
+      await expect.poll(() => firstLabel(page)).toBe('clock');
+      clearInterval(timer);
+      await watching.close();
+      await expect.poll(() => page.textContent('#status')).toContain('the shop window has ended');
+    } finally {
+      clearInterval(timer);
+      await watching.close();
+    }
   });
 
   it('can be used with the keyboard alone', async () => {

@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packageVersion } from '../../lib/package.js';
 import { CLASSIFIED } from '../../lib/serve/classifyRoute.js';
 import { createServer, type Server } from '../../lib/serve/server.js';
 import { projectRoot } from '../cli/run.js';
@@ -20,7 +21,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'neonsense-serve-'));
   server = await createServer({
     models: [household, int8],
-    version: '9.9.9',
+
     threads: 1,
     maxBytes: 8 << 20,
   });
@@ -118,7 +119,7 @@ describe('the Open Inference Protocol', () => {
   it('says that it is ready, and what it serves', async () => {
     expect((await fetch(`${address}/v2/health/ready`)).status).toBe(200);
     expect((await fetch(`${address}/v2/health/live`)).status).toBe(200);
-    expect(await (await fetch(`${address}/v2`)).json()).toMatchObject({ name: 'neonsense', version: '9.9.9' });
+    expect(await (await fetch(`${address}/v2`)).json()).toMatchObject({ name: 'neonsense', version: packageVersion() });
     expect((await fetch(`${address}/v2/models/household-fp16/ready`)).status).toBe(200);
     expect((await fetch(`${address}/v2/models/none`)).status).toBe(404);
     expect(await (await fetch(`${address}/v2/models/household-fp16`)).json()).toMatchObject({
@@ -211,7 +212,7 @@ describe('a second model', () => {
   it('sees the share of the pictures it should, and what it said is logged', async () => {
     const log = join(folder, 'shadow.jsonl');
     const shadow = { model: int8, share: 0.5, log, keep: join(folder, 'kept') };
-    const two = await createServer({ models: [household], version: '0', threads: 1, shadow });
+    const two = await createServer({ models: [household], threads: 1, shadow });
     const at = await two.listen({ host: '127.0.0.1', port: 0 });
     for (let i = 0; i < 4; i++) {
       const headers = { 'content-type': 'image/png' };
@@ -240,19 +241,19 @@ describe('models that are served', () => {
     const mixed = join(folder, 'mixed');
     mkdirSync(mixed);
     for (const file of [int8, features]) copyFileSync(file, join(mixed, basename(file)));
-    await using of = await createServer({ models: [mixed], version: '0', threads: 1 });
+    await using of = await createServer({ models: [mixed], threads: 1 });
     expect(of.models.map(({ name }) => name)).toEqual(['household-int8-dynamic']);
   });
 
   it('are refused when they give features only and were asked for', async () => {
-    const asked = createServer({ models: [features], version: '0', threads: 1 });
+    const asked = createServer({ models: [features], threads: 1 });
     await expect(asked).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED', message: expect.stringContaining('learn') });
   });
 });
 
 describe('a server with more to do than it may', () => {
   it('turns requests away and answers those it took', async () => {
-    await using small = await createServer({ models: [household], version: '0', threads: 1, maxInFlight: 1 });
+    await using small = await createServer({ models: [household], threads: 1, maxInFlight: 1 });
     const at = await small.listen({ host: '127.0.0.1', port: 0 });
     const ask = (): Promise<Response> =>
       fetch(`${at}/v1/classify`, {

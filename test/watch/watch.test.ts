@@ -39,7 +39,9 @@ let folder: string;
 let film: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'neonsense-watch-'));
-  if (ffmpeg !== undefined) film = makeFilm(join(folder, 'film.mkv'), ['clock', 'chair', 'lamp']);
+  if (ffmpeg === undefined) return;
+  film = makeFilm(join(folder, 'film.mkv'), ['clock', 'chair', 'lamp']);
+  makeFilm(join(folder, 'minutes.mkv'), ['clock'], 600);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -158,9 +160,36 @@ describe.skipIf(ffmpeg === undefined)('a film (skipped without ffmpeg)', () => {
     expect(readFileSync(seen, 'utf8')).toMatch(/^clock clock 0\nchair chair \d+\n$/);
   });
 
+  it('is shown on the live page as it plays', async () => {
+    const args = ['watch', join(folder, 'minutes.mkv'), '--realtime', '--json', '--serve', '0', ...model];
+    const child = start(args);
+    let said = '';
+    child.stderr.on('data', (text: Buffer) => (said += text.toString()));
+    const ended = finish(child);
+    await printed(child, '"clock"');
+    const address = /http:\S+/.exec(said)![0];
+    expect(await (await fetch(`${address}/v1/watch`)).json()).toEqual({ source: join(folder, 'minutes.mkv') });
+    const first = async (path: string): Promise<Buffer> => {
+      const reader = (await fetch(address + path)).body!.getReader();
+      const { value } = await reader.read();
+      await reader.cancel();
+      return Buffer.from(value!);
+    };
+    expect((await first('/v1/watch/results')).toString()).toMatch(
+      /^data: {"model":"household-fp16","frame":\d+,.*"label":"clock"/,
+    );
+    const part = await first('/v1/watch/pictures');
+    const body = part.subarray(part.indexOf('\r\n\r\n') + 4);
+    expect([...body.subarray(0, 3)]).toEqual([0xff, 0xd8, 0xff]);
+    expect(await (await fetch(`${address}/metrics`)).text()).toMatch(/neonsense_predictions_total{.*label="clock"} \d/);
+    const open = await fetch(`${address}/v1/watch/results`);
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(130);
+    await open.text();
+  });
+
   it('is ended by Ctrl-C, with the programs that it started', async () => {
     const endless = ['--realtime', '--json', '--exec', 'sleep 1000', ...model];
-    makeFilm(join(folder, 'minutes.mkv'), ['clock'], 600);
     const child = start(['watch', join(folder, 'minutes.mkv'), ...endless]);
     const ended = finish(child);
     await printed(child, '"clock"');
@@ -356,7 +385,7 @@ describe('a camera, with stand-ins for the programs that read it', () => {
     const finished = await watchWith(path, ['/dev/zero', '--size', '4x2']);
     expect(linesOf(finished)).toHaveLength(1);
     expect(argsOf(path, 'gst-launch-1.0')).toBe(
-      '-q v4l2src device=/dev/zero ! decodebin ! videoscale ! videoconvert ! video/x-raw,format=BGRx,width=4,height=2 ! fdsink fd=1',
+      '-q v4l2src device=/dev/zero ! decodebin ! videoscale ! videoconvert ! video/x-raw,format=BGRA,width=4,height=2 ! fdsink fd=1',
     );
   });
 

@@ -17,6 +17,9 @@ const latencies = [];
 const rates = [];
 let stream;
 let current;
+/** What the server watches, its name and the connection that brings its results. */
+let watched;
+let watching;
 
 function say(text) {
   at('status').textContent = text;
@@ -126,9 +129,54 @@ function plot(svg, samples) {
   svg.innerHTML = `<polyline points="${points.join(' ')}" />`;
 }
 
+/** Shows what `neonsense watch --serve` sees: pictures and results come from the server. */
+function startWatching() {
+  stopCamera();
+  current = undefined;
+  picture.src = '/v1/watch/pictures';
+  picture.alt = watched;
+  picture.hidden = false;
+  at('hint').hidden = true;
+  at('why').hidden = true;
+  at('watch').hidden = true;
+  lists[1].replaceChildren();
+  watching = new EventSource('/v1/watch/results');
+  let rated = 0;
+  watching.addEventListener('message', ({ data }) => {
+    const result = JSON.parse(data);
+    if (result.error !== undefined) return say(result.error);
+    showLabels(lists[0], result);
+    add(latencies, result.latencyMs);
+    at('latency').textContent = `${result.latencyMs.toFixed(1)} ms from frame to label`;
+    plot(at('latency-plot'), latencies);
+    if (result.timeMs - rated < 1000) return;
+    rated = result.timeMs;
+    add(rates, result.fps);
+    at('fps').textContent = `${result.fps.toFixed(1)} a second, ${result.dropped} dropped`;
+    plot(at('fps-plot'), rates);
+  });
+  watching.addEventListener('error', () => {
+    stopWatching();
+    say(`${watched} has ended.`);
+  });
+  say(`This is ${watched}.`);
+}
+
+function stopWatching() {
+  if (watching === undefined) return;
+  watching.close();
+  watching = undefined;
+  // Ends the picture's connection too.
+  picture.removeAttribute('src');
+  picture.hidden = true;
+  at('hint').hidden = false;
+  at('watch').hidden = false;
+}
+
 async function openPicture(file) {
   if (file === undefined) return;
   stopCamera();
+  stopWatching();
   URL.revokeObjectURL(picture.src);
   picture.src = URL.createObjectURL(file);
   picture.alt = file.name ?? 'the picture';
@@ -139,6 +187,7 @@ async function openPicture(file) {
 }
 
 async function startCamera() {
+  stopWatching();
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' }, audio: false });
   } catch (error) {
@@ -206,4 +255,7 @@ for (const type of ['dragover', 'dragleave', 'drop']) {
     if (type === 'drop') openPicture(event.dataTransfer.files[0]);
   });
 }
+at('watch').addEventListener('click', startWatching);
 await loadModels();
+({ source: watched } = await (await fetch('/v1/watch')).json());
+if (watched !== null) startWatching();
