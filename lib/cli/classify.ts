@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type Classification, type Classifier, PICTURES_IN_HAND } from '../classify/classifier.js';
 import { inOrder } from '../classify/inOrder.js';
-import { NeonsenseError, throwIfAborted } from '../errors.js';
+import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
 import { wholeNumber } from './arguments.js';
 import { expandPictures } from './expandPictures.js';
@@ -11,6 +11,8 @@ import { addModelOptions, type ModelOptions } from './modelOptions.js';
 import { noteAssumedPreprocessing } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
 import { progressLine } from './progress.js';
+import { ResumedOutput } from './resumedOutput.js';
+import { isOfShard, type Shard, shardOf } from './shard.js';
 import { readStandardInput, STANDARD_INPUT } from './stdin.js';
 import { alignColumns, bar, printable } from './text.js';
 
@@ -22,6 +24,8 @@ interface Options extends ModelOptions {
   readonly threads?: number | undefined;
   readonly decode: 'fast' | 'exact';
   readonly json?: boolean | undefined;
+  readonly shard?: Shard | undefined;
+  readonly resume?: string | undefined;
 }
 
 /** Jobs shorter than this show no progress. */
@@ -44,7 +48,13 @@ export function register(program: Command): void {
         .default('fast'),
     )
     .option('--language <tag>', 'name the classes in this language, where the model has them in it, for example de')
-    .option('--json', 'print one JSON object a picture, a line each');
+    .option('--json', 'print one JSON object a picture, a line each')
+    .option(
+      '--shard <k/n>',
+      'only the k-th of n parts of the pictures; which part a picture is in its path says',
+      shardOf,
+    )
+    .option('--resume <file>', 'append the JSON objects to this file, and leave out the pictures it has already');
   addModelOptions(command)
     .addHelpText(
       'after',
@@ -52,6 +62,7 @@ export function register(program: Command): void {
 Examples:
   neonsense classify photo.jpg
   neonsense classify --top-k 1 --json photos/ > labels.jsonl
+  neonsense classify --shard 3/8 --resume labels-3.jsonl photos/
   neonsense classify --model my-model.safetensors a.png b.webp
   curl -s https://example.org/chair.jpg | neonsense classify -
 
@@ -74,7 +85,8 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
   noteAssumedPreprocessing(options.model, classifier.model);
   const model = classifier.choice?.variant ?? options.model;
   try {
-    const files = await expandPictures(inputs, report);
+    await using output = options.resume === undefined ? undefined : await ResumedOutput.open(options.resume, model);
+    const files = await pictures(inputs, options, output, report);
     const { signal } = interrupt;
     const outcomes = inOrder(files, PICTURES_IN_HAND, async (file) => {
       // What is not begun yet is left.
@@ -90,6 +102,8 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
       progress.clear();
       if ('error' in outcome) {
         report(outcome.error);
+      } else if (output !== undefined) {
+        await output.append(jsonLine(file, model, outcome.value));
       } else {
         await print(
           options.json === true
@@ -104,6 +118,26 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
     progress.clear();
     await classifier.dispose();
   }
+}
+
+/** What is to be labelled: the part asked for, without what was labelled before. */
+async function pictures(
+  inputs: readonly string[],
+  { shard }: Options,
+  output: ResumedOutput | undefined,
+  report: (error: unknown) => void,
+): Promise<string[]> {
+  const all = await expandPictures(inputs, report);
+  const own = shard === undefined ? all : all.filter((file) => isOfShard(file, shard));
+  if (output === undefined) return own;
+  if (own.includes('-')) {
+    throw invalidArgument('--resume', 'files and folders: a picture from standard input has no name', '-');
+  }
+  const left = own.filter((file) => !output.isDone(file));
+  if (left.length < own.length) {
+    process.stderr.write(`neonsense: ${own.length - left.length} of ${own.length} pictures are done already\n`);
+  }
+  return left;
 }
 
 /** Decodes here, not in the classifier, so that messages say where the bytes came from. */
