@@ -73,7 +73,7 @@ export function findNetwork(
 }
 
 function networksOf({ path, tensors }: TensorGroup): Network[] {
-  const named = withoutWrappers(tensors);
+  const named = withFeatures(withoutWrappers(tensors));
   const prefixes = new Map<string, StateTensor>();
   for (const [name, tensor] of named) {
     const first = FIRST_TENSOR.exec(name);
@@ -116,6 +116,33 @@ function withoutWrappers(tensors: StateDict): Map<string, StateTensor> {
   return stripped;
 }
 
+/** A layer of the first block, which nothing else is called; what stands before it is what the features are called. */
+const FIRST_BLOCK = /^(.*\.)?1\.block\.0\.0\.[\w.]+$/;
+
+/**
+ * `tensors` with torchvision's name for the features where a network of somebody's own took them over under another:
+ * `self.backbone = mobilenet_v3_small().features` gives `backbone.0.0.weight`.
+ */
+function withFeatures(tensors: ReadonlyMap<string, StateTensor>): ReadonlyMap<string, StateTensor> {
+  const places = new Set<string>();
+  for (const name of tensors.keys()) {
+    const place = FIRST_BLOCK.exec(name);
+    if (place !== null && !/(^|\.)features\.$/.test(place[1] ?? '')) places.add(place[1] ?? '');
+  }
+  if (places.size === 0 || places.size > MOST_NETWORKS) return tensors;
+  const renamed = new Map<string, StateTensor>();
+  for (const [name, tensor] of tensors) {
+    const place = [...places].find(
+      (candidate) => /^\d/.test(name.slice(candidate.length)) && name.startsWith(candidate),
+    );
+    const own = place === undefined ? name : `${place.replace(/[^.]+\.$/, '')}features.${name.slice(place.length)}`;
+    // Two parts of one network under one name would be neither.
+    if (renamed.has(own)) return tensors;
+    renamed.set(own, tensor);
+  }
+  return renamed;
+}
+
 /** `networks` without those that are another one under a second name, in the same memory. */
 function withoutAliases(networks: readonly Network[]): Network[] {
   const kept: Network[] = [];
@@ -149,7 +176,7 @@ function completed({ key, tensors, beside }: Network, chosen: boolean): StateDic
   const own = withoutBookkeeping(tensors);
   const others = withoutBookkeeping(beside);
   if (others.size === 0 || chosen) return plainWeights(readable(own));
-  if ([...own.keys()].every((name) => name.startsWith('features.'))) {
+  if (hasNoClassifier(own)) {
     return plainWeights(readable(new Map([...own, ...others])));
   }
   const names = [...others.keys()].slice(0, 4).map((name) => shortened(name, 80));
@@ -159,6 +186,14 @@ function completed({ key, tensors, beside }: Network, chosen: boolean): StateDic
       `${names.join(', ')}${others.size > names.length ? ', ...' : ''}. If they take no part in naming classes, ` +
       'choose the network with the option key (--key)',
   );
+}
+
+/** Whether a network ends with its features, as a part of a larger one does; timm's mixes their channels once more. */
+function hasNoClassifier(tensors: StateDict): boolean {
+  const names = [...tensors.keys()];
+  return tensors.has('conv_stem.weight')
+    ? !names.some((name) => name.startsWith('classifier.'))
+    : names.every((name) => name.startsWith('features.'));
 }
 
 function readable(tensors: StateDict): StateDict {

@@ -99,3 +99,8 @@ function ofRank(tensor: StateTensor, rank: number, name: string): StateTensor {
 export function unfit(what: string): NeonsenseError {
   return new NeonsenseError('ERR_MODEL_ARCHITECTURE', `The weights make up no MobileNetV3 that can be read: ${what}`);
 }
+
+/** The bias of a linear layer that has none. */
+export function zeros(length: number): StateTensor {
+  return { shape: [length], type: 'float', read: () => new Float32Array(length) };
+}

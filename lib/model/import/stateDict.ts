@@ -8,6 +8,7 @@ import { layerSpecs } from '../network.js';
 import { ASSUMED } from '../preprocessing.js';
 import { elementCount } from '../weights.js';
 import { inferArchitecture } from './inferArchitecture.js';
+import type { Translation } from './layout.js';
 import { translate } from './layouts.js';
 
 /** A tensor of a checkpoint, whose numbers are only made when they are needed. */
@@ -40,7 +41,15 @@ export function numberedLabels(classes: number): readonly string[] {
  * cannot be used; `ERR_MODEL_FORMAT` when it is larger than `budget` allows.
  */
 export function modelFromStateDict(stateDict: StateDict, provenance: readonly ProvenanceStep[], budget: Budget): Model {
-  const { tensors, layout, conventions, preprocessing = ASSUMED } = translate(stateDict);
+  return modelFromTranslation(translate(stateDict), provenance, budget);
+}
+
+/** As {@link modelFromStateDict}, from tensors in torchvision's names. */
+export function modelFromTranslation(
+  { tensors, layout, conventions, preprocessing = ASSUMED }: Translation,
+  provenance: readonly ProvenanceStep[],
+  budget: Budget,
+): Model {
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
   const architecture = inferArchitecture(shapes, conventions);
   const read = (name: string): Float32Array => {

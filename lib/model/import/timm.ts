@@ -1,6 +1,7 @@
+import { shortened } from '../../errors.js';
 import { PRESETS } from '../preprocessing.js';
 import type { Layout, Place, PlacedTensor } from './layout.js';
-import { torchvisionNames, unfit } from './layout.js';
+import { torchvisionNames, unfit, zeros } from './layout.js';
 import type { StateDict, StateTensor } from './stateDict.js';
 
 /** What timm's batch norms add to the variance, but for its networks whose names begin with `tf_`. */
@@ -16,7 +17,11 @@ export const TIMM: Layout = {
     if (!tensors.has('conv_head.bias')) {
       throw unfit("its conv_head has no bias, as in timm's mobilenetv3_rw, which leaves out the first sum");
     }
+    if (![...tensors.keys()].some((name) => name.includes('.se.'))) {
+      throw unfit("it has no squeeze-and-excitation, as timm's networks of names with minimal");
+    }
     const { placed, strangers } = placedTensors(tensors);
+    placeClassifier(placed, strangers);
     return {
       tensors: torchvisionNames(placed, strangers),
       layout: 'timm',
@@ -26,7 +31,7 @@ export const TIMM: Layout = {
   },
 };
 
-function placedTensors(tensors: StateDict): { placed: PlacedTensor[]; strangers: StateDict } {
+function placedTensors(tensors: StateDict): { placed: PlacedTensor[]; strangers: Map<string, StateTensor> } {
   const blocks = blockKinds(tensors);
   const placed: PlacedTensor[] = [];
   const strangers = new Map<string, StateTensor>();
@@ -36,6 +41,26 @@ function placedTensors(tensors: StateDict): { placed: PlacedTensor[]; strangers:
     else placed.push({ place, tensor });
   }
   return { placed, strangers };
+}
+
+/**
+ * The one Linear that somebody put in the place of timm's classifier, whatever it is called: its tensors move from
+ * `strangers` to `placed`.
+ */
+function placeClassifier(placed: PlacedTensor[], strangers: Map<string, StateTensor>): void {
+  const linear = [...strangers].flatMap(([name, { shape }]) =>
+    shape.length === 2 ? [name.replace(/\.weight$/, '')] : [],
+  );
+  if (placed.some(({ place }) => place.role === 'logits')) return;
+  const [module] = linear;
+  if (module === undefined || linear.length > 1) {
+    const found = linear.length === 0 ? 'no linear layer' : `the linear layers ${shortened(linear.join(' and '), 160)}`;
+    throw unfit(`behind conv_head it has ${found}, where timm has one`);
+  }
+  const [weight, bias] = [strangers.get(`${module}.weight`)!, strangers.get(`${module}.bias`)];
+  placed.push({ place: { role: 'logits', part: 'weight' }, tensor: weight });
+  placed.push({ place: { role: 'logits', part: 'bias' }, tensor: bias ?? zeros(weight.shape[0]!) });
+  for (const part of ['weight', 'bias']) strangers.delete(`${module}.${part}`);
 }
 
 type Kind = 'separable' | 'inverted' | 'convolution';

@@ -1,6 +1,6 @@
 import { shortened } from '../../errors.js';
 import type { Layout } from './layout.js';
-import { unfit } from './layout.js';
+import { unfit, zeros } from './layout.js';
 import type { StateDict, StateTensor } from './stateDict.js';
 
 /** Names of the network's feature modules. */
@@ -54,8 +54,4 @@ function headNames(linear: readonly string[], tensors: StateDict): ReadonlyMap<s
     [inOrder[0]!, 'classifier.0'],
     [inOrder[1]!, 'classifier.3'],
   ]);
-}
-
-function zeros(length: number): StateTensor {
-  return { shape: [length], type: 'float', read: () => new Float32Array(length) };
 }

@@ -48,6 +48,17 @@ describe("timm's", () => {
     expect(architecture).not.toHaveProperty('batchNormEpsilon');
   });
 
+  it.each(['classifier.1', 'fc', 'head.1'])("may have somebody's own Linear as its classifier: %s", async (module) => {
+    const golden = readGolden<FamilyGolden>(goldens, 'timm-mobilenetv3_small_050');
+    const tensors = new Map(
+      [...randomNetworkTensors(golden.network)].map(([name, tensor]) => [
+        name.replace(/^classifier/, module).replace(/^(conv_|bn1|blocks)/, module === 'fc' ? 'backbone.$1' : '$1'),
+        tensor,
+      ]),
+    );
+    expect(await largestDifference(safetensorsBytes(tensors), golden)).toBeLessThan(1e-4);
+  });
+
   it('networks of another shape are refused by what is different', async () => {
     const { network } = readGolden<FamilyGolden>(goldens, 'timm-mobilenetv3_small_050');
     const refusal = (change: (tensors: ReturnType<typeof randomNetworkTensors>) => void): Promise<unknown> => {
@@ -61,6 +72,26 @@ describe("timm's", () => {
     const architecture = (message: RegExp) =>
       expect.objectContaining({ code: 'ERR_MODEL_ARCHITECTURE', message: expect.stringMatching(message) });
     expect(await refusal((tensors) => tensors.delete('conv_head.bias'))).toEqual(architecture(/mobilenetv3_rw/));
+    expect(
+      await refusal((tensors) => {
+        tensors.delete('classifier.weight');
+        tensors.delete('classifier.bias');
+      }),
+    ).toEqual(architecture(/behind conv_head it has no linear layer/));
+    expect(
+      await refusal((tensors) => {
+        tensors.delete('classifier.weight');
+        tensors.delete('classifier.bias');
+        for (const name of ['classifier.0.weight', 'classifier.2.weight']) {
+          tensors.set(name, { shape: [2, 2], data: new Float32Array(4) });
+        }
+      }),
+    ).toEqual(architecture(/classifier\.0 and classifier\.2, where timm has one/));
+    expect(
+      await refusal((tensors) => {
+        for (const name of [...tensors.keys()]) if (name.includes('.se.')) tensors.delete(name);
+      }),
+    ).toEqual(architecture(/names with minimal/));
     expect(await refusal((tensors) => tensors.delete('blocks.2.1.bn3.bias'))).toEqual(
       architecture(/features\.5.*bias/),
     );

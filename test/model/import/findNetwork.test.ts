@@ -22,6 +22,40 @@ function twoNetworks(): { first: Map<string, Piece>; second: Map<string, Piece>;
 const object = (module: string, name: string): Piece => pickle.call(pickle.global(module, name), pickle.text('x'));
 const list = (...items: Piece[]): Piece => Buffer.concat([Buffer.from(']('), ...items, Buffer.from('e')]);
 
+describe("a network that somebody's own module took over", () => {
+  const linear = randomModel({ seed: 13, architecture: { ...model.architecture, hidden: 0 } });
+
+  it.each([
+    ['backbone.', 'fc'],
+    ['model.backbone.', 'model.head.1'],
+    ['', 'classifier'],
+  ])('is found where its features are called %s', async (features, head) => {
+    const { entries, storages } = stateOf(linear);
+    const renamed = [...entries].map(
+      ([name, piece]) => [name.replace(/^features\./, features).replace(/^classifier(?=\.)/, head), piece] as const,
+    );
+    expect(layersOf(await readModel(archive({ root: pickle.dict(renamed), storages })))).toEqual(layersOf(linear));
+  });
+
+  it('is listed beside its moving average of the same kind', async () => {
+    const { first, second, storages } = twoNetworks();
+    const under = (prefix: string, entries: Map<string, Piece>): [string, Piece][] =>
+      [...entries].map(([name, piece]) => [name.replace(/^features\./, `${prefix}.body.`), piece]);
+    const root = pickle.dict(
+      [...under('net', first), ...under('ema', second)].filter(([name]) => !/^classifier/.test(name)),
+    );
+    const archived = archive({ root, storages });
+    await expect(readModel(archived)).rejects.toThrow(/2 networks: "net", "ema"/);
+    expect((await readModel(archived, { key: 'ema' })).architecture.classes).toBe(0);
+  });
+
+  it("is not looked for in NumPy's arrays, which are named", async () => {
+    const array = object('numpy.core.multiarray', '_reconstruct');
+    const root = pickle.dict([['state_dict', pickle.dict([['features.0.0.weight', array]])]]);
+    await expect(readModel(archive({ root, storages: new Map() }))).rejects.toThrow(/holds NumPy arrays.*numpy\.savez/);
+  });
+});
+
 describe('what stands beside the weights', () => {
   const { entries, storages } = stateOf(model);
   const instance = (module: string, name: string): Piece =>

@@ -5,8 +5,10 @@ import type { Model } from '../../model.js';
 import type { TensorGroup } from '../findNetwork.js';
 import { findNetwork } from '../findNetwork.js';
 import { inferArchitecture } from '../inferArchitecture.js';
-import type { StateDict, StateTensor } from '../stateDict.js';
-import { modelFromStateDict } from '../stateDict.js';
+import type { Translation } from '../layout.js';
+import { translate } from '../layouts.js';
+import type { StateTensor } from '../stateDict.js';
+import { modelFromTranslation } from '../stateDict.js';
 import type { PickleValue } from './pickle.js';
 import { Global, Instance, Opaque, readPickle, Tuple } from './pickle.js';
 import { torchRules } from './rules.js';
@@ -47,15 +49,15 @@ export function readTorchModel(entries: ReadonlyMap<string, ZipEntry>, budget: B
   if (!groups.some(({ tensors }) => [...tensors.values()].some(isTensor))) throw withoutTensors(value, isScript);
   const network =
     script === undefined
-      ? findNetwork(groups, key)
+      ? translate(findNetwork(groups, key))
       : checkedNetwork(script, groups, key, { root, entries, readStorage, budget });
-  const dequantizedTensors = [...network.values()].filter(({ isQuantized }) => isQuantized === true).length;
+  const dequantizedTensors = [...network.tensors.values()].filter(({ isQuantized }) => isQuantized === true).length;
   const details = {
     from: isScript ? 'TorchScript' : 'PyTorch state_dict',
     ...(key === undefined ? {} : { key }),
     ...(dequantizedTensors === 0 ? {} : { dequantizedTensors }),
   };
-  return modelFromStateDict(network, [{ step: 'convert', details }], budget);
+  return modelFromTranslation(network, [{ step: 'convert', details }], budget);
 }
 
 /** Reads the files of one folder of the archive, each once. */
@@ -94,15 +96,15 @@ function checkedNetwork(
   groups: readonly TensorGroup[],
   key: string | undefined,
   archive: Archive,
-): StateDict {
+): Translation {
   const graph = codeGraph(module, archive);
   const used = parametersOf(graph);
   const read = new Set(
     groups.flatMap(({ tensors }) => [...tensors].flatMap(([name, tensor]) => (used?.has(name) ? tensor : []))),
   );
-  const tensors = findNetwork(groups, key, (tensor) => used === undefined || read.has(tensor));
+  const { tensors, ...said } = translate(findNetwork(groups, key, (tensor) => used === undefined || read.has(tensor)));
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  return checkGraph(graph, inferArchitecture(shapes), tensors);
+  return { ...said, tensors: checkGraph(graph, inferArchitecture(shapes, said.conventions), tensors) };
 }
 
 /** What the module's code computes. */
@@ -246,11 +248,20 @@ function withoutTensors(root: PickleValue, isScript: boolean): NeonsenseError {
   );
 }
 
+/** Whether what is in dicts, at any depth that people use, are NumPy's arrays. */
+function holdsArrays(value: PickleValue, depth = 0): boolean {
+  if (value instanceof Opaque) return /^numpy\..*(_reconstruct|ndarray|_frombuffer)$/.test(value.path);
+  return (
+    depth < 4 && value instanceof Map && [...value.values()].slice(0, 100).some((item) => holdsArrays(item, depth + 1))
+  );
+}
+
 /** What a checkpoint without tensors holds instead. */
 function contentOf(value: PickleValue): string {
   if (value instanceof Opaque) return `an object of ${quoted(value.path, 80)}`;
   if (value instanceof Global) return `the name ${quoted(value.path, 80)}`;
   if (value instanceof Instance) return `an empty module ${quoted(value.type.path, 80)}`;
+  if (holdsArrays(value)) return 'NumPy arrays (numpy.savez with the same names makes a file that is read)';
   if (value instanceof Map || value instanceof Tuple || Array.isArray(value)) {
     const items = value instanceof Map ? [...value.values()] : value instanceof Tuple ? value.items : value;
     const made = (items as PickleValue[]).find((item) => item instanceof Opaque);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../../../lib/errors.js';
 import { readModel } from '../../../../lib/model/files.js';
 import type { Model } from '../../../../lib/model/model.js';
+import { layerSpecs } from '../../../../lib/model/network.js';
 import { bitsOf, randomModel } from '../../randomModel.js';
 import { archive, pickle, stateOf } from './checkpoint.js';
 import { classOf, codeOf, moduleTree, scriptFile } from './scriptFile.js';
@@ -11,6 +12,32 @@ const code = codeOf(model);
 
 function layersOf({ layers }: Model): Map<string, string> {
   return bitsOf({ layers } as Model);
+}
+
+/** Stage and index that timm gives each block of the small network. */
+const TIMM_BLOCKS = ['0.0', '1.0', '1.1', '2.0', '2.1', '2.2', '3.0', '3.1', '4.0', '4.1', '4.2'];
+
+/** timm's names of the modules of a small network, by torchvision's. */
+function timmNames(architecture: Model['architecture']): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const { name, role, block = 0, batchNorm } of layerSpecs(architecture)) {
+    const expands = architecture.blocks[block]!.hasExpansion;
+    const [own, norm] = {
+      stem: ['conv_stem', 'bn1'],
+      expand: ['conv_pw', 'bn1'],
+      depthwise: ['conv_dw', expands ? 'bn2' : 'bn1'],
+      squeeze: ['se.conv_reduce', ''],
+      excite: ['se.conv_expand', ''],
+      project: expands ? ['conv_pwl', 'bn3'] : ['conv_pw', 'bn2'],
+      last: ['blocks.5.0.conv', 'blocks.5.0.bn1'],
+      hidden: ['conv_head', ''],
+      logits: ['classifier', ''],
+    }[role] as [string, string];
+    const inBlock = ['stem', 'last', 'hidden', 'logits'].includes(role) ? '' : `blocks.${TIMM_BLOCKS[block]}.`;
+    names.set(name, inBlock + own);
+    if (batchNorm !== undefined) names.set(batchNorm, inBlock + norm);
+  }
+  return names;
 }
 
 /** `code` with one piece of it replaced, which must be there. */
@@ -55,6 +82,35 @@ describe('TorchScript that computes the network', () => {
   ])('may have %s', async (_, expression) => {
     const source = changed('torch.hardswish(_classifier_0)', expression.replaceAll('Y', '_classifier_0'));
     expect(layersOf(await readModel(scriptFile(model, source)))).toEqual(layersOf(model));
+  });
+
+  it('may have one Linear as its classifier, under any name', async () => {
+    const single = randomModel({ seed: 22, architecture: { ...model.architecture, hidden: 0 } });
+    const named = (module: string): string => (module === 'classifier' ? 'head.fc' : module);
+    const source = codeOf(single, named).replace('torch.linear(_pool', 'torch.linear(torch.flatten(_pool, 1)');
+    const read = await readModel(scriptFile(single, source, undefined, named));
+    expect(layersOf(read)).toEqual(layersOf(single));
+  });
+
+  it('may be of timm, whose hidden layer is a convolution and whose epsilon is another', async () => {
+    const architecture = { ...model.architecture, batchNormEpsilon: 1e-5 };
+    const network = randomModel({ seed: 23, architecture });
+    const names = timmNames(architecture);
+    const named = (module: string): string => names.get(module) ?? module;
+    const hidden = 'getattr(self, "conv_head")'.replace(/getattr\(self, "(\w+)"\)/, '(self).$1');
+    const source = codeOf(network, named)
+      .replace(
+        `torch.linear(torch.flatten(_pool, 1), ${hidden}.weight, ${hidden}.bias)`,
+        `torch._convolution(_pool, ${hidden}.weight, ${hidden}.bias, [1, 1], [0, 0], [1, 1], False, [0, 0], 1)`,
+      )
+      .replace(/torch\.linear\((\w+), \(self\)\.classifier/, 'torch.linear(torch.flatten($1, 1), (self).classifier');
+    expect(source).toMatch(/_convolution\(_pool.*\n.*hardswish.*\n.*linear\(torch\.flatten/);
+    const read = await readModel(scriptFile(network, source, undefined, named));
+    expect(layersOf(read)).toEqual(layersOf(network));
+    expect(read.architecture).toMatchObject({ batchNormEpsilon: 1e-5 });
+    expect(read.provenance).toEqual([{ step: 'convert', details: { from: 'TorchScript', layout: 'timm' } }]);
+    const swapped = scriptFile(network, source.replace('hardswish', 'silu'), undefined, named);
+    await expect(readModel(swapped)).rejects.toMatchObject({ code: 'ERR_MODEL_ARCHITECTURE' });
   });
 
   it('may be written with methods, functions, branches and loops, as torch.jit.script writes it', async () => {

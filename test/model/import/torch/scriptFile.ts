@@ -31,10 +31,19 @@ export function moduleTree(entries: ReadonlyMap<string, Piece>): Piece {
   return write(root, TYPE);
 }
 
-/** The code of `model`'s network in the words PyTorch's tracer writes, one statement for each operator. */
-export function codeOf(model: Model): string {
+/** Gives a module of torchvision's another name. */
+export type Renaming = (module: string) => string;
+
+/**
+ * The code of `model`'s network in the words PyTorch's tracer writes, one statement for each operator.
+ *
+ * @param named what the modules are called instead of by torchvision's names
+ */
+export function codeOf(model: Model, named: Renaming = (module) => module): string {
   const attribute = (name: string): string =>
-    name.split('.').reduce((of, part) => (/^\d/.test(part) ? `getattr(${of}, "${part}")` : `(${of}).${part}`), 'self');
+    named(name)
+      .split('.')
+      .reduce((of, part) => (/^\d/.test(part) ? `getattr(${of}, "${part}")` : `(${of}).${part}`), 'self');
   const variable = (name: string): string => (name === 'input' ? 'x' : `_${name.replace(/\W/g, '_')}`);
   const lines: string[] = [];
   let last = 'x';
@@ -57,7 +66,7 @@ export function codeOf(model: Model): string {
         if (batchNorm !== undefined) {
           const of = attribute(spec.batchNorm!);
           lines.push(
-            `${last} = torch.batch_norm(${last}, ${of}.weight, ${of}.bias, ${of}.running_mean, ${of}.running_var, False, 0.01, 0.001, True)`,
+            `${last} = torch.batch_norm(${last}, ${of}.weight, ${of}.bias, ${of}.running_mean, ${of}.running_var, False, 0.01, ${spec.epsilon}, True)`,
           );
         }
         if (spec.activation === 'relu') lines.push(`${last} = torch.relu_(${last})`);
@@ -92,8 +101,16 @@ export function classOf(methods: readonly string[]): string {
 }
 
 /** A TorchScript archive of `model` with `code`, and constants where it reads some. */
-export function scriptFile(model: Model, code = codeOf(model), constants: Piece = pickle.tuple()): Uint8Array {
-  const { entries, storages } = stateOf(model);
+export function scriptFile(
+  model: Model,
+  code = codeOf(model),
+  constants: Piece = pickle.tuple(),
+  named: Renaming = (module) => module,
+): Uint8Array {
+  const { entries: own, storages } = stateOf(model);
+  const entries = new Map(
+    [...own].map(([name, piece]) => [name.replace(/^(.*)(\.\w+)$/, (_, module, part) => named(module) + part), piece]),
+  );
   const extra = { 'constants.pkl': pickle.file(constants), 'code/__torch__/net.py': Buffer.from(code) };
   return archive({ root: moduleTree(entries), storages, extra });
 }

@@ -40,7 +40,8 @@ export function nodeOf(value: Value | undefined): Node {
 export function unsupported(what: string): NeonsenseError {
   return new NeonsenseError(
     'ERR_UNSUPPORTED',
-    `The checkpoint's TorchScript code cannot be followed: expected ${what}`,
+    `The checkpoint's TorchScript code cannot be followed: expected ${what}. Save the weights alone: ` +
+      'torch.save(model.state_dict(), path)',
   );
 }
 
@@ -192,6 +193,7 @@ function optional(value: Value | undefined): Node | undefined {
 }
 
 function clamp(x: Value | undefined, min: Value, max: Value): Value {
+  if (x === UNKNOWN) return UNKNOWN;
   const low = min === null ? -Infinity : min;
   const high = max === null ? Infinity : max;
   if (typeof low !== 'number' || typeof high !== 'number') return other('torch.clamp');
@@ -304,6 +306,7 @@ function add([a, b, alpha]: readonly Value[], named: ReadonlyMap<string, Value>)
   const factor = named.get('alpha') ?? alpha ?? 1;
   if (typeof a === 'string' || Array.isArray(a)) return concatenated(a, b);
   if (!(a instanceof Tensor) && !(b instanceof Tensor)) return arithmetic((x, y) => x + y)([a!, b!], named);
+  if (a === UNKNOWN || b === UNKNOWN) return UNKNOWN;
   const [x, numbers] = constantOperand(a, b);
   if (numbers !== undefined && typeof factor === 'number') {
     // `a + alpha * b`: the factor belongs to the second.
@@ -325,6 +328,7 @@ function concatenated(a: string | Value[], b: Value | undefined): Value {
 
 function multiply([a, b]: readonly Value[], named: ReadonlyMap<string, Value>): Value {
   if (!(a instanceof Tensor) && !(b instanceof Tensor)) return arithmetic((x, y) => x * y)([a!, b!], named);
+  if (a === UNKNOWN || b === UNKNOWN) return UNKNOWN;
   const [x, numbers] = constantOperand(a, b);
   if (numbers !== undefined) return scaled(x, numbers, [0]);
   return tensor({ op: 'multiply', input: nodeOf(a), other: nodeOf(b) }, Math.max(rankOf(a) ?? 0, rankOf(b) ?? 0));
@@ -333,6 +337,7 @@ function multiply([a, b]: readonly Value[], named: ReadonlyMap<string, Value>): 
 function divide([a, b]: readonly Value[], named: ReadonlyMap<string, Value>): Value {
   if (named.has('rounding_mode')) return other('torch.div with rounding');
   if (!(a instanceof Tensor) && !(b instanceof Tensor)) return arithmetic((x, y) => x / y)([a!, b!], named);
+  if (a === UNKNOWN || b === UNKNOWN) return UNKNOWN;
   const numbers = constantNumbers(b);
   if (numbers === undefined || !(a instanceof Tensor)) return other('torch.div');
   return scaled(
