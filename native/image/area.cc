@@ -1,42 +1,18 @@
 #include "image/area.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "image/colour.h"
+#include "image/columns.h"
 
 namespace neonsense::image {
 namespace {
 
-// Rows that are added to the columns at once, and rows whose sum fits 16 bits.
-constexpr uint32_t kRowsAtOnce = 8;
-constexpr uint32_t kMostRows = 256;
 // Columns whose sums fit 32 bits.
 constexpr uint32_t kMostColumns = 65'536;
-
-// columns[i] += the sum of the i-th bytes of kRows rows, or = where they are the first.
-template <int kRows>
-void AddRows(const uint8_t* const* rows, size_t bytes, bool first, uint16_t* __restrict columns) {
-  const uint8_t* r[kRows];
-  for (int k = 0; k < kRows; k++) r[k] = rows[k];
-  if (first) {
-    for (size_t i = 0; i < bytes; i++) {
-      uint16_t sum = r[0][i];
-      for (int k = 1; k < kRows; k++) sum = static_cast<uint16_t>(sum + r[k][i]);
-      columns[i] = sum;
-    }
-  } else {
-    for (size_t i = 0; i < bytes; i++) {
-      uint16_t sum = columns[i];
-      for (int k = 0; k < kRows; k++) sum = static_cast<uint16_t>(sum + r[k][i]);
-      columns[i] = sum;
-    }
-  }
-}
-
-using AddRowsFunction = void (*)(const uint8_t* const*, size_t, bool, uint16_t*);
-constexpr AddRowsFunction kAddRows[] = {AddRows<1>, AddRows<2>, AddRows<3>, AddRows<4>,
-                                        AddRows<5>, AddRows<6>, AddRows<7>, AddRows<8>};
 
 // Adds each cell's samples to its sums. Whole samples are added as integers, which is exact and fast; only the two at
 // the ends have a share. Sample x of channel c is at x * kPitch + c * kStep - base.
@@ -50,7 +26,7 @@ void SumCells(const T* row, size_t base, const AreaAxis& axis, double* sums) {
     }
     for (const T* at = begin + kPitch; at < end;) {
       const T* stop = std::min(end, at + size_t{kMostColumns} * kPitch);
-      uint32_t whole[kCount] = {};
+      std::conditional_t<std::is_floating_point_v<T>, double, uint32_t> whole[kCount] = {};
       for (; at < stop; at += kPitch) {
         for (int c = 0; c < kCount; c++) whole[c] += at[c * kStep];
       }
@@ -60,9 +36,15 @@ void SumCells(const T* row, size_t base, const AreaAxis& axis, double* sums) {
 }
 
 bool IsOpaque(const uint8_t* row, size_t pixels) {
-  uint8_t all = 255;
-  for (size_t i = 0; i < pixels; i++) all &= row[i * 4 + 3];
-  return all == 255;
+  uint32_t all = UINT32_MAX;
+  for (size_t i = 0; i < pixels; i++) {
+    uint32_t pixel;
+    std::memcpy(&pixel, row + i * 4, sizeof(pixel));
+    all &= pixel;
+  }
+  uint8_t channels[4];
+  std::memcpy(channels, &all, sizeof(all));
+  return channels[3] == 255;
 }
 
 bool IsOpaque(const uint16_t* columns, size_t pixels, uint32_t rows) {
@@ -71,7 +53,11 @@ bool IsOpaque(const uint16_t* columns, size_t pixels, uint32_t rows) {
   return opaque;
 }
 
-double Clamped(double value) { return std::clamp(value, 0.0, 255.0); }
+float Clamped(double value) { return static_cast<float>(std::clamp(value, 0.0, 255.0)); }
+
+bool IsRgb(PixelFormat format) {
+  return format != PixelFormat::kGray && PlaneCount(format) == 1 && format != PixelFormat::kYuyv422;
+}
 
 }  // namespace
 
@@ -118,9 +104,12 @@ void AreaRows::Start(const Picture& picture, const AreaAxis& across, const AreaA
   }
   size_t bytes = 0;
   for (size_t i = 0; i < plane_count_; i++) bytes = std::max(bytes, planes_[i].end - planes_[i].begin);
-  columns_.resize(bytes);
-  unpacked_.resize(planes_[0].unpack == Unpack::kNone ? 0 : bytes * kRowsAtOnce);
-  cells_.resize(across.size() * 3);
+  columns_.resize(bytes + kColumnsSlack);
+  parts_.resize(bytes + kColumnsSlack);
+  floats_.resize(bytes + kColumnsSlack);
+  // Beside the rows that are added at once, a cell's first and last.
+  unpacked_.resize(planes_[0].unpack == Unpack::kNone ? 0 : bytes * (kRowsAtOnce + 2));
+  cells_.resize(across.size() * 3 + kColumnsSlack);
 }
 
 void AreaRows::AddPlane(size_t index, const AreaAxis& down, Unpack unpack) {
@@ -138,22 +127,24 @@ void AreaRows::AddChannels(const AreaAxis& across, size_t pitch, size_t offset, 
   channels.across = &across;
   channels.offset = offset;
   channels.count = count;
-  const auto use = [&channels](Channels::Sum8 sum8, Channels::Sum16 sum16) {
+  channels.pitch = pitch;
+  const auto use = [&channels](Channels::Sum8 sum8, Channels::Sum16 sum16, Channels::SumFloat sum_float) {
     channels.sum8 = sum8;
     channels.sum16 = sum16;
+    channels.sum_float = sum_float;
   };
   if (pitch == 1) {
-    use(image::SumCells<1, 0, 1, uint8_t>, image::SumCells<1, 0, 1, uint16_t>);
+    use(image::SumCells<1, 0, 1, uint8_t>, image::SumCells<1, 0, 1, uint16_t>, image::SumCells<1, 0, 1, float>);
   } else if (pitch == 2 && count == 1) {
-    use(image::SumCells<2, 0, 1, uint8_t>, image::SumCells<2, 0, 1, uint16_t>);
+    use(image::SumCells<2, 0, 1, uint8_t>, image::SumCells<2, 0, 1, uint16_t>, image::SumCells<2, 0, 1, float>);
   } else if (pitch == 2) {
-    use(image::SumCells<2, 1, 2, uint8_t>, image::SumCells<2, 1, 2, uint16_t>);
+    use(image::SumCells<2, 1, 2, uint8_t>, image::SumCells<2, 1, 2, uint16_t>, image::SumCells<2, 1, 2, float>);
   } else if (pitch == 3) {
-    use(image::SumCells<3, 1, 3, uint8_t>, image::SumCells<3, 1, 3, uint16_t>);
+    use(image::SumCells<3, 1, 3, uint8_t>, image::SumCells<3, 1, 3, uint16_t>, image::SumCells<3, 1, 3, float>);
   } else if (count == 3) {
-    use(image::SumCells<4, 1, 3, uint8_t>, image::SumCells<4, 1, 3, uint16_t>);
+    use(image::SumCells<4, 1, 3, uint8_t>, image::SumCells<4, 1, 3, uint16_t>, image::SumCells<4, 1, 3, float>);
   } else {
-    use(image::SumCells<4, 2, 2, uint8_t>, image::SumCells<4, 2, 2, uint16_t>);
+    use(image::SumCells<4, 2, 2, uint8_t>, image::SumCells<4, 2, 2, uint16_t>, image::SumCells<4, 2, 2, float>);
   }
   channels.sums.resize(across.size() * count);
   channels.carry.resize(across.size() * count);
@@ -161,41 +152,42 @@ void AreaRows::AddChannels(const AreaAxis& across, size_t pitch, size_t offset, 
   const size_t end = (across.last.back() + size_t{1}) * pitch;
   plane.begin = plane.groups == 1 ? begin : std::min(plane.begin, begin);
   plane.end = plane.groups == 1 ? end : std::max(plane.end, end);
+  const AreaAxis& down = *plane.down;
+  const bool small = across.cell <= kWidestCell && down.cell <= kMostRows;
+  plane.way = !small ? Way::kWhole : down.cell_parts * 255 <= UINT16_MAX ? Way::kParts : Way::kFloats;
   // The last pixel of an odd row brings no bytes beyond its pair's.
   if (plane.unpack != Unpack::kRgb565) {
     plane.end = std::min(plane.end, RowBytes(picture_->layout().format, plane.index, picture_->layout().width));
   }
 }
 
-const double* AreaRows::Row(uint32_t y) {
+const float* AreaRows::Row(uint32_t y) {
   for (size_t i = 0; i < plane_count_; i++) SumCells(planes_[i], y);
   const auto sums = [this](size_t plane, size_t group) { return planes_[plane].channels[group].sums.data(); };
   const auto area = [this](size_t plane, size_t group) {
-    return planes_[plane].down->cell * planes_[plane].channels[group].across->cell;
+    return planes_[plane].rows_of_cell() * planes_[plane].channels[group].across->cell;
   };
   const size_t cells = cells_.size() / 3;
-  double* output = cells_.data();
+  float* output = cells_.data();
   const PixelFormat format = picture_->layout().format;
+  if (IsRgb(format) && planes_[0].way == Way::kWhole) {
+    for (size_t i = 0; i < cells * 3; i++) output[i] = static_cast<float>(sums(0, 0)[i] / area(0, 0));
+  }
   switch (format) {
     case PixelFormat::kRgb24:
     case PixelFormat::kRgba:
-      for (size_t i = 0; i < cells * 3; i++) output[i] = sums(0, 0)[i] / area(0, 0);
       break;
     case PixelFormat::kBgr24:
     case PixelFormat::kBgra:
-      for (size_t i = 0; i < cells * 3; i += 3) {
-        for (size_t c = 0; c < 3; c++) output[i + c] = sums(0, 0)[i + 2 - c] / area(0, 0);
-      }
+      for (size_t i = 0; i < cells * 3; i += 3) std::swap(output[i], output[i + 2]);
       break;
     case PixelFormat::kGray:
       for (size_t i = 0; i < cells; i++) {
-        output[i * 3] = output[i * 3 + 1] = output[i * 3 + 2] = sums(0, 0)[i] / area(0, 0);
+        output[i * 3] = output[i * 3 + 1] = output[i * 3 + 2] = static_cast<float>(sums(0, 0)[i] / area(0, 0));
       }
       break;
     case PixelFormat::kRgb565le:
-      for (size_t i = 0; i < cells * 3; i++) {
-        output[i] = sums(0, 0)[i] / area(0, 0) * (i % 3 == 1 ? kSixBits : kFiveBits);
-      }
+      for (size_t i = 0; i < cells * 3; i++) output[i] *= static_cast<float>(i % 3 == 1 ? kSixBits : kFiveBits);
       break;
     case PixelFormat::kYuv420p:
     case PixelFormat::kNv12:
@@ -223,6 +215,10 @@ const double* AreaRows::Row(uint32_t y) {
 }
 
 void AreaRows::SumCells(Plane& plane, uint32_t y) {
+  if (plane.way != Way::kWhole) {
+    SumSmallCells(plane, y);
+    return;
+  }
   for (size_t g = 0; g < plane.groups; g++) {
     std::fill(plane.channels[g].sums.begin(), plane.channels[g].sums.end(), 0.0);
   }
@@ -240,6 +236,53 @@ void AreaRows::SumCells(Plane& plane, uint32_t y) {
     AddWhole(plane, begin, end);
   }
   if (has_part) AddRow(plane, end, last_share);
+}
+
+void AreaRows::SumSmallCells(Plane& plane, uint32_t y) {
+  const AreaAxis& down = *plane.down;
+  const uint32_t first = down.first[y], last = down.last[y];
+  const size_t bytes = plane.end - plane.begin;
+  const uint8_t* first_row = Opaque(plane, first, kRowsAtOnce);
+  const uint8_t* last_row = last == first ? first_row : Opaque(plane, last, kRowsAtOnce + 1);
+  if (last < first + 2) std::fill(columns_.begin(), columns_.end(), uint16_t{0});
+  for (uint32_t row = first + 1; row < last; row += kRowsAtOnce) {
+    const uint32_t count = std::min(kRowsAtOnce, last - row);
+    const uint8_t* rows[kRowsAtOnce];
+    for (uint32_t k = 0; k < count; k++) rows[k] = Opaque(plane, row + k, k);
+    AddRows(rows, count, bytes, row == first + 1, columns_.data());
+  }
+  const bool in_parts = plane.way == Way::kParts;
+  if (in_parts) {
+    const auto parts = [&down](double share) {
+      return static_cast<uint16_t>(std::lround(share * static_cast<double>(down.parts)));
+    };
+    Weigh({first_row, last_row, columns_.data(), parts(down.first_share[y]), parts(1), parts(down.last_share[y])},
+          bytes, parts_.data());
+  } else {
+    Weigh({first_row, last_row, columns_.data(), static_cast<float>(down.first_share[y]), 1.0f,
+           static_cast<float>(down.last_share[y])},
+          bytes, floats_.data());
+  }
+  for (size_t g = 0; g < plane.groups; g++) {
+    Channels& channels = plane.channels[g];
+    const AreaAxis& across = *channels.across;
+    const size_t base = plane.begin - channels.offset;
+    if (channels.count == 3) {
+      const auto scale = static_cast<float>(1 / (plane.rows_of_cell() * across.cell));
+      if (in_parts) {
+        SumPixels(parts_.data(), base, channels.pitch, across, scale, cells_.data());
+      } else {
+        SumPixels(floats_.data(), base, channels.pitch, across, scale, cells_.data());
+      }
+      continue;
+    }
+    std::fill(channels.sums.begin(), channels.sums.end(), 0.0);
+    if (in_parts) {
+      channels.sum16(parts_.data(), base, across, channels.sums.data());
+    } else {
+      channels.sum_float(floats_.data(), base, across, channels.sums.data());
+    }
+  }
 }
 
 // A row that two rows of cells share is read once.
@@ -282,7 +325,7 @@ void AreaRows::Accumulate(const Plane& plane, uint32_t begin, uint32_t end, bool
     const uint32_t count = std::min(kRowsAtOnce, end - row);
     const uint8_t* rows[kRowsAtOnce];
     for (uint32_t k = 0; k < count; k++) rows[k] = Unpacked(plane, row + k, k, flatten);
-    kAddRows[count - 1](rows, plane.end - plane.begin, row == begin, columns_.data());
+    AddRows(rows, count, plane.end - plane.begin, row == begin, columns_.data());
   }
 }
 
@@ -299,6 +342,12 @@ const uint8_t* AreaRows::Unpacked(const Plane& plane, uint32_t row, size_t slot,
   uint8_t* unpacked = unpacked_.data() + slot * length;
   LayOverWhite(bytes + plane.begin, length / 4, unpacked);
   return unpacked;
+}
+
+const uint8_t* AreaRows::Opaque(const Plane& plane, uint32_t row, size_t slot) {
+  const uint8_t* bytes = Unpacked(plane, row, slot, /*flatten=*/false);
+  if (plane.unpack != Unpack::kAlpha || IsOpaque(bytes, (plane.end - plane.begin) / 4)) return bytes;
+  return Unpacked(plane, row, slot, /*flatten=*/true);
 }
 
 }  // namespace neonsense::image

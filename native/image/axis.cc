@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace neonsense::image {
 namespace {
@@ -35,6 +36,9 @@ void MakeCells(const Cells& cells, AreaAxis* axis) {
   const uint64_t sample = cells.sample;
   const auto share = [sample](uint64_t part) { return static_cast<double>(part) / static_cast<double>(sample); };
   axis->cell = share(cells.length);
+  const uint64_t part = std::gcd(std::gcd(cells.start, cells.length), sample);
+  axis->parts = sample / part;
+  axis->cell_parts = cells.length / part;
   for (uint32_t i = 0; i < cells.count; i++) {
     const uint64_t begin = cells.start + i * cells.length;
     const uint64_t end = begin + cells.length;

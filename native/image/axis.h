@@ -26,6 +26,8 @@ struct AreaAxis {
   std::vector<double> first_share, last_share;
   // Samples in a cell.
   double cell = 0;
+  // All shares are whole multiples of a part of a sample: of which `parts` make a sample and `cell_parts` a cell.
+  uint64_t parts = 1, cell_parts = 1;
 
   size_t size() const { return first.size(); }
 };

@@ -19,6 +19,15 @@ bool HalvesAcross(PixelFormat format) {
 
 bool HalvesDown(PixelFormat format) { return format == PixelFormat::kYuv420p || format == PixelFormat::kNv12; }
 
+// Whether it leaves `source` positions as they are.
+bool IsIdentity(const BilinearAxis& axis, size_t source) {
+  if (axis.size() != source) return false;
+  for (uint32_t i = 0; i < source; i++) {
+    if (axis.low[i] != i || axis.share[i] != 0) return false;
+  }
+  return true;
+}
+
 // (1 - share) * a + share * b
 void Blend(const float* __restrict a, const float* __restrict b, float share, size_t count, float* __restrict output) {
   const float rest = 1 - share;
@@ -103,6 +112,7 @@ void Preprocessor::Prepare(const Layout& layout) {
       MakeBilinearAxis(span.pixels, span.resized, span.from, span.seen, &bilinear_[axis]);
     }
   }
+  averages_alone_ = averages_ && IsIdentity(bilinear_[0], area_[0].size()) && IsIdentity(bilinear_[1], area_[1].size());
 }
 
 void Preprocessor::Put(uint32_t y, RowSink& sink) { sink.Put(placement_.place[0] + y, row_.data()); }
@@ -117,6 +127,21 @@ void Preprocessor::Interpolate(const Picture& picture, RowSink& sink) {
   if (averages_) {
     area_rows_.Start(picture, area_[1], area_[0], chroma_area_[1], chroma_area_[0]);
     averages_row_.resize(area_[1].size() * 3);
+    if (means_.size() < averages_row_.size()) {
+      means_.resize(averages_row_.size());
+      stds_.resize(averages_row_.size());
+      for (size_t i = 0; i < means_.size(); i++) {
+        means_[i] = mean_[i % 3];
+        stds_[i] = std_[i % 3];
+      }
+    }
+    if (averages_alone_) {
+      for (uint32_t y = 0; y < placement_.seen[0]; y++) {
+        Normalize(area_rows_.Row(y), count, Seen());
+        Put(y, sink);
+      }
+      return;
+    }
   } else {
     rgb_rows_.Start(picture, layout_.region.x, layout_.region.x + layout_.region.width);
   }
@@ -135,16 +160,22 @@ void Preprocessor::Interpolate(const Picture& picture, RowSink& sink) {
   }
 }
 
+// Each step rounded to float32, as in Normalized.
+void Preprocessor::Normalize(const float* values, size_t count, float* __restrict output) const {
+  const auto low = static_cast<float>(preprocessing_.range[0]);
+  const auto step = static_cast<float>((preprocessing_.range[1] - preprocessing_.range[0]) / 255);
+  const float* mean = means_.data();
+  const float* std = stds_.data();
+  for (size_t i = 0; i < count; i++) output[i] = (low + values[i] * step - mean[i]) / std[i];
+}
+
 // A normalized row of the source, brought to the width that is seen.
 void Preprocessor::Widen(uint32_t y, Line* line) {
   line->y = y;
   const BilinearAxis& across = bilinear_[1];
   float* output = line->row.data();
   if (averages_) {
-    const double* cells = area_rows_.Row(y);
-    for (size_t i = 0; i < averages_row_.size(); i += 3) {
-      for (size_t c = 0; c < 3; c++) averages_row_[i + c] = Normalized(cells[i + c], c);
-    }
+    Normalize(area_rows_.Row(y), averages_row_.size(), averages_row_.data());
     for (size_t i = 0; i < across.size(); i++, output += 3) {
       const float* low = averages_row_.data() + across.low[i] * size_t{3};
       const float* high = averages_row_.data() + across.high[i] * size_t{3};

@@ -51,6 +51,8 @@ class Preprocessor {
   void Filter(const Picture& picture, RowSink& sink);
   void Widen(uint32_t y, Line* line);
   float Normalized(double value, size_t channel) const;
+  // A row of averages, `count` a multiple of 3.
+  void Normalize(const float* values, size_t count, float* output) const;
   // Where the part of the row that shows the picture begins.
   float* Seen() { return row_.data() + placement_.place[1] * size_t{3}; }
 
@@ -62,6 +64,7 @@ class Preprocessor {
   Layout layout_;
   Placement placement_;
   bool averages_ = false;
+  bool averages_alone_ = false;  // nothing is left to interpolate
   std::array<AreaAxis, 2> area_, chroma_area_;
   std::array<BilinearAxis, 2> bilinear_;
   std::array<FilterAxis, 2> filter_;
@@ -69,6 +72,7 @@ class Preprocessor {
   AreaRows area_rows_;
   RgbRows rgb_rows_;
   std::vector<float> fill_, row_, averages_row_;
+  std::vector<float> means_, stds_;  // of as many values as a row of averages has
   std::array<Line, 2> lines_;
   std::vector<uint8_t> narrowed_;
   std::vector<const uint8_t*> narrowed_rows_;

@@ -116,8 +116,8 @@ class Formats : public testing::TestWithParam<size_t> {};
 
 TEST_P(Formats, AgreeWithTheReferenceForAnySize) {
   const PixelFormat format = kFormats[GetParam()];
-  constexpr uint32_t kSizes[][2] = {{1, 1},   {1, 2},   {2, 1},   {3, 3},   {5, 40}, {41, 7},
-                                    {12, 12}, {33, 26}, {64, 48}, {61, 90}, {97, 53}};
+  constexpr uint32_t kSizes[][2] = {{1, 1},   {1, 2},   {2, 1},   {3, 3},   {5, 40},    {41, 7},   {12, 12},
+                                    {33, 26}, {64, 48}, {61, 90}, {97, 53}, {301, 263}, {1009, 31}};
   for (const Case& test : Cases()) {
     Preprocessor preprocessor(test.preprocessing);
     for (const auto& [width, height] : kSizes) {
