@@ -47,7 +47,7 @@ export function fileError(cause: unknown, missing: string, failed: string): Neon
   const { code, message } = cause as NodeJS.ErrnoException;
   return code === 'ENOENT'
     ? new NeonsenseError('ERR_NOT_FOUND', missing, { cause })
-    : new NeonsenseError('ERR_IO', `${failed}: ${machineLimit(cause) ?? message}`, { cause });
+    : new NeonsenseError('ERR_IO', `${failed}: ${machineLimit(cause) ?? shortened(message)}`, { cause });
 }
 
 /** Abort errors by their signals: a thousand calls that one signal ends would spend their time on a thousand stacks. */
@@ -115,4 +115,20 @@ export function invalidArgument(name: string, expected: string, received: unknow
     'ERR_INVALID_ARGUMENT',
     `Expected ${expected} for \`${name}\` but received ${describe(received)}`,
   );
+}
+
+/**
+ * What `look` finds in an argument, which may be anything: where reading it throws (a revoked proxy, a property that
+ * throws, a part that is missing), the argument is at fault, not this package.
+ *
+ * @throws {NeonsenseError} what `look` throws on purpose, else `ERR_INVALID_ARGUMENT` with the error as its cause.
+ */
+export function examined<T>(name: string, expected: string, received: unknown, look: () => T): T {
+  try {
+    return look();
+  } catch (cause) {
+    if (cause instanceof NeonsenseError) throw cause;
+    const { message } = invalidArgument(name, expected, received);
+    throw new NeonsenseError('ERR_INVALID_ARGUMENT', message, { cause });
+  }
 }

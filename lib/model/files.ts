@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
+import { examined, fileError, invalidArgument, NeonsenseError, shortened } from '../errors.js';
 import type { Limits } from '../files/limits.js';
 import { Budget, resolveLimits } from '../files/limits.js';
 import { openRegularFile } from '../files/openFile.js';
@@ -47,8 +47,8 @@ export interface ReadModelOptions {
  * @throws {NeonsenseError} as the public `readModel` does, which knows names too.
  */
 export async function readModel(file: string | Uint8Array, options: ReadModelOptions = {}): Promise<Model> {
-  checkOptions(options);
-  return withOptions(await readBare(file, options, { isStrict: true }), options);
+  const own = ownOptions(options);
+  return withOptions(await readBare(file, own, { isStrict: true }), own);
 }
 
 /**
@@ -56,8 +56,15 @@ export async function readModel(file: string | Uint8Array, options: ReadModelOpt
  * count for a file that is none.
  */
 export async function readCheckpointOrModel(file: string, options: ReadModelOptions): Promise<Model> {
-  checkOptions(options);
-  return withOptions(await readBare(file, options, { isStrict: false }), options);
+  const own = ownOptions(options);
+  return withOptions(await readBare(file, own, { isStrict: false }), own);
+}
+
+function ownOptions(options: ReadModelOptions): ReadModelOptions {
+  return examined('options', 'an object', options, () => {
+    checkOptions(options);
+    return { ...options };
+  });
 }
 
 interface Strictness {
@@ -66,9 +73,10 @@ interface Strictness {
 }
 
 async function readBare(file: string | Uint8Array, options: ReadModelOptions, strictness: Strictness): Promise<Model> {
-  if (typeof file !== 'string' && !(file instanceof Uint8Array)) {
+  examined('file', 'a path or a Uint8Array', file, () => {
+    if (typeof file === 'string' || file instanceof Uint8Array) return;
     throw invalidArgument('file', 'a path or a Uint8Array', file);
-  }
+  });
   const budget = new Budget(resolveLimits(options.limits));
   try {
     // A model never changes: the caller's bytes are copied, because the caller may go on using them.
@@ -76,7 +84,7 @@ async function readBare(file: string | Uint8Array, options: ReadModelOptions, st
     return await decode(bytes, budget, { ...options, ...strictness }, typeof file === 'string' ? file : undefined);
   } catch (error) {
     if (typeof file !== 'string' || !(error instanceof NeonsenseError)) throw error;
-    throw new NeonsenseError(error.code, `${file}: ${error.message}`, { cause: error });
+    throw new NeonsenseError(error.code, `${shortened(file)}: ${error.message}`, { cause: error });
   }
 }
 
@@ -233,7 +241,11 @@ async function readFile(path: string, budget: Budget): Promise<Uint8Array> {
     }
   } catch (error) {
     if (error instanceof NeonsenseError) throw error;
-    throw fileError(error, `There is no model file ${path}`, `Cannot read the model file ${path}`);
+    throw fileError(
+      error,
+      `There is no model file ${shortened(path)}`,
+      `Cannot read the model file ${shortened(path)}`,
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 import { zlib } from '../../builtins.js';
+import { examined } from '../../errors.js';
 import { Budget, DEFAULT_LIMITS } from '../../files/limits.js';
 import { checkModel } from '../checkModel.js';
 import { BATCH_NORM_TENSORS } from '../import/inferArchitecture.js';
@@ -23,6 +24,10 @@ const CODING_OVERHEAD_BYTES = 256;
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` or `ERR_MODEL_FORMAT` for a model that could not be read back.
  */
 export function encodeModel(model: Model): Uint8Array {
+  return examined('model', 'a Model, as readModel gives it,', model, () => encoded(model));
+}
+
+function encoded(model: Model): Uint8Array {
   checkModel(model);
   const metadata = encodeMetadata(model);
   // Whoever writes a model with a large input knows how to read it.
