@@ -132,3 +132,21 @@ export function examined<T>(name: string, expected: string, received: unknown, l
     throw new NeonsenseError('ERR_INVALID_ARGUMENT', message, { cause });
   }
 }
+
+/** As {@link examined}, for a look that takes time: a function of the caller's that is called again and again. */
+export async function examinedAsync<T>(
+  name: string,
+  expected: string,
+  received: unknown,
+  look: () => Promise<T>,
+): Promise<T> {
+  let fault: unknown;
+  try {
+    return await look();
+  } catch (error) {
+    fault = error;
+  }
+  return examined(name, expected, received, () => {
+    throw fault;
+  });
+}

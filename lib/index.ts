@@ -1,4 +1,5 @@
 import type { DoctorReport } from './doctor/doctor.js';
+import { checkModel, examinedModel } from './model/checkModel.js';
 import type { Model } from './model/model.js';
 
 export type {
@@ -53,7 +54,8 @@ export type { SmoothingOptions } from './stream/smoothing.js';
  */
 export async function toOnnx(model: Model): Promise<Uint8Array> {
   const { toOnnx: encode } = await import('./model/export/onnx.js');
-  return encode(model);
+  checkModel(model);
+  return examinedModel(model, () => encode(model));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { invalidArgument, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
+import { examined, invalidArgument, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { atLeast } from '../image/atLeast.js';
 import { decodeLimits } from '../image/limits.js';
 import type { RawPixels } from '../image/pixels.js';
@@ -174,8 +174,7 @@ export class Classifier {
   ): Promise<Classifier> {
     const alone = second === undefined && isOptions(first);
     const source = alone ? undefined : (first as string | Uint8Array | Model | undefined);
-    const options = alone ? first : second === undefined ? {} : second;
-    checkOptions(options, KNOWN_OPTIONS);
+    const options = checkOptions(alone ? first : second === undefined ? {} : second, KNOWN_OPTIONS);
     checkCount(options.threads, 'options.threads');
     checkDecode(options.decode);
     checkCount(options.decodeMemory, 'options.decodeMemory');
@@ -208,7 +207,8 @@ export class Classifier {
    *   `ERR_UNSUPPORTED` for encoded pictures without sharp; `ERR_ABORTED`; `ERR_DISPOSED`.
    */
   async classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
-    return this.#classify(image, 'image', this.#begin(options, CLASSIFY_OPTIONS), options.signal);
+    const { wanted, signal } = this.#begin(options, CLASSIFY_OPTIONS);
+    return this.#classify(image, 'image', wanted, signal);
   }
 
   /**
@@ -227,15 +227,17 @@ export class Classifier {
     images: readonly ImageInput[],
     options: BatchOptions = {},
   ): Promise<(Classification | FailedClassification)[]> {
-    const wanted = this.#begin(options, [...CLASSIFY_OPTIONS, 'onError']);
-    const { signal, onError = 'throw' } = options;
+    const { wanted, signal, onError = 'throw' } = this.#begin(options, [...CLASSIFY_OPTIONS, 'onError']);
     if (onError !== 'throw' && onError !== 'collect') {
       throw invalidArgument('options.onError', "'throw' or 'collect'", onError);
     }
-    if (!Array.isArray(images)) throw invalidArgument('images', 'an array of pictures', images);
+    const pictures = examined('images', 'an array of pictures', images, () => {
+      if (!Array.isArray(images)) throw invalidArgument('images', 'an array of pictures', images);
+      // Spread, because holes of an array are pictures that are missing.
+      return [...images] as readonly ImageInput[];
+    });
     const results: (Classification | FailedClassification)[] = [];
-    // Spread, because holes of an array are pictures that are missing.
-    const outcomes = inOrder([...images], PICTURES_IN_HAND, (image, i) =>
+    const outcomes = inOrder(pictures, PICTURES_IN_HAND, (image, i) =>
       this.#classify(image, `images[${i}]`, wanted, signal),
     );
     for await (const outcome of outcomes) {
@@ -296,12 +298,13 @@ export class Classifier {
     options: Pick<ClassifyOptions, 'signal'> = {},
   ): Promise<Float32Array | Float32Array[]> {
     this.#checkUsable();
-    checkOptions(options, ['signal']);
-    checkSignal(options.signal);
+    const own = checkOptions(options, ['signal']);
+    checkSignal(own.signal);
     const embedder = await this.#embedderOf();
-    if (!Array.isArray(images)) return await embedder.embed(images as ImageInput, options);
+    const many = examined('images', 'a picture, or an array of them', images, () => Array.isArray(images));
+    if (!many) return await embedder.embed(images as ImageInput, own);
     const vectors: Float32Array[] = [];
-    for (const image of images as readonly ImageInput[]) vectors.push(await embedder.embed(image, options));
+    for (const image of images as readonly ImageInput[]) vectors.push(await embedder.embed(image, own));
     return vectors;
   }
 
@@ -330,19 +333,19 @@ export class Classifier {
     await this.dispose();
   }
 
-  #begin(options: ClassifyOptions, known: readonly string[]): Wanted {
+  #begin<T extends ClassifyOptions>(options: T, known: readonly string[]): T & { readonly wanted: Wanted } {
     this.#checkUsable();
-    checkOptions(options, known);
-    checkSignal(options.signal);
-    const wanted = wantedOf(options, this.labels);
-    throwIfAborted(options.signal);
+    const own = checkOptions(options, known);
+    checkSignal(own.signal);
+    const wanted = wantedOf(own, this.labels);
+    throwIfAborted(own.signal);
     if (this.labels.length === 0) {
       throw new NeonsenseError(
         'ERR_UNSUPPORTED',
         'This network has no classifier, it only gives features: use `embed`, or teach it classes first',
       );
     }
-    return wanted;
+    return { ...own, wanted };
   }
 
   #checkUsable(): void {

@@ -1,4 +1,4 @@
-import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { examined, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { type FrameShape, frameBytes, PIXEL_FORMATS, type PixelFormat, type Region } from '../image/pixels.js';
 import type { Confidence } from '../model/model.js';
 import { largestIndices } from '../numbers/largest.js';
@@ -221,26 +221,28 @@ async function partOfJpeg(data: Uint8Array, roi: Region, signal: AbortSignal | u
 }
 
 function checked(source: unknown, options: StreamOptions): StreamOptions {
-  const isSource = typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
+  const isSource = examined('source', 'an async iterable of bytes', source, () => {
+    return typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
+  });
   if (!isSource) throw invalidArgument('source', 'a Readable or another async iterable of bytes', source);
-  checkOptions(options, [...SHAPE, 'latest', 'smooth', 'every', 'topK', 'signal']);
-  const { format } = options;
+  const own = checkOptions(options, [...SHAPE, 'latest', 'smooth', 'every', 'topK', 'signal']);
+  const { format } = own;
   if (format === 'mjpeg') {
     for (const name of ['stride', 'matrix', 'range'] as const) {
-      if (options[name] === undefined) continue;
-      throw invalidArgument(`options.${name}`, 'nothing for mjpeg, whose pictures say it themselves', options[name]);
+      if (own[name] === undefined) continue;
+      throw invalidArgument(`options.${name}`, 'nothing for mjpeg, whose pictures say it themselves', own[name]);
     }
   } else {
     if (!PIXEL_FORMATS.includes(format)) {
       throw invalidArgument('options.format', `one of ${PIXEL_FORMATS.join(', ')}, mjpeg`, format);
     }
-    frameBytes(shapeOf(options), 'options');
+    examined('options', 'the shape of frames', options, () => frameBytes(shapeOf(own), 'options'));
   }
-  checkCount(options.every, 'options.every');
-  checkCount(options.topK, 'options.topK');
-  checkSignal(options.signal);
-  throwIfAborted(options.signal);
-  return options;
+  checkCount(own.every, 'options.every');
+  checkCount(own.topK, 'options.topK');
+  checkSignal(own.signal);
+  throwIfAborted(own.signal);
+  return own;
 }
 
 function aborted(signal: AbortSignal): unknown {

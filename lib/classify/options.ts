@@ -1,12 +1,20 @@
-import { invalidArgument, NeonsenseError, shortened } from '../errors.js';
+import { examined, invalidArgument, NeonsenseError, shortened } from '../errors.js';
 
 /**
  * Checks that `options` is an object with no other keys than `known`, so that a misspelt option is not ignored.
  * (Plain checks instead of a schema library, whose import alone would take longer than loading and running a model.)
  *
+ * @returns the options, each read once
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
  */
-export function checkOptions(options: unknown, known: readonly string[]): void {
+export function checkOptions<T extends object>(options: T, known: readonly string[]): T {
+  return examined('options', 'an object', options, () => {
+    checkKeys(options, known);
+    return { ...options };
+  });
+}
+
+function checkKeys(options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgument('options', 'an object', options);
   }
@@ -14,7 +22,7 @@ export function checkOptions(options: unknown, known: readonly string[]): void {
     if (known.includes(key)) continue;
     const meant = known.find((name) => name.toLowerCase() === key.toLowerCase().replaceAll(/[-_]/g, ''));
     const hint = meant === undefined ? `known are ${known.join(', ')}` : `did you mean ${meant}?`;
-    throw new NeonsenseError('ERR_INVALID_ARGUMENT', `\`options.${key}\` is not an option: ${hint}`);
+    throw new NeonsenseError('ERR_INVALID_ARGUMENT', `\`options.${shortened(key)}\` is not an option: ${hint}`);
   }
 }
 
@@ -35,16 +43,22 @@ export function checkDecode(value: unknown): void {
 /** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` unless `value` is absent or an AbortSignal. */
 export function checkSignal(value: unknown): void {
   if (value === undefined) return;
-  // By shape, not by class: a signal may come from another realm.
-  const signal = (typeof value === 'object' && value !== null ? value : {}) as Partial<AbortSignal>;
-  if (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
-    throw invalidArgument('options.signal', 'an AbortSignal', value);
-  }
+  examined('options.signal', 'an AbortSignal', value, () => {
+    // By shape, not by class: a signal may come from another realm.
+    const signal = (typeof value === 'object' && value !== null ? value : {}) as Partial<AbortSignal>;
+    if (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
+      throw invalidArgument('options.signal', 'an AbortSignal', value);
+    }
+  });
 }
 
 /** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` unless `value` is absent or one non-empty string for each class. */
 export function checkLabels(value: unknown, classes: number): void {
   if (value === undefined) return;
+  examined('options.labels', 'an array of names', value, () => checkNames(value, classes));
+}
+
+function checkNames(value: unknown, classes: number): void {
   if (!Array.isArray(value) || value.length !== classes) {
     throw invalidArgument('options.labels', `an array of ${classes} names, one for each class of the model`, value);
   }
@@ -65,22 +79,25 @@ export interface Wanted {
   readonly logits: boolean;
 }
 
+interface WantedOptions {
+  readonly topK?: unknown;
+  readonly only?: unknown;
+  readonly except?: unknown;
+  readonly minProbability?: unknown;
+  readonly probabilities?: unknown;
+  readonly logits?: unknown;
+}
+
 /**
  * Reads the options that say what of an answer is wanted.
  *
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, also for a class the model does not have
  */
-export function wantedOf(
-  options: {
-    readonly topK?: unknown;
-    readonly only?: unknown;
-    readonly except?: unknown;
-    readonly minProbability?: unknown;
-    readonly probabilities?: unknown;
-    readonly logits?: unknown;
-  },
-  labels: readonly string[],
-): Wanted {
+export function wantedOf(options: WantedOptions, labels: readonly string[]): Wanted {
+  return examined('options', 'options that can be read', options, () => readWanted(options, labels));
+}
+
+function readWanted(options: WantedOptions, labels: readonly string[]): Wanted {
   const { topK = 5, only, except, minProbability = 0, probabilities = false, logits = false } = options;
   checkCount(topK, 'options.topK');
   if (typeof minProbability !== 'number' || !(minProbability >= 0 && minProbability <= 1)) {

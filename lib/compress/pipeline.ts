@@ -1,4 +1,4 @@
-import { invalidArgument, throwIfAborted } from '../errors.js';
+import { examined, invalidArgument, throwIfAborted } from '../errors.js';
 import { checkModel } from '../model/checkModel.js';
 import type { Model } from '../model/model.js';
 import { check } from '../schema/check.js';
@@ -105,8 +105,9 @@ export function checkStages(
 }
 
 /** What there is to know about a stage, and its options. */
-function kindOf({ stage, ...own }: CompressStage, index: number): { kind: StageKind<object>; own: object } {
-  if (!Object.hasOwn(KINDS, stage)) {
+function kindOf(given: CompressStage, index: number): { kind: StageKind<object>; own: object } {
+  const { stage, ...own } = examined(`stages[${index}]`, 'an object', given, () => ({ ...given }));
+  if (typeof stage !== 'string' || !Object.hasOwn(KINDS, stage)) {
     throw invalidArgument(`stages[${index}].stage`, `one of ${Object.keys(KINDS).join(', ')}`, stage);
   }
   // Each kind is given its own options only, which its schema has checked.

@@ -1,8 +1,17 @@
+import { examined } from '../errors.js';
+import { checkModel } from '../model/checkModel.js';
 import type { Model } from '../model/model.js';
 import { createSession } from '../runtime/session.js';
 import type { Dataset } from './datasets.js';
 import { checkEvaluateOptions } from './options.js';
-import { type EvaluateOptions, type Evaluation, type Predictor, requireSameLabels, scorePredictors } from './score.js';
+import {
+  checkDataset,
+  type EvaluateOptions,
+  type Evaluation,
+  type Predictor,
+  requireSameLabels,
+  scorePredictors,
+} from './score.js';
 
 /** A model and what to call it in the results; names are unique within one evaluation. */
 export interface NamedModel {
@@ -25,10 +34,15 @@ export async function evaluate(
 ): Promise<Evaluation[]> {
   checkEvaluateOptions(options);
   const { threads, ...rest } = options;
+  const named = examined('models', 'an array of models and their names', models, () => {
+    return Array.from(models, ({ name, model }) => ({ name, model }));
+  });
+  for (const { model } of named) checkModel(model);
+  checkDataset(dataset);
   const sessions: Awaited<ReturnType<typeof createSession>>[] = [];
   try {
     const predictors: Predictor[] = [];
-    for (const { name, model } of models) {
+    for (const { name, model } of named) {
       requireSameLabels(name, model.labels, dataset);
       const session = await createSession(model, threads === undefined ? {} : { threads });
       sessions.push(session);

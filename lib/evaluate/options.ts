@@ -3,6 +3,7 @@ import { MOST_THREADS } from '../runtime/threads.js';
 import { check } from '../schema/check.js';
 import { abortSignal, callback, integer, text } from '../schema/types.js';
 import type { DatasetOptions } from './datasets.js';
+import type { PicturesOptions } from './pictures.js';
 import type { EvaluateOptions } from './score.js';
 
 const evaluateOptions = z.strictObject({
@@ -13,12 +14,9 @@ const evaluateOptions = z.strictObject({
   onLogits: z.optional(callback<NonNullable<EvaluateOptions['onLogits']>>()),
 });
 
-const datasetOptions = z.strictObject({
-  labels: z.array(z.string()),
-  rejectClass: z.optional(z.string()),
-  labelsFile: z.optional(text('the path of a labels file')),
-  limit: z.optional(integer(1)),
-});
+const sampled = { labelsFile: z.optional(text('the path of a labels file')), limit: z.optional(integer(1)) };
+const datasetOptions = z.strictObject({ labels: z.array(z.string()), rejectClass: z.optional(z.string()), ...sampled });
+const picturesOptions = z.strictObject({ ...sampled, signal: z.optional(abortSignal()) });
 
 /** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for options of the wrong shape, misspelt ones included */
 export function checkEvaluateOptions(options: object): void {
@@ -28,4 +26,9 @@ export function checkEvaluateOptions(options: object): void {
 /** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for options of the wrong shape, misspelt ones included */
 export function checkDatasetOptions(options: DatasetOptions): void {
   check(datasetOptions, options, { name: 'options' });
+}
+
+/** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for options of the wrong shape, misspelt ones included */
+export function checkPicturesOptions(options: PicturesOptions): PicturesOptions {
+  return check(picturesOptions, options, { name: 'options' });
 }

@@ -1,7 +1,9 @@
 import { NeonsenseError, throwIfAborted } from '../errors.js';
+import { checkModel } from '../model/checkModel.js';
 import type { Model } from '../model/model.js';
 import { preprocess } from '../runtime/preprocess.js';
 import { type DatasetOptions, openDataset } from './datasets.js';
+import { checkPicturesOptions } from './options.js';
 
 /** Options of {@link readPictures}. */
 export interface PicturesOptions extends Pick<DatasetOptions, 'labelsFile' | 'limit'> {
@@ -14,11 +16,9 @@ export interface PicturesOptions extends Pick<DatasetOptions, 'labelsFile' | 'li
  *
  * @throws {NeonsenseError} `ERR_DATASET` when not a single one can be read, `ERR_ABORTED`, and what `openDataset` throws
  */
-export async function readPictures(
-  model: Model,
-  path: string,
-  { labelsFile, limit, signal }: PicturesOptions = {},
-): Promise<Float32Array[]> {
+export async function readPictures(model: Model, path: string, options: PicturesOptions = {}): Promise<Float32Array[]> {
+  checkModel(model);
+  const { labelsFile, limit, signal } = checkPicturesOptions(options);
   const dataset = await openDataset(path, {
     labels: model.labels,
     rejectClass: model.confidence?.rejectClass,

@@ -1,3 +1,4 @@
+import { examined, invalidArgument } from '../errors.js';
 import { escapeHtml, htmlPage, htmlTable } from '../text/html.js';
 import { percent } from '../text/units.js';
 import type { Evaluation } from './score.js';
@@ -6,8 +7,14 @@ import type { Evaluation } from './score.js';
  * The evaluations as one HTML page without outside references: a table of the models, accuracy by class, and each
  * model's confusion matrix and reliability diagram as inline SVG.
  * @param title what was evaluated, for example the data set's path
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
  */
 export function evaluationReport(title: string, evaluations: readonly Evaluation[]): string {
+  if (typeof title !== 'string') throw invalidArgument('title', 'a text', title);
+  return examined('evaluations', 'a list, as `evaluate` gives it,', evaluations, () => pageOf(title, evaluations));
+}
+
+function pageOf(title: string, evaluations: readonly Evaluation[]): string {
   return htmlPage(title, [
     summaryTable(evaluations),
     ...(evaluations.length > 1 ? [agreementTable(evaluations)] : []),

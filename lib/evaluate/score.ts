@@ -1,9 +1,10 @@
-import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { examined, invalidArgument, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import type { Pixels } from '../image/pixels.js';
 import { numberedLabels } from '../model/import/stateDict.js';
 import type { Confidence, Precision, Preprocessing } from '../model/model.js';
+import { preprocessingFrom } from '../model/preprocessing.js';
 import { preprocess } from '../runtime/preprocess.js';
-import type { Dataset } from './datasets.js';
+import type { Dataset, LabelledImage } from './datasets.js';
 import { type Metrics, MetricsAccumulator } from './metrics.js';
 import { checkEvaluateOptions } from './options.js';
 
@@ -60,6 +61,63 @@ export async function scorePredictors(
   options: EvaluateOptions = {},
 ): Promise<Evaluation[]> {
   checkEvaluateOptions(options);
+  const checked = examined('models', 'an array of predictors', predictors, () =>
+    Array.from(predictors, checkedPredictor),
+  );
+  checkDataset(dataset);
+  return score(checked, dataset, options);
+}
+
+/** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for what is no data set */
+export function checkDataset(dataset: Dataset): void {
+  const isDataset = examined('dataset', A_DATASET, dataset, () => {
+    const { labels, unreadable, images, path } = dataset;
+    const isList = Array.isArray(labels) && labels.every((label) => typeof label === 'string');
+    return isList && Array.isArray(unreadable) && typeof images === 'function' && typeof path === 'string';
+  });
+  if (!isDataset) throw invalidArgument('dataset', A_DATASET, dataset);
+}
+
+const A_DATASET = 'a data set, as `openDataset` gives it,';
+
+/** Its pictures, looked at: a data set may be the caller's own. */
+async function* picturesOf(dataset: Dataset): AsyncGenerator<LabelledImage> {
+  const images: unknown = dataset.images();
+  const isIterable = examined('dataset', A_DATASET, images, () => Symbol.asyncIterator in Object(images));
+  if (!isIterable) throw invalidArgument('dataset', A_DATASET, images);
+  for await (const image of images as AsyncIterable<LabelledImage>) {
+    const own = examined('dataset', 'pictures { index, pixels, label }', image, () => ({ ...image }));
+    const { length } = dataset.labels;
+    if (!(Number.isInteger(own.label) && own.label >= 0 && own.label < length)) {
+      throw invalidArgument('dataset', `labels from 0 to ${length - 1}`, own.label);
+    }
+    yield own;
+  }
+}
+
+function checkedConfidence({ ...confidence }: Confidence, name: string): Confidence {
+  const { temperature, rejectBelow = 0 } = confidence;
+  if (!(Number.isFinite(temperature) && Number.isFinite(rejectBelow))) {
+    throw invalidArgument(`${name}.confidence`, 'a temperature, and a threshold or none,', confidence);
+  }
+  return confidence;
+}
+
+function checkedPredictor({ ...given }: Predictor, index: number): Predictor {
+  const name = `models[${index}]`;
+  if (typeof given.name !== 'string') throw invalidArgument(`${name}.name`, 'a string', given.name);
+  if (typeof given.run !== 'function') throw invalidArgument(`${name}.run`, 'a function', given.run);
+  if (!(Array.isArray(given.labels) && given.labels.every((label) => typeof label === 'string')))
+    throw invalidArgument(`${name}.labels`, 'an array of names', given.labels);
+  const confidence = given.confidence === undefined ? undefined : checkedConfidence(given.confidence, name);
+  return { ...given, confidence, preprocessing: preprocessingFrom(given.preprocessing, `${name}.preprocessing`) };
+}
+
+async function score(
+  predictors: readonly Predictor[],
+  dataset: Dataset,
+  options: EvaluateOptions,
+): Promise<Evaluation[]> {
   const batch = options.batch ?? 1;
   if (predictors.length === 0) throw invalidArgument('models', 'at least one model', predictors);
   const names = predictors.map((predictor) => predictor.name);
@@ -89,6 +147,10 @@ export async function scorePredictors(
       inputs.set(key, input);
       const start = performance.now();
       const logits = await predictor.run(input);
+      if (!ArrayBuffer.isView(logits) || logits.length !== labels.length * predictor.labels.length) {
+        const expected = `[N, classes] logits, ${labels.length * predictor.labels.length} numbers,`;
+        throw invalidArgument(`models[${index}].run`, expected, logits);
+      }
       const score = scores[index]!;
       score.milliseconds += performance.now() - start;
       const classes = predictor.labels.length;
@@ -120,7 +182,7 @@ export async function scorePredictors(
   };
 
   throwIfAborted(options.signal);
-  for await (const { pixels, label } of dataset.images()) {
+  for await (const { pixels, label } of picturesOf(dataset)) {
     throwIfAborted(options.signal);
     images.push(pixels);
     labels.push(label);
@@ -131,7 +193,7 @@ export async function scorePredictors(
     const first = dataset.unreadable[0];
     throw new NeonsenseError(
       'ERR_DATASET',
-      `None of the ${dataset.size} pictures of ${dataset.path} could be read` +
+      `None of the ${dataset.size} pictures of ${shortened(dataset.path)} could be read` +
         (first === undefined ? '' : `; ${first.file}: ${first.reason}`),
     );
   }
@@ -178,8 +240,8 @@ export function requireSameLabels(name: string, labels: readonly string[], datas
   }
   throw new NeonsenseError(
     'ERR_DATASET',
-    `The labels of ${name} are not those the data set ${dataset.path} was opened with. ` +
-      `Labels of ${name}: ${labels.join(', ')}. Data set's labels: ${dataset.labels.join(', ')}`,
+    `The labels of ${name} are not those the data set ${shortened(dataset.path)} was opened with. ` +
+      `Labels of ${name}: ${shortened(labels.join(', '))}. Data set's labels: ${shortened(dataset.labels.join(', '))}`,
   );
 }
 

@@ -1,4 +1,5 @@
-import { invalidArgument } from '../errors.js';
+import { examined, invalidArgument } from '../errors.js';
+import { examinedModel } from '../model/checkModel.js';
 import type { Model } from '../model/model.js';
 
 /** Temperatures outside these say that the data do not settle the question, not how sure the model is. */
@@ -21,6 +22,12 @@ const HALVINGS = 60;
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for no pictures, labels that are no classes, or logits that are not finite
  */
 export function fitTemperature(logits: readonly ArrayLike<number>[], labels: ArrayLike<number>): number {
+  return examined('logits', 'an array of logits for each picture, beside `labels`,', logits, () =>
+    fitted(logits, labels),
+  );
+}
+
+function fitted(logits: readonly ArrayLike<number>[], labels: ArrayLike<number>): number {
   if (logits.length === 0 || logits.length !== labels.length) {
     throw invalidArgument(
       'labels',
@@ -59,8 +66,17 @@ export function fitTemperature(logits: readonly ArrayLike<number>[], labels: Arr
  * something else, so it goes; which class rejects does not depend on it.
  *
  * @param images how many pictures it was fitted to, for the model's provenance
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
  */
 export function withTemperature(model: Model, temperature: number, images: number): Model {
+  if (!(Number.isFinite(temperature) && temperature > 0)) {
+    throw invalidArgument('temperature', 'a finite number above 0', temperature);
+  }
+  if (!Number.isSafeInteger(images)) throw invalidArgument('images', 'a whole number', images);
+  return examinedModel(model, () => tempered(model, temperature, images));
+}
+
+function tempered(model: Model, temperature: number, images: number): Model {
   const step = { step: 'fit-temperature', details: { images } };
   const { rejectClass } = model.confidence ?? {};
   const confidence = { temperature, ...(rejectClass === undefined ? {} : { rejectClass }) };

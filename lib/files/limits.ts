@@ -1,4 +1,4 @@
-import { invalidArgument, NeonsenseError, shortened } from '../errors.js';
+import { examined, invalidArgument, NeonsenseError, shortened } from '../errors.js';
 
 /**
  * What reading one model file may cost at most, so that a small file made to do harm ends in an error instead of in
@@ -84,6 +84,10 @@ export class Budget {
  */
 export function resolveLimits(limits: unknown): Required<Limits> {
   if (limits === undefined) return DEFAULT_LIMITS;
+  return examined('options.limits', 'an object', limits, () => filledIn(limits));
+}
+
+function filledIn(limits: unknown): Required<Limits> {
   if (typeof limits !== 'object' || limits === null || Array.isArray(limits)) {
     throw invalidArgument('options.limits', 'an object', limits);
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { type FileHandle, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { fileError } from '../errors.js';
+import { fileError, invalidArgument, shortened } from '../errors.js';
 
 /**
  * Writes `content` to `path` whole or not at all: to a temporary name in the same directory, synced to the disk, then
@@ -15,6 +15,7 @@ import { fileError } from '../errors.js';
  * else than a file is there; nothing is left behind.
  */
 export async function writeFileAtomically(path: string, content: Uint8Array | string): Promise<void> {
+  if (typeof path !== 'string' || path === '') throw invalidArgument('file', 'a path', path);
   let temporary: string | undefined;
   try {
     const { target, old } = await targetOf(path);
@@ -30,8 +31,8 @@ export async function writeFileAtomically(path: string, content: Uint8Array | st
     await rename(temporary, target);
   } catch (error) {
     if (temporary !== undefined) await rm(temporary, { force: true }).catch(() => undefined);
-    const failed = `Cannot write ${path}`;
-    throw fileError(error, `${failed}: its directory ${dirname(path)} does not exist`, failed);
+    const failed = `Cannot write ${shortened(path)}`;
+    throw fileError(error, `${failed}: its directory ${shortened(dirname(path))} does not exist`, failed);
   }
 }
 

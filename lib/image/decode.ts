@@ -1,6 +1,6 @@
 import type { Metadata } from 'sharp';
 import { untilAborted } from '../abort.js';
-import { NeonsenseError, throwIfAborted } from '../errors.js';
+import { NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { machineLimit } from '../machineLimit.js';
 import type { Release } from './allowance.js';
 import { type DecodePlan, type Kept, planDecode } from './decodePlan.js';
@@ -72,7 +72,7 @@ async function decode(
   options: DecodeOptions,
 ): Promise<{ readonly image: DecodedImage; readonly release: Release }> {
   const { signal, limits = sharedLimits(), atLeast } = options;
-  const name = options.name ?? (typeof source === 'string' ? source : 'the picture given');
+  const name = options.name ?? (typeof source === 'string' ? shortened(source) : 'the picture given');
   // A pipe's writer may never come, which is no reason to keep other pictures waiting.
   const early = typeof source === 'string' && (await isPipe(source)) ? await readPictureFile(source, signal) : source;
   const turn = await limits.decoders.take(1, signal);

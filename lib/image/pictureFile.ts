@@ -1,7 +1,7 @@
 import { close as closeDescriptor, constants, open as openDescriptor } from 'node:fs';
 import { type FileHandle, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { describe, NeonsenseError, throwIfAborted } from '../errors.js';
+import { describe, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { openFile } from '../files/openFile.js';
 import { machineLimit } from '../machineLimit.js';
 import { checkImageFormat, HEAD_BYTES } from './format.js';
@@ -37,7 +37,7 @@ export async function readPictureFile(path: string, signal?: AbortSignal): Promi
     if (cause instanceof NeonsenseError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new NeonsenseError('ERR_NOT_FOUND', `${path} does not exist`, { cause });
+      throw new NeonsenseError('ERR_NOT_FOUND', `${shortened(path)} does not exist`, { cause });
     }
     if (code === 'EISDIR') {
       throw new NeonsenseError('ERR_IO', `${path} is a directory; expected a picture file`, { cause });
@@ -46,8 +46,8 @@ export async function readPictureFile(path: string, signal?: AbortSignal): Promi
       const message = `Expected a file path but received ${describe(path)}`;
       throw new NeonsenseError('ERR_INVALID_ARGUMENT', message, { cause });
     }
-    const why = machineLimit(cause) ?? (cause as Error).message.split('\n', 1)[0];
-    throw new NeonsenseError('ERR_IO', `${path} can't be read: ${why}`, { cause });
+    const why = machineLimit(cause) ?? (cause as Error).message.split('\n', 1)[0]!;
+    throw new NeonsenseError('ERR_IO', `${shortened(path)} can't be read: ${shortened(why)}`, { cause });
   }
 }
 

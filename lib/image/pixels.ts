@@ -1,4 +1,4 @@
-import { describe, invalidArgument } from '../errors.js';
+import { describe, examined, invalidArgument } from '../errors.js';
 
 /**
  * Raw 8-bit pixels, row by row, channels interleaved: `[height, width, channels]`. One channel is grey, three are
@@ -136,6 +136,10 @@ const FRAME_KEYS = [
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
  */
 export function viewOf(value: unknown, name: string): PixelView {
+  return examined(name, 'raw pixels', value, () => checkedView(value, name));
+}
+
+function checkedView(value: unknown, name: string): PixelView {
   if (typeof value !== 'object' || value === null) throw invalidArgument(name, 'raw pixels', value);
   const fields = value as Readonly<Record<string, unknown>>;
   checkKeys(fields, name);

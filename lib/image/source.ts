@@ -1,4 +1,4 @@
-import { invalidArgument, NeonsenseError } from '../errors.js';
+import { examinedAsync, invalidArgument, NeonsenseError } from '../errors.js';
 import { checkPixels, type RawPixels } from './pixels.js';
 
 /** What `sharp(...).raw().toBuffer({ resolveWithObject: true })` gives; with another format than raw, an encoded picture. */
@@ -39,7 +39,13 @@ const tagOf = (value: unknown): string => Object.prototype.toString.call(value).
  * @param name How messages call it.
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, `ERR_IO` for a Blob that can't be read
  */
-export async function imageSource(image: unknown, name: string): Promise<ImageSource> {
+export function imageSource(image: unknown, name: string): Promise<ImageSource> {
+  return examinedAsync(name, EXPECTED, image, () => sourceOf(image, name));
+}
+
+const EXPECTED = 'a file path, the bytes of an encoded picture, or pixels { data, width, height, channels }';
+
+async function sourceOf(image: unknown, name: string): Promise<ImageSource> {
   if (typeof image === 'string' ? image !== '' : image instanceof Uint8Array) {
     return { encoded: image as string | Uint8Array };
   }
@@ -53,11 +59,7 @@ export async function imageSource(image: unknown, name: string): Promise<ImageSo
       return { encoded: await bytesOf(image as Blob, name) };
   }
   if (typeof image !== 'object' || image === null || !('data' in image)) {
-    throw invalidArgument(
-      name,
-      'a file path, the bytes of an encoded picture, or pixels { data, width, height, channels }',
-      image,
-    );
+    throw invalidArgument(name, EXPECTED, image);
   }
   if ('info' in image) return fromSharp(image as unknown as SharpOutput, name);
   const { data, width, height, channels, format } = image as unknown as Record<string, unknown>;

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { NeonsenseError } from '../errors.js';
+import { invalidArgument, NeonsenseError } from '../errors.js';
+import { checkModel } from '../model/checkModel.js';
 import type { Confidence, Model } from '../model/model.js';
 import { readModel } from '../shipped/readModel.js';
 import { fitConfidence, type RejectionScore } from './confidence.js';
@@ -7,6 +8,7 @@ import { crossValidate, fitHead, type Method, type MethodScore } from './crossVa
 import { extractFeatures } from './extract.js';
 import { withHead } from './head.js';
 import { accuracyOf, judged } from './judge.js';
+import { checkLearnOptions } from './options.js';
 import { findPhotos, OTHER } from './photos.js';
 import { type Remembered, withRemembered } from './remember.js';
 import { selectSamples } from './samples.js';
@@ -63,18 +65,19 @@ export interface LearnReport {
  *
  * @param folder path of the folder
  * @throws {NeonsenseError} `ERR_NOT_FOUND`, `ERR_DATASET` for a folder that is not of this form, `ERR_ABORTED`; what
- * `readModel` and `createSession` throw for the base
+ * `readModel` and `createSession` throw for the base; `ERR_INVALID_ARGUMENT`
  */
 export async function learn(folder: string, options: LearnOptions = {}): Promise<LearnResult> {
-  const { signal, onProgress } = options;
-  const base = await baseModel(options.base);
-  const found = await findPhotos(folder, options.limit);
+  if (typeof folder !== 'string' || folder === '') throw invalidArgument('folder', 'the path of a folder', folder);
+  const { base: given, add, limit, threads, signal, onProgress } = checkLearnOptions(options);
+  const base = await baseModel(given);
+  const found = await findPhotos(folder, limit);
   const fresh = await extractFeatures(base, found.photos, found.labels, {
-    atOnce: options.threads ?? Math.min(4, availableParallelism()),
+    atOnce: threads ?? Math.min(4, availableParallelism()),
     signal,
     onProgress: (done, total) => onProgress?.('photos', done, total),
   });
-  const { labels, samples } = withRemembered(fresh, found.labels, options.add, identityOf(base));
+  const { labels, samples } = withRemembered(fresh, found.labels, add, identityOf(base));
   if (labels.filter((label) => label !== OTHER).length < (labels.includes(OTHER) ? 1 : 2)) {
     throw new NeonsenseError(
       'ERR_DATASET',
@@ -120,7 +123,10 @@ export async function learn(folder: string, options: LearnOptions = {}): Promise
 }
 
 async function baseModel(base: string | Model | undefined): Promise<Model> {
-  if (typeof base === 'object') return base;
+  if (typeof base === 'object') {
+    checkModel(base, 'options.base');
+    return base;
+  }
   return await readModel(base ?? DEFAULT_BASE);
 }
 

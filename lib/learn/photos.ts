@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileError, NeonsenseError } from '../errors.js';
+import { fileError, NeonsenseError, shortened } from '../errors.js';
 import { findImages } from '../image/find.js';
 
 /** One photo to learn from. */
@@ -26,7 +26,11 @@ export async function findPhotos(
   most = Number.POSITIVE_INFINITY,
 ): Promise<{ readonly labels: readonly string[]; readonly photos: readonly Photo[] }> {
   const entry = await stat(folder).catch((cause: unknown) => {
-    throw fileError(cause, `There is no folder of photos at ${folder}`, `${folder} can't be read`);
+    throw fileError(
+      cause,
+      `There is no folder of photos at ${shortened(folder)}`,
+      `${shortened(folder)} can't be read`,
+    );
   });
   const names = entry.isDirectory() ? await classFolders(folder) : [];
   if (names.length === 0) {

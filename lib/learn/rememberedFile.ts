@@ -1,22 +1,25 @@
-import * as z from 'zod/mini';
-import { fileError, NeonsenseError } from '../errors.js';
+import { fileError, invalidArgument, NeonsenseError, shortened } from '../errors.js';
 import { readRegularFile } from '../files/openFile.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { encodeSafetensors, parseSafetensors } from '../model/format/safetensors.js';
 import type { Remembered } from './remember.js';
+import { checkRemembered, rememberedLabels } from './remembered.js';
 
 /** Bytes such a file may have: ten thousand photos take a tenth of it. */
 const MOST_BYTES = 1 << 28;
-
-const labelsSchema = z.array(z.string().check(z.minLength(1))).check(z.minLength(1), z.maxLength(10_000));
 
 /** Where what was remembered for a model's file is kept: beside it. */
 export function rememberedFile(modelFile: string): string {
   return `${modelFile.replace(/\.safetensors$/, '')}.features.safetensors`;
 }
 
-/** Writes what {@link readRemembered} reads: `features` `[photos, width]` and `labels` `[photos]`. */
-export async function writeRemembered(file: string, { labels, base, samples }: Remembered): Promise<void> {
+/**
+ * Writes what {@link readRemembered} reads: `features` `[photos, width]` and `labels` `[photos]`.
+ *
+ * @throws {NeonsenseError} `ERR_NOT_FOUND`, `ERR_IO`, `ERR_INVALID_ARGUMENT`
+ */
+export async function writeRemembered(file: string, remembered: Remembered): Promise<void> {
+  const { labels, base, samples } = checkRemembered(remembered, 'remembered');
   const bytesOf = (array: Float32Array | Int32Array): Uint8Array =>
     new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
   const photos = samples.labels.length;
@@ -39,8 +42,10 @@ export async function writeRemembered(file: string, { labels, base, samples }: R
  * @throws {NeonsenseError} `ERR_NOT_FOUND`, `ERR_IO`; `ERR_MODEL_FORMAT` for a file that is another or damaged
  */
 export async function readRemembered(file: string): Promise<Remembered> {
+  if (typeof file !== 'string' || file === '') throw invalidArgument('file', 'a path', file);
   const bytes = await readRegularFile(file).catch((cause: unknown) => {
-    throw fileError(cause, `There is no ${file}, which learning has written beside the model`, `${file} can't be read`);
+    const path = shortened(file);
+    throw fileError(cause, `There is no ${path}, which learning has written beside the model`, `${path} can't be read`);
   });
   if (bytes.length > MOST_BYTES)
     throw damaged(file, `it has ${bytes.length} bytes, more than the ${MOST_BYTES} allowed`);
@@ -48,7 +53,7 @@ export async function readRemembered(file: string): Promise<Remembered> {
   const features = tensors.get('features');
   const numbers = tensors.get('labels');
   const base = metadata.get('base');
-  const labels = labelsSchema.safeParse(parsed(metadata.get('labels')));
+  const labels = rememberedLabels.safeParse(parsed(metadata.get('labels')));
   if (base === undefined || !labels.success) throw damaged(file, 'it names no labels');
   const [photos = 0, width = 0] = features?.shape ?? [];
   if (features?.dtype !== 'F32' || features.shape.length !== 2 || photos === 0 || width === 0) {

@@ -1,9 +1,10 @@
 import { type CompressStage, describeStage, runStages, type StageOutcome } from '../compress/pipeline.js';
-import { checkGoals, type Goals, type GoalValues, parseGoals } from '../compress/report/goals.js';
+import { checkGoals, GOAL_METRICS, type Goals, type GoalValues, parseGoals } from '../compress/report/goals.js';
 import { layerStatistics } from '../compress/report/layerStatistics.js';
 import type { CompressReport, MeasuredStage } from '../compress/report/report.js';
 import type { CompressEngine } from '../compress/stages/stage.js';
-import { invalidArgument, throwIfAborted } from '../errors.js';
+import { examined, invalidArgument, shortened, throwIfAborted } from '../errors.js';
+import { checkModel } from '../model/checkModel.js';
 import { encodeModel } from '../model/files.js';
 import { inspectModel } from '../model/inspect.js';
 import type { Model } from '../model/model.js';
@@ -153,7 +154,7 @@ export async function compress(model: Model, options: CompressOptions): Promise<
 
 /** Goals as an object, refused before the work where nothing will be measured to hold them against. */
 function goalsOf({ require = {}, evaluate, latency }: CompressOptions): Goals {
-  const goals = typeof require === 'string' ? parseGoals(require) : require;
+  const goals: Goals = typeof require === 'string' ? parseGoals(require) : readGoals(require);
   if (goals.accuracy !== undefined && evaluate === undefined) {
     throw invalidArgument('evaluate', 'evaluation data beside a goal for accuracy', evaluate);
   }
@@ -163,19 +164,37 @@ function goalsOf({ require = {}, evaluate, latency }: CompressOptions): Goals {
   return goals;
 }
 
+function readGoals(require: Goals): Goals {
+  const expected = 'goals such as size=-30%,latency=-40%,accuracy=-5%';
+  const goals = examined('options.require', expected, require, () => ({ ...require }));
+  for (const [metric, change] of Object.entries(goals)) {
+    const known = (GOAL_METRICS as readonly string[]).includes(metric);
+    if (!known || (change !== undefined && !Number.isFinite(change))) {
+      throw invalidArgument(`options.require.${shortened(metric)}`, known ? 'a finite number' : expected, change);
+    }
+  }
+  return goals;
+}
+
 /** The engine as compression takes it: sessions on one thread, freed when their pictures are through. */
 export const COMPRESS_ENGINE: CompressEngine = {
   async *observe(model, values, inputs) {
+    const pictures = listed(inputs);
     await using session = await createSession(model, { threads: 1, outputs: values });
-    for (const input of inputs) yield await session.runAll(input);
+    for (const input of pictures) yield await session.runAll(input);
   },
   async run(model, inputs) {
+    const pictures = listed(inputs);
     await using session = await createSession(model, { threads: 1 });
     const logits: Float32Array[] = [];
-    for (const input of inputs) logits.push(await session.run(input));
+    for (const input of pictures) logits.push(await session.run(input));
     return logits;
   },
 };
+
+function listed(inputs: readonly Float32Array[]): readonly Float32Array[] {
+  return examined('inputs', 'an array of preprocessed pictures', inputs, () => Array.from(inputs));
+}
 
 /** Median milliseconds of one picture for each model; in every round each runs once. */
 async function measureLatency(
@@ -235,6 +254,8 @@ export async function compareModels(
   options: CompareOptions = {},
 ): Promise<ModelComparison> {
   checkCompareOptions(options);
+  checkModel(first, 'first');
+  checkModel(second, 'second');
   const { classes } = first.architecture;
   if (second.architecture.classes !== classes) {
     throw invalidArgument('second', `a model with ${classes} classes`, second.architecture.classes);
@@ -245,14 +266,17 @@ export async function compareModels(
   }
   const [height, width] = first.preprocessing.size;
   const length = height * width * 3;
-  const inputs = options.inputs ?? Array.from({ length: 16 }, (_, i) => generatedPicture(length, i));
+  const inputs = listed(options.inputs ?? Array.from({ length: 16 }, (_, i) => generatedPicture(length, i)));
   if (inputs.length === 0) throw invalidArgument('inputs', 'at least one picture', inputs);
   const batch = new Float32Array(inputs.length * length);
   inputs.forEach((input, index) => {
-    if (!(input instanceof Float32Array) || input.length !== length) {
-      throw invalidArgument(`inputs[${index}]`, `a Float32Array of ${length}`, input);
-    }
-    batch.set(input, index * length);
+    const expected = `a Float32Array of ${length}`;
+    examined(`inputs[${index}]`, expected, input, () => {
+      if (!(input instanceof Float32Array) || input.length !== length) {
+        throw invalidArgument(`inputs[${index}]`, expected, input);
+      }
+      batch.set(input, index * length);
+    });
   });
 
   const logitsOf = async (model: Model): Promise<{ single: Float32Array; batched: Float32Array }> => {

@@ -1,7 +1,9 @@
-import { describe, NeonsenseError, quoted } from '../errors.js';
-import type { BatchNorm, Layer, Model, Translations, Weights } from './model.js';
+import { describe, examined, invalidArgument, NeonsenseError, quoted, shortened } from '../errors.js';
+import { BLOCK_TEMPLATES } from './architecture.js';
+import type { BatchNorm, Layer, Model, Precision, Translations, Weights } from './model.js';
 import type { LayerSpec } from './network.js';
 import { layerSpecs } from './network.js';
+import { faultText, isFault, parsePreprocessing } from './preprocessing.js';
 import { elementCount, firstNotFinite } from './weights.js';
 
 /**
@@ -10,16 +12,40 @@ import { elementCount, firstNotFinite } from './weights.js';
  */
 const usable = new WeakSet<ArrayBufferView>();
 
+const PRECISIONS: readonly Precision[] = ['fp32', 'fp16', 'int8-dynamic', 'int8-static'];
+
+/**
+ * What `look` finds in a model, which may be anything.
+ *
+ * @throws {NeonsenseError} what `look` throws on purpose, else `ERR_INVALID_ARGUMENT`
+ */
+export function examinedModel<T>(model: Model, look: () => T, name = 'model'): T {
+  return examined(name, 'a Model, as readModel gives it,', model, look);
+}
+
 /**
  * Checks what the types cannot say: every layer is there, each array has the length its layer needs, every number can
  * be computed with, and the labels, the precision and the weights fit each other.
  *
- * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` naming the layer and what is wrong with it.
+ * @param name how messages call the model
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` naming the layer and what is wrong with it, `ERR_MODEL_FORMAT` for
+ * its preprocessing, `ERR_INVALID_ARGUMENT` for what is no model at all.
  */
-export function checkModel(model: Model): void {
+export function checkModel(model: Model, name = 'model'): void {
+  examinedModel(model, () => checkParts(model, name), name);
+}
+
+function checkParts(model: Model, name: string): void {
+  const { name: network } = model.architecture;
+  if (!Object.hasOwn(BLOCK_TEMPLATES, network)) {
+    throw invalidArgument(`${name}.architecture.name`, Object.keys(BLOCK_TEMPLATES).join(' or '), network);
+  }
+  const plain = (value: unknown): boolean => typeof value !== 'object' && typeof value !== 'function';
+  const odd = model.architecture.blocks.findIndex((block) => !Object.values(block).every(plain));
+  if (odd >= 0) throw unfit(`block ${odd} of its architecture has parts that are no numbers`);
   const specs = layerSpecs(model.architecture);
   if (model.labels.length !== model.architecture.classes) {
-    throw unfit(`it has ${model.labels.length} labels for ${model.architecture.classes} classes`);
+    throw unfit(`it has ${model.labels.length} labels for ${shortened(String(model.architecture.classes))} classes`);
   }
   if (model.translations !== undefined) checkTranslations(model.translations, model.architecture.classes);
   const missing = specs.find(({ name }) => !model.layers.has(name));
@@ -27,6 +53,13 @@ export function checkModel(model: Model): void {
     const which = missing === undefined ? '' : `: layer ${missing.name} is missing`;
     throw unfit(`it has ${model.layers.size} layers, ${model.architecture.name} has ${specs.length}${which}`);
   }
+  if (!model.labels.every((label) => typeof label === 'string')) throw unfit('a label is no text');
+  const parsed = parsePreprocessing(model.preprocessing);
+  if (isFault(parsed)) throw new NeonsenseError('ERR_MODEL_FORMAT', faultText(parsed, `${name}.preprocessing`));
+  if (!PRECISIONS.includes(model.precision)) {
+    throw invalidArgument(`${name}.precision`, `one of ${PRECISIONS.join(', ')}`, model.precision);
+  }
+  if (!Array.isArray(model.provenance)) throw unfit('its provenance is no list of steps');
   for (const spec of specs) {
     const layer = model.layers.get(spec.name)!;
     checkLayer(layer, spec);
@@ -105,13 +138,14 @@ function checkWeights(weights: Weights, spec: LayerSpec): void {
     case 'u8':
       checkScale(weights.scale, name);
       if (!Number.isInteger(weights.zeroPoint) || weights.zeroPoint < 0 || weights.zeroPoint > 255) {
-        throw unfit(`${name} has the zero point ${weights.zeroPoint}, not a whole number from 0 to 255`);
+        throw unfit(`${name} has the zero point ${describe(weights.zeroPoint)}, not a whole number from 0 to 255`);
       }
   }
 }
 
 function checkScale(scale: number, name: string): void {
-  if (!(scale > 0 && scale < Infinity)) throw unfit(`${name} has the scale ${scale}, not a finite number above 0`);
+  if (!(scale > 0 && scale < Infinity))
+    throw unfit(`${name} has the scale ${describe(scale)}, not a finite number above 0`);
 }
 
 /** @param problemOf what else may be wrong with the numbers, in the form of "is ..." */
@@ -143,7 +177,10 @@ function lookThrough<T extends ArrayBufferView>(
 function checkPrecision(weights: Weights, spec: LayerSpec, { precision }: Model): void {
   const { type } = weights;
   const fits = type === 'f32' || (precision === 'fp16' ? type === 'f16' : precision !== 'fp32');
-  if (!fits) throw unfit(`layer ${spec.name} has ${type} weights, which precision ${precision} does not allow`);
+  if (!fits)
+    throw unfit(
+      `layer ${spec.name} has ${shortened(String(type))} weights, which precision ${precision} does not allow`,
+    );
 }
 
 function unfit(what: string): NeonsenseError {

@@ -1,4 +1,6 @@
+import { examined } from '../errors.js';
 import type { Architecture } from './architecture.js';
+import { examinedModel } from './checkModel.js';
 import type {
   Confidence,
   Layer,
@@ -54,8 +56,18 @@ export interface ModelSummary {
   readonly layers: readonly LayerSummary[];
 }
 
-/** Summarizes `model`; `bytes` is the size of the file it came from. */
-export function inspectModel(model: Model, { bytes }: { readonly bytes?: number } = {}): ModelSummary {
+/**
+ * Summarizes `model`.
+ *
+ * @param options.bytes size of the file it came from
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for what is no model
+ */
+export function inspectModel(model: Model, options: { readonly bytes?: number } = {}): ModelSummary {
+  const bytes = examined('options', 'an object', options, () => options.bytes);
+  return examinedModel(model, () => summaryOf(model, bytes));
+}
+
+function summaryOf(model: Model, bytes: number | undefined): ModelSummary {
   const { architecture, labels, preprocessing, precision, quantization, confidence, provenance } = model;
   const network = networkOf(architecture, preprocessing.size);
   const specs = layerNodes(network).map(({ spec }) => spec);

@@ -1,4 +1,4 @@
-import { describe, NeonsenseError } from '../errors.js';
+import { describe, examined, NeonsenseError } from '../errors.js';
 
 /**
  * How pixels become the network's input. What training did has to be done again: a network trained on centre crops
@@ -151,6 +151,10 @@ export function faultText({ field, expected, received }: PreprocessingFault, pla
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
  */
 export function preprocessingFrom(value: unknown, name: string): Preprocessing {
+  return examined(name, "a preset's name or an object", value, () => found(value, name));
+}
+
+function found(value: unknown, name: string): Preprocessing {
   if (isPreset(value)) return PRESETS[value];
   const parsed =
     typeof value === 'string'

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { examined, invalidArgument } from '../errors.js';
 import { type Frame, type Pixels, viewOf } from '../image/pixels.js';
 import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from '../model/preprocessing.js';
 import type { NativePreprocessing, NativePreprocessor } from './binding.js';
@@ -24,9 +24,10 @@ export function preprocess(
   output?: Float32Array,
 ): Float32Array {
   const { data, layout } = viewOf(pixels, 'pixels');
-  const how = typeof preprocessing === 'string' ? preprocessingFrom(preprocessing, 'preprocessing') : preprocessing;
+  const isName = typeof preprocessing !== 'object' || preprocessing === null;
+  const how = isName ? preprocessingFrom(preprocessing, 'preprocessing') : preprocessing;
   const native = preprocessorOf(how);
-  const target = checkOutput(how, output);
+  const target = examined('output', 'a Float32Array', output, () => checkOutput(how, output));
   callNative(() => native.run(data, layout, target));
   return target;
 }

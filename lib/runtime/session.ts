@@ -1,7 +1,7 @@
 import { untilAborted } from '../abort.js';
-import { invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { examined, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { type Frame, type Pixels, type PixelView, viewOf } from '../image/pixels.js';
-import { checkModel } from '../model/checkModel.js';
+import { checkModel, examinedModel } from '../model/checkModel.js';
 import type { Model } from '../model/model.js';
 import { mainOutput } from '../model/network.js';
 import type { Preprocessing } from '../model/preprocessing.js';
@@ -79,10 +79,23 @@ export interface TensorMetadata {
  */
 export async function createSession(model: Model, options: SessionOptions = {}): Promise<Session> {
   const binding = loadBinding();
-  const { threads: wanted } = options;
-  const threads = checkThreads(
-    wanted === undefined ? defaultThreads(callNative(() => binding.cpu()).performanceCores) : wanted,
-  );
+  const { consume, outputs, nativeOptions } = examined('options', 'an object', options, () => {
+    return checkedOptions(options, () => defaultThreads(callNative(() => binding.cpu()).performanceCores));
+  });
+  const { plan, names } = examinedModel(model, () => {
+    const wanted = outputNames(outputs === undefined ? [mainOutput(model.architecture)] : outputs);
+    refuseConsumed(model);
+    checkModel(model);
+    return { plan: lower(model, { outputs: wanted, consume }), names: wanted };
+  });
+  if (consume) markConsumed(model);
+  const native = await awaitNative(() => binding.createSession(plan, nativeOptions));
+  return new Session(native, plan, names, nativeOptions.threads, model.preprocessing);
+}
+
+function checkedOptions(options: SessionOptions, defaultCount: () => number) {
+  const { threads: wanted, outputs } = options;
+  const threads = checkThreads(wanted === undefined ? defaultCount() : wanted);
   const flag = (name: 'profile' | 'fp16' | 'sparse' | 'consume', otherwise = false): boolean => {
     const value: unknown = options[name] ?? otherwise;
     if (typeof value !== 'boolean') throw invalidArgument(name, 'a boolean', value);
@@ -91,15 +104,7 @@ export async function createSession(model: Model, options: SessionOptions = {}):
   const fp16 = flag('fp16');
   const sparse = flag('sparse', !fp16);
   if (fp16 && sparse) throw invalidArgument('sparse', 'false or nothing beside `fp16: true`', sparse);
-  const nativeOptions = { threads, profile: flag('profile'), fp16, sparse };
-  const outputs = outputNames(options.outputs === undefined ? [mainOutput(model.architecture)] : options.outputs);
-  const consume = flag('consume');
-  refuseConsumed(model);
-  checkModel(model);
-  const plan = lower(model, { outputs, consume });
-  if (consume) markConsumed(model);
-  const native = await awaitNative(() => binding.createSession(plan, nativeOptions));
-  return new Session(native, plan, outputs, threads, model.preprocessing);
+  return { consume: flag('consume'), outputs, nativeOptions: { threads, profile: flag('profile'), fp16, sparse } };
 }
 
 function outputNames(outputs: unknown): readonly string[] {
@@ -167,9 +172,10 @@ export class Session {
     this.#throwIfDisposed();
     this.#throwIfSeveralOutputs('run');
     const images = this.#countImages(input);
-    const output = this.#outputFor(options.output, images);
+    const { signal, output: given } = runOptions(options);
+    const output = this.#outputFor(given, images);
     const runImage = (index: number) => this.#runImage(input, index, output, index * this.#outputSize);
-    return this.#inTurn(images, options.signal, runImage, output);
+    return this.#inTurn(images, signal, runImage, output);
   }
 
   /**
@@ -184,12 +190,13 @@ export class Session {
     this.#throwIfDisposed();
     this.#throwIfSeveralOutputs('runImage');
     const view = viewOf(image, 'image');
-    const output = this.#outputFor(options.output, 1);
+    const { signal, output: given } = runOptions(options);
+    const output = this.#outputFor(given, 1);
     let ms: ImageRun['ms'] | undefined;
     const run = async (): Promise<void> => {
-      ms = await this.#runView(view, options.signal, output);
+      ms = await this.#runView(view, signal, output);
     };
-    await this.#inTurn(1, options.signal, run, output);
+    await this.#inTurn(1, signal, run, output);
     return { output, ms: ms! };
   }
 
@@ -204,6 +211,7 @@ export class Session {
   async runAll(input: Float32Array, options: Pick<RunOptions, 'signal'> = {}): Promise<Record<string, Float32Array>> {
     this.#throwIfDisposed();
     const images = this.#countImages(input);
+    const { signal } = runOptions(options);
     const results = this.#outputSizes.map((size) => new Float32Array(images * size));
     const image = new Float32Array(this.#outputSize);
     const runImage = async (index: number): Promise<void> => {
@@ -215,7 +223,7 @@ export class Session {
       }
     };
     const byName = Object.fromEntries(this.outputs.map(({ name }, i) => [name, results[i]!]));
-    return this.#inTurn(images, options.signal, runImage, byName);
+    return this.#inTurn(images, signal, runImage, byName);
   }
 
   /**
@@ -256,20 +264,23 @@ export class Session {
 
   #countImages(input: unknown): number {
     const size = this.#inputSize;
-    const shape = this.inputs[0]!.shape.slice(1).join(', ');
-    if (!(input instanceof Float32Array) || input.length === 0 || input.length % size !== 0) {
-      throw invalidArgument('input', `a Float32Array [N, ${shape}], a multiple of ${size} floats,`, input);
-    }
-    return input.length / size;
+    const expected = `a Float32Array [N, ${this.inputs[0]!.shape.slice(1).join(', ')}], a multiple of ${size} floats,`;
+    return examined('input', expected, input, () => {
+      if (!(input instanceof Float32Array) || input.length === 0 || input.length % size !== 0) {
+        throw invalidArgument('input', expected, input);
+      }
+      return input.length / size;
+    });
   }
 
   #outputFor(output: unknown, images: number): Float32Array {
     const length = images * this.#outputSize;
     if (output === undefined) return new Float32Array(length);
-    if (!(output instanceof Float32Array) || output.length !== length) {
-      throw invalidArgument('output', `a Float32Array of length ${length}`, output);
-    }
-    return output;
+    const expected = `a Float32Array of length ${length}`;
+    return examined('output', expected, output, () => {
+      if (output instanceof Float32Array && output.length === length) return output;
+      throw invalidArgument('output', expected, output);
+    });
   }
 
   #runImage(input: Float32Array, index: number, output: Float32Array, at: number): Promise<void> {
@@ -326,4 +337,17 @@ async function copyInSlices(
     }
     callNative(() => preprocessor.copy(pixels, begin, Math.min(pixels.length, begin + COPIED_AT_ONCE)));
   }
+}
+
+function runOptions(options: RunOptions): RunOptions {
+  return examined('options', 'an object', options, () => {
+    const { signal, output } = options;
+    if (
+      signal !== undefined &&
+      (typeof signal?.aborted !== 'boolean' || typeof signal.addEventListener !== 'function')
+    ) {
+      throw invalidArgument('options.signal', 'an AbortSignal', signal);
+    }
+    return { ...(signal === undefined ? {} : { signal }), ...(output === undefined ? {} : { output }) };
+  });
 }

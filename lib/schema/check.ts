@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { describe, type ErrorCode, NeonsenseError } from '../errors.js';
+import { describe, type ErrorCode, examined, NeonsenseError } from '../errors.js';
 import { similarTo } from '../text/similar.js';
 
 /** A schema of zod's, as the package's declarations can name it: who installs them has no zod. */
@@ -24,7 +24,11 @@ export interface Subject {
  * @throws {NeonsenseError} the subject's code; the message names the first place that is wrong, what was expected
  * there and what came
  */
-export function check<T>(schema: Schema<T>, value: unknown, { name, code = 'ERR_INVALID_ARGUMENT', file }: Subject): T {
+export function check<T>(schema: Schema<T>, value: unknown, subject: Subject): T {
+  return examined(subject.name, 'a value that can be read', value, () => checked(schema, value, subject));
+}
+
+function checked<T>(schema: Schema<T>, value: unknown, { name, code = 'ERR_INVALID_ARGUMENT', file }: Subject): T {
   const result = z.safeParse(schema as z.ZodMiniType<T>, value, { error: expectation });
   if (result.success) return result.data;
   const issue = innermost(result.error.issues[0]!);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { invalidArgument, NeonsenseError } from '../errors.js';
+import { examined, invalidArgument, NeonsenseError } from '../errors.js';
 import { checkModel } from '../model/checkModel.js';
 import { encodeModel, type ReadModelOptions } from '../model/files.js';
 import type { Model } from '../model/model.js';
@@ -178,12 +178,21 @@ function checkPickOptions(source: unknown, { variant, precision, measure, ...res
   }
 }
 
+const MODEL_SOURCE = "a model file's path or bytes, or a Model";
+
 /** Whether a value is a model, by its shape. */
 export function isModel(source: unknown): source is Model {
-  return typeof source === 'object' && source !== null && 'layers' in source && 'architecture' in source;
+  return examined(
+    'source',
+    MODEL_SOURCE,
+    source,
+    () => typeof source === 'object' && source !== null && 'layers' in source && 'architecture' in source,
+  );
 }
 
 function checkSource(source: unknown): string | Uint8Array {
-  if (source instanceof Uint8Array || (typeof source === 'string' && source !== '')) return source;
-  throw invalidArgument('source', "a model file's path or bytes, or a Model", source);
+  return examined('source', MODEL_SOURCE, source, () => {
+    if (source instanceof Uint8Array || (typeof source === 'string' && source !== '')) return source;
+    throw invalidArgument('source', MODEL_SOURCE, source);
+  });
 }

@@ -1,3 +1,4 @@
+import { examined, invalidArgument } from '../errors.js';
 import { indexOfLargest } from '../numbers/largest.js';
 
 /** How a stream's answers are steadied. */
@@ -18,7 +19,16 @@ export class Smoothing {
   #averages: Float64Array | undefined;
   #leader = -1;
 
-  constructor({ alpha = 0.3, lead = 0.1 }: SmoothingOptions = {}) {
+  /** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` */
+  constructor(options: SmoothingOptions = {}) {
+    const { alpha = 0.3, lead = 0.1 } = examined('options.smooth', 'true, false or an object', options, () => {
+      if (typeof options === 'object') return { ...options };
+      throw invalidArgument('options.smooth', 'true, false or an object', options);
+    });
+    if (!(Number.isFinite(alpha) && alpha > 0 && alpha <= 1))
+      throw invalidArgument('options.smooth.alpha', 'a number above 0, up to 1', alpha);
+    if (!(Number.isFinite(lead) && lead >= 0 && lead <= 1))
+      throw invalidArgument('options.smooth.lead', 'a number from 0 to 1', lead);
     this.#alpha = alpha;
     this.#lead = lead;
   }

@@ -1,4 +1,4 @@
-import { NeonsenseError, throwIfAborted } from '../../errors.js';
+import { examined, invalidArgument, NeonsenseError, throwIfAborted } from '../../errors.js';
 import type { Model } from '../../model/model.js';
 import { networkOf } from '../../model/network.js';
 import type { CalibrationSet } from './calibrationSet.js';
@@ -15,6 +15,31 @@ export type ObserveModel = (
   values: readonly string[],
   inputs: readonly Float32Array[],
 ) => AsyncIterable<Readonly<Record<string, Float32Array>>>;
+
+const EXPECTED = 'an async iterable of values by their names';
+
+/**
+ * What `observe` yields, looked at: it is the caller's, and may give anything.
+ *
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, and what `observe` throws
+ */
+export async function* observing(
+  observe: ObserveModel,
+  model: Model,
+  values: readonly string[],
+  inputs: readonly Float32Array[],
+): AsyncGenerator<Readonly<Record<string, Float32Array>>> {
+  const seen: unknown = observe(model, values, inputs);
+  const isIterable = examined('observe', EXPECTED, seen, () => Symbol.asyncIterator in Object(seen));
+  if (!isIterable) throw invalidArgument('observe', EXPECTED, seen);
+  for await (const each of seen as ReturnType<ObserveModel>) {
+    yield examined('observe', EXPECTED, each, () => {
+      const stranger = values.find((name) => each[name] !== undefined && !ArrayBuffer.isView(each[name]));
+      if (stranger !== undefined) throw invalidArgument(`observe: ${stranger}`, 'a Float32Array', each[stranger]);
+      return { ...each };
+    });
+  }
+}
 
 /**
  * Observes every value of the network over a calibration set.
@@ -35,7 +60,7 @@ export async function calibrate(
   const observers = new Map(nodes.map(({ name, shape }) => [name, new ValueObserver(shape[2])]));
   const [picture, ...values] = [...observers.keys()];
   for (const input of inputs) observers.get(picture!)!.add(input);
-  for await (const seen of observe(model, values, inputs)) {
+  for await (const seen of observing(observe, model, values, inputs)) {
     throwIfAborted(signal);
     for (const name of values) if (seen[name] !== undefined) observers.get(name)!.add(seen[name]);
   }

@@ -1,4 +1,4 @@
-import { NeonsenseError } from '../../errors.js';
+import { examined, NeonsenseError } from '../../errors.js';
 import type { Preprocessing } from '../../model/model.js';
 import { firstNotFinite } from '../../model/weights.js';
 
@@ -13,7 +13,11 @@ export type CalibrationSet = readonly Float32Array[] & { readonly [checked]: tru
  * @throws {NeonsenseError} `ERR_DATASET` for a set that is empty, or entries that are not the input `[1, H, W, 3]` that
  * the preprocessing makes, or not finite
  */
-export function calibrationSet(inputs: unknown, { size: [height, width] }: Preprocessing): CalibrationSet {
+export function calibrationSet(inputs: unknown, preprocessing: Preprocessing): CalibrationSet {
+  return examined('calibration', 'an array of preprocessed pictures', inputs, () => checkedSet(inputs, preprocessing));
+}
+
+function checkedSet(inputs: unknown, { size: [height, width] }: Preprocessing): CalibrationSet {
   if (!Array.isArray(inputs) || inputs.length === 0) {
     throw new NeonsenseError(
       'ERR_DATASET',

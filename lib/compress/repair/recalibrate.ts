@@ -1,7 +1,7 @@
 import { NeonsenseError, throwIfAborted } from '../../errors.js';
 import type { BatchNorm, Layer, Model } from '../../model/model.js';
 import { type LayerSpec, layerSpecs, rawOutput } from '../../model/network.js';
-import type { ObserveModel } from '../calibrate/calibrate.js';
+import { type ObserveModel, observing } from '../calibrate/calibrate.js';
 import type { CalibrationSet } from '../calibrate/calibrationSet.js';
 
 /** Options of a repair. */
@@ -63,7 +63,7 @@ async function outputMoments(
   const squares = new Float64Array(channels);
   let count = 0;
   const value = rawOutput(spec.name);
-  for await (const { [value]: output = new Float32Array() } of observe(probe, [value], inputs)) {
+  for await (const { [value]: output = new Float32Array() } of observing(observe, probe, [value], inputs)) {
     throwIfAborted(signal);
     for (let start = 0; start < output.length; start += channels) {
       for (let c = 0; c < channels; c++) {

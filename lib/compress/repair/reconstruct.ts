@@ -3,7 +3,7 @@ import type { Layer, Model } from '../../model/model.js';
 import { type LayerNode, layerNodes, layerSpecs, type NetworkNode, networkOf } from '../../model/network.js';
 import { elementCount, toFloat32 } from '../../model/weights.js';
 import { solveInPlace } from '../../numbers/cholesky.js';
-import type { ObserveModel } from '../calibrate/calibrate.js';
+import { type ObserveModel, observing } from '../calibrate/calibrate.js';
 import { type CentredMoments, InputMoments } from './inputMoments.js';
 import type { RepairOptions } from './recalibrate.js';
 
@@ -64,7 +64,7 @@ async function* valuesOf(
   observe: ObserveModel,
 ): AsyncIterable<Float32Array> {
   if (operator === 'input') yield* pictures;
-  else for await (const values of observe(model, [name], pictures)) yield values[name]!;
+  else for await (const values of observing(observe, model, [name], pictures)) yield values[name]!;
 }
 
 function keptBack(index: number): boolean {

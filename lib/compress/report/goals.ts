@@ -27,6 +27,7 @@ export interface GoalResult {
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`
  */
 export function parseGoals(text: string): Goals {
+  if (typeof text !== 'string') throw invalidArgument('require', 'goals such as size=-30%', text);
   const goals: Partial<Record<GoalMetric, number>> = {};
   for (const part of text.split(',')) {
     const match = /^\s*(size|latency|accuracy)\s*=\s*([+-]?\d+(?:\.\d+)?)\s*%\s*$/.exec(part);

@@ -1,3 +1,4 @@
+import { examined } from '../../errors.js';
 import type { Precision } from '../../model/model.js';
 import { mebibytes, percent, signedPercent } from '../../text/units.js';
 import type { ChannelReport } from '../prune/pruneChannels.js';
@@ -101,8 +102,15 @@ export function goalRow({ metric, wanted, reached, baseline, value, met }: GoalR
   ];
 }
 
+/** What the functions that render one expect. */
+export const A_REPORT = 'a report, as `compress` gives it,';
+
 /** The report as Markdown: stages, goals, then each stage's layers. */
 export function reportMarkdown(report: CompressReport): string {
+  return examined('report', A_REPORT, report, () => markdownOf(report));
+}
+
+function markdownOf(report: CompressReport): string {
   const baseline = report.stages[0]!;
   const lines = ['# Compression report', '', `Measured ${report.date}.`, ''];
   for (const [name, value] of Object.entries(report.environment)) lines.push(`- ${name}: ${value}`);
@@ -149,7 +157,7 @@ export function reportMarkdown(report: CompressReport): string {
 
 /** The report as JSON, for programs. */
 export function reportJson(report: CompressReport): string {
-  return `${JSON.stringify(report, null, 2)}\n`;
+  return examined('report', A_REPORT, report, () => `${JSON.stringify(report, null, 2)}\n`);
 }
 
 function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -1,14 +1,27 @@
+import { examined } from '../../errors.js';
 import { escapeHtml, htmlPage, htmlTable } from '../../text/html.js';
 import { mebibytes, percent } from '../../text/units.js';
 import type { GoalResult } from './goals.js';
 import type { Histogram, LayerStatistics } from './layerStatistics.js';
-import { type CompressReport, GOAL_COLUMNS, goalRow, type MeasuredStage, STAGE_COLUMNS, stageRow } from './report.js';
+import {
+  A_REPORT,
+  type CompressReport,
+  GOAL_COLUMNS,
+  goalRow,
+  type MeasuredStage,
+  STAGE_COLUMNS,
+  stageRow,
+} from './report.js';
 
 /**
  * The report as one HTML page without outside references: the tables, size, latency and accuracy by stage as bars, and
  * for each stage a histogram of every layer's weights and of their error, as inline SVG.
  */
 export function reportHtml(report: CompressReport): string {
+  return examined('report', A_REPORT, report, () => htmlOf(report));
+}
+
+function htmlOf(report: CompressReport): string {
   const baseline = report.stages[0]!;
   const facts = Object.entries(report.environment).map(
     ([name, value]) => `<li>${escapeHtml(name)}: ${escapeHtml(value)}</li>`,

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { invalidArgument } from '../../errors.js';
+import { examined, invalidArgument } from '../../errors.js';
 import type { Model } from '../../model/model.js';
 import { abortSignal, callback, integer, numberThat, share } from '../../schema/types.js';
 import type { ObserveModel } from '../calibrate/calibrate.js';
@@ -92,7 +92,7 @@ export async function quantizeStatic(
   model: Model,
   options: Unchecked<QuantizeStaticOptions>,
 ): Promise<{ model: Model; float: Model; report: QuantizeStaticReport }> {
-  const { calibration: pictures, ...rest } = options;
+  const { calibration: pictures, ...rest } = examined('options', 'an object', options, () => ({ ...options }));
   const calibration = accept({ ...quantizeStaticStage, schema: callSchema }, model, rest, pictures);
   if (rest.keepFloat === 'auto' && rest.search === undefined) {
     throw invalidArgument('options.search', "an object with a `run` function beside keepFloat: 'auto'", rest.search);

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { Model } from '../../model/model.js';
 import { type RepairOptions, restoreMoments } from '../repair/recalibrate.js';
+import { acceptRepair } from './repair.js';
 import { accept, requireSingle, type StageKind, type Unchecked } from './stage.js';
 
 export const recalibrateStage: StageKind<object> = {
@@ -34,6 +35,7 @@ export const recalibrateStage: StageKind<object> = {
  * already or the two models differ in shape, `ERR_MODEL_ARCHITECTURE` for NaN or infinite weights, `ERR_ABORTED`
  */
 export async function recalibrate(model: Model, options: Unchecked<RepairOptions>): Promise<Model> {
-  const calibration = accept(recalibrateStage, model, {}, options.calibration)!;
-  return restoreMoments(model, { ...options, calibration });
+  const { calibration: pictures, ...rest } = acceptRepair(options);
+  const calibration = accept(recalibrateStage, model, {}, pictures)!;
+  return restoreMoments(model, { ...rest, calibration });
 }

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import type { Model } from '../../model/model.js';
 import type { RepairOptions } from '../repair/recalibrate.js';
 import { solveForWeights } from '../repair/reconstruct.js';
+import { acceptRepair } from './repair.js';
 import { accept, requireSingle, type StageKind, type Unchecked } from './stage.js';
 
 export const reconstructStage: StageKind<object> = {
@@ -38,6 +39,7 @@ export const reconstructStage: StageKind<object> = {
  * the two models differ in shape, `ERR_MODEL_ARCHITECTURE` for NaN or infinite weights, `ERR_ABORTED`
  */
 export async function reconstruct(model: Model, options: Unchecked<RepairOptions>): Promise<Model> {
-  const calibration = accept(reconstructStage, model, {}, options.calibration)!;
-  return solveForWeights(model, { ...options, calibration });
+  const { calibration: pictures, ...rest } = acceptRepair(options);
+  const calibration = accept(reconstructStage, model, {}, pictures)!;
+  return solveForWeights(model, { ...rest, calibration });
 }

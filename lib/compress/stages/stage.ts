@@ -1,4 +1,4 @@
-import { NeonsenseError } from '../../errors.js';
+import { NeonsenseError, quoted } from '../../errors.js';
 import type { Architecture } from '../../model/architecture.js';
 import { checkModel } from '../../model/checkModel.js';
 import type { Model, Precision, Preprocessing } from '../../model/model.js';
@@ -134,7 +134,7 @@ export function requireLayers(names: readonly string[], option: string, { name, 
     const examples = `names of layers, such as ${known[1]} or ${known.at(-1)}`;
     throw new NeonsenseError(
       'ERR_INVALID_ARGUMENT',
-      `Expected ${examples}, for \`${name}.${option}[${i}]\` but received ${JSON.stringify(layer)}`,
+      `Expected ${examples}, for \`${name}.${option}[${i}]\` but received ${quoted(layer)}`,
     );
   });
 }

@@ -1,7 +1,6 @@
 import { zlib } from '../../builtins.js';
-import { examined } from '../../errors.js';
 import { Budget, DEFAULT_LIMITS } from '../../files/limits.js';
-import { checkModel } from '../checkModel.js';
+import { checkModel, examinedModel } from '../checkModel.js';
 import { BATCH_NORM_TENSORS } from '../import/inferArchitecture.js';
 import type { Layer, Model, Weights } from '../model.js';
 import type { LayerSpec } from '../network.js';
@@ -24,7 +23,7 @@ const CODING_OVERHEAD_BYTES = 256;
  * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` or `ERR_MODEL_FORMAT` for a model that could not be read back.
  */
 export function encodeModel(model: Model): Uint8Array {
-  return examined('model', 'a Model, as readModel gives it,', model, () => encoded(model));
+  return examinedModel(model, () => encoded(model));
 }
 
 function encoded(model: Model): Uint8Array {
