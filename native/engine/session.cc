@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "engine/creation_memory.h"
 #include "engine/error.h"
 #include "engine/handles.h"
 #include "engine/input/input_layout.h"
@@ -92,13 +93,16 @@ Session::Session(const Plan& plan, const SessionOptions& options) {
   }
   std::vector<float*> targets;
   for (const auto& output : state.outputs) targets.push_back(output.get());
+  CreationMemory memory(plan);
+  std::unique_ptr<Executor> executor;
   if (sparse) {
-    state.executor =
-        std::make_unique<SparseExecutor>(plan, state.input.get(), targets, state.pool.get(), options.profile);
+    executor = std::make_unique<SparseExecutor>(plan, state.input.get(), targets, state.pool.get(), options.profile);
   } else {
-    state.executor = std::make_unique<SubgraphExecutor>(plan, *state.layout, state.input.get(), targets,
-                                                        state.pool.get(), RuntimeFlags(options));
+    executor = std::make_unique<SubgraphExecutor>(plan, *state.layout, state.input.get(), targets, state.pool.get(),
+                                                  RuntimeFlags(options));
   }
+  memory.Keep();
+  state.executor = std::move(executor);
 }
 
 Session::~Session() = default;

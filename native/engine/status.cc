@@ -1,6 +1,7 @@
 #include "engine/status.h"
 
 #include "engine/cpu.h"
+#include "engine/creation_memory.h"
 #include "engine/error.h"
 
 namespace neonsense::engine {
@@ -35,7 +36,7 @@ void CheckStatus(xnn_status status, const std::string& what) {
 
 void InitializeXnnpack() {
   RequireKnownCpu();
-  CheckStatus(xnn_initialize(/*allocator=*/nullptr), "Reading the CPU's features to start XNNPACK");
+  CheckStatus(xnn_initialize(&XnnpackAllocator()), "Reading the CPU's features to start XNNPACK");
 }
 
 }  // namespace neonsense::engine

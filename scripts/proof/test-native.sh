@@ -25,7 +25,7 @@ if ! {
   cmake -S . -B "$build" -G Ninja -Wno-dev -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang \
     -DCMAKE_CXX_COMPILER=clang++ -DNEONSENSE_BUILD_NATIVE_TESTS=ON -DNEONSENSE_BUILD_FUZZERS="$fuzzers" \
     "-DNEONSENSE_SANITIZE=$sanitizers" &&
-    cmake --build "$build" --target engine_tests image_tests
+    cmake --build "$build" --target engine_tests image_tests allocation_tests
 } >"$build/build.log" 2>&1; then
   tail -n 60 "$build/build.log" >&2
   printf 'test-native: the build failed, see %s. ' "$build/build.log" >&2
@@ -34,10 +34,10 @@ if ! {
 fi
 
 # A report of an earlier run must not stand for this one.
-rm -f "$build"/{engine,image}_tests.json
+rm -f "$build"/{engine,image,allocation}_tests.json
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 status=0
-for tests in engine_tests image_tests; do
+for tests in engine_tests image_tests allocation_tests; do
   "$build/native/test/$tests" --gtest_brief=1 --gtest_output="json:$build/$tests.json" "$@" || status=1
 done
 exit "$status"

@@ -1,0 +1,115 @@
+#include "engine/creation_memory.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+
+namespace neonsense::engine {
+namespace {
+
+// XNNPACK makes some values and operators of its own for each of a plan's: weights, biases, conversions. Its planner
+// counts in three tables, of less than 128 bytes together for each.
+constexpr size_t kReserveForEach = 16 * 128;
+
+thread_local CreationMemory* current = nullptr;
+
+}  // namespace
+
+// The functions XNNPACK calls. Outside of a creation they are the system's.
+class Allocator {
+ public:
+  static void* Allocate(void*, size_t size) {
+    void* const memory = Remembered(std::malloc(size));
+    return memory != nullptr || current == nullptr ? memory : current->TakeReserved(alignof(std::max_align_t), size);
+  }
+
+  static void* AllocateAligned(void*, size_t alignment, size_t size) {
+    void* memory = nullptr;
+    if (posix_memalign(&memory, alignment, size) != 0) memory = nullptr;
+    memory = Remembered(memory);
+    return memory != nullptr || current == nullptr ? memory : current->TakeReserved(alignment, size);
+  }
+
+  static void* Reallocate(void* context, void* old, size_t size) {
+    if (old == nullptr) return Allocate(context, size);
+    // XNNPACK looks what it gets where there was something before.
+    if (current != nullptr && current->IsReserved(old)) return nullptr;
+    void* const memory = std::realloc(old, size);
+    if (memory == nullptr || memory == old || current == nullptr) return memory;
+    // In the old one's place there is room for it.
+    current->Forget(old);
+    current->Remember(memory);
+    return memory;
+  }
+
+  static void Release(void*, void* memory) {
+    if (current != nullptr) {
+      if (current->IsReserved(memory)) return;
+      current->Forget(memory);
+    }
+    std::free(memory);
+  }
+
+ private:
+  static void* Remembered(void* memory) {
+    if (memory == nullptr || current == nullptr || current->Remember(memory)) return memory;
+    std::free(memory);
+    return nullptr;
+  }
+};
+
+CreationMemory::CreationMemory(const Plan& plan)
+    : reserve_size_((plan.values.size() + plan.layers.size()) * kReserveForEach), reserve_(new char[reserve_size_]) {
+  current = this;
+}
+
+CreationMemory::~CreationMemory() {
+  current = nullptr;
+  for (void* memory : taken_) std::free(memory);
+}
+
+void CreationMemory::Keep() {
+  if (reserve_used_ != 0) throw std::bad_alloc();
+  taken_.clear();
+}
+
+void* CreationMemory::TakeReserved(size_t alignment, size_t size) {
+  const auto start = reinterpret_cast<uintptr_t>(reserve_.get());
+  const size_t begin = ((start + reserve_used_ + alignment - 1) & ~(alignment - 1)) - start;
+  if (begin > reserve_size_ || size > reserve_size_ - begin) return nullptr;
+  // Never empty, so that Keep sees it.
+  reserve_used_ = begin + std::max<size_t>(size, 1);
+  return reserve_.get() + begin;
+}
+
+bool CreationMemory::IsReserved(const void* memory) const {
+  const auto start = reinterpret_cast<uintptr_t>(reserve_.get());
+  const auto at = reinterpret_cast<uintptr_t>(memory);
+  return at >= start && at < start + reserve_size_;
+}
+
+bool CreationMemory::Remember(void* memory) {
+  try {
+    taken_.push_back(memory);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+void CreationMemory::Forget(void* memory) {
+  const auto place = std::find(taken_.rbegin(), taken_.rend(), memory);
+  if (place == taken_.rend()) return;
+  *place = taken_.back();
+  taken_.pop_back();
+}
+
+const xnn_allocator& XnnpackAllocator() {
+  static constexpr xnn_allocator kAllocator = {
+      /*context=*/nullptr, Allocator::Allocate,        Allocator::Reallocate,
+      Allocator::Release,  Allocator::AllocateAligned, /*aligned_deallocate=*/Allocator::Release};
+  return kAllocator;
+}
+
+}  // namespace neonsense::engine
