@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { invalidArgument, NeonsenseError } from '../errors.js';
-import type { Server } from '../serve/server.js';
+import type { Server } from '../serve/options.js';
 import { modelFile } from '../shipped/readModel.js';
 import { resultObject } from '../watch/resultObject.js';
 import type { Region } from '../watch/route.js';

@@ -1,7 +1,7 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Classification } from '../classify/classifier.js';
 import type { WatchResult } from '../watch/watch.js';
 import { Drift } from './drift.js';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from './http.js';
 import type { ServedModel } from './models.js';
 
 /** Bounds of the latency histograms in seconds: from a network's milliseconds to a large picture on an old board. */

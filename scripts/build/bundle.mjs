@@ -72,13 +72,32 @@ function onTopOf(base) {
   };
 }
 
+/** What serving rests on is one file that the library and the command line share, beside the chunks of both. */
+const httpApart = {
+  name: 'http-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/http\.js$/ }, () => ({ path: './http.cjs', external: true }));
+  },
+};
+{
+  const { outputFiles, metafile } = await build({
+    ...common,
+    entryPoints: ['lib/serve/http.ts'],
+    format: 'cjs',
+    splitting: false,
+    supported: { 'dynamic-import': false },
+  });
+  noteBundled(metafile);
+  write('dist/chunks/http.cjs', outputFiles[0].text);
+}
+
 // The library exists once, as CommonJS, and the ES modules hand on what it exports. Two copies would be two classes of
 // each name, and an error thrown by one no `instanceof` the other's. Its two entries share their chunks for the same
 // reason.
-const library = ['index', 'entries/compress', 'entries/evaluate', 'entries/learn'];
+const library = ['index', 'entries/compress', 'entries/evaluate', 'entries/learn', 'entries/serve'];
 const { outputFiles, metafile } = await build({
   ...common,
-  plugins: [onTopOf('lib/index.ts')],
+  plugins: [onTopOf('lib/index.ts'), httpApart],
   entryPoints: library.map((entry) => `lib/${entry}.ts`),
   outExtension: { '.js': '.cjs' },
   chunkNames: 'chunks/[name]-[hash]',
@@ -106,6 +125,7 @@ write('dist/types/package.json', '{ "type": "commonjs" }\n');
 for (const entry of ['cli/main', 'bench/trial']) {
   const { outputFiles, metafile } = await build({
     ...common,
+    plugins: [httpApart],
     entryPoints: [`lib/${entry}.ts`],
     chunkNames: `chunks/${entry.replace('/', '-')}-[hash]`,
   });

@@ -7,7 +7,8 @@ import { canPack, type Packed, pack, root, unpack } from './packed.js';
 /** What somebody would write who evaluates and compresses with the installed package. */
 const PROGRAM = `
 import { writeFileSync } from 'node:fs';
-import { diagnose, inspectModel, readModel, toOnnx } from 'neonsense';
+import { diagnose, inspectModel, NeonsenseError, readModel, toOnnx } from 'neonsense';
+import { createServer, watch, type WatchResult } from 'neonsense/serve';
 import { COMPRESS_ENGINE, compress, reportHtml, reportMarkdown } from 'neonsense/compress';
 import { evaluate, evaluationReport, fitTemperature, openDataset, readPictures, withTemperature } from 'neonsense/evaluate';
 
@@ -33,6 +34,17 @@ const { report, model: small } = await compress(model, {
   evaluate: (models) => evaluate(models, dataset),
   latency: { runs: 2, warmup: 0 },
 });
+const served = await createServer({ models: ['node_modules/neonsense/models/household-fp16.safetensors'], watching: 'here' });
+const address = await served.listen({ port: 0 });
+const { source } = (await (await fetch(address + '/v1/watch')).json()) as { source: string };
+const show = async (): Promise<void> => {
+  for await (const result of watch(served.models[0]!.classifier, 'no such film')) {
+    const typed: WatchResult = result;
+    served.watched?.show(typed);
+  }
+};
+const failed = await show().catch(({ code }: NeonsenseError) => code);
+await served.close();
 const summary = inspectModel(small);
 const onnx = await toOnnx(model);
 const { healthy, version } = await diagnose();
@@ -48,6 +60,8 @@ console.log(
     engine: typeof COMPRESS_ENGINE.observe,
     healthy,
     version,
+    source,
+    failed,
   }),
 );
 `;
@@ -92,6 +106,8 @@ describe.skipIf(!canPack)(
         precision: 'int8-dynamic',
         onnx: true,
         engine: 'function',
+        source: 'here',
+        failed: 'ERR_NOT_FOUND',
         healthy: true,
       });
     });

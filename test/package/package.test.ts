@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -80,7 +81,8 @@ describe.skipIf(!canPack)('the package (skipped without dist/ and the addon)', {
     for (const script of scripts) {
       for (const [, , name] of text(script).matchAll(/(\bfrom ?|\bimport ?|\bimport\(|\brequire\()"([^"\n]+)"/g)) {
         if (name!.startsWith('.')) expect(paths()).toContain(join(script, '..', name!));
-        else if (/^[@\w]/.test(name!) && !/^node:|^ajv(-formats)?\/dist\//.test(name!)) external.add(name!);
+        else if (/^[@\w]/.test(name!) && !isBuiltin(name!) && !/^ajv(-formats)?\/dist\//.test(name!))
+          external.add(name!);
       }
     }
     expect([...external]).toEqual(['sharp']);

@@ -5,7 +5,8 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createServer, type Server } from '../../lib/serve/server.js';
+import type { Server } from '../../lib/serve/options.js';
+import { createServer } from '../../lib/serve/server.js';
 import { projectRoot } from '../cli/run.js';
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';

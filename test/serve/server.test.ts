@@ -6,7 +6,8 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageVersion } from '../../lib/package.js';
 import { CLASSIFIED } from '../../lib/serve/classifyRoute.js';
-import { createServer, type Server } from '../../lib/serve/server.js';
+import type { Server } from '../../lib/serve/options.js';
+import { createServer } from '../../lib/serve/server.js';
 import { projectRoot } from '../cli/run.js';
 
 const household = join(projectRoot, 'models/household-fp16.safetensors');
