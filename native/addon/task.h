@@ -55,7 +55,7 @@ template <typename T>
 Napi::Promise Start(std::unique_ptr<T> task) {
   const Napi::Promise promise = task->promise();
   task->Queue();
-  task.release();
+  static_cast<void>(task.release());
   return promise;
 }
 

@@ -30,7 +30,7 @@ class Reserve {
       pthread_t thread;
       const int error = pthread_create(&thread, nullptr, Main, place.get());
       if (error != 0) return error;
-      place.release();
+      static_cast<void>(place.release());
       threads_.push_back(thread);
     }
     return 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What `npm run lint` checks beside TypeScript and prose: C++ with clang-format, Python with ruff, shell with shellcheck,
-# workflows with actionlint. pip installs clang-format and ruff into build-tools/, once for each pin; shellcheck is the
-# system's. Workflows are checked where Go is installed.
+# What `npm run lint` checks beside TypeScript and prose: C++ with clang-format and clang-tidy, Python with ruff, shell
+# with shellcheck, workflows with actionlint. pip installs clang-format and ruff into build-tools/, once for each pin;
+# clang-tidy and shellcheck are the system's. Workflows are checked where Go is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -24,6 +24,15 @@ command -v shellcheck >/dev/null || {
 }
 
 git ls-files '*.cc' '*.h' '*.c' | xargs "$tools/clang_format/data/bin/clang-format" --dry-run --Werror
+if ! command -v clang-tidy >/dev/null; then
+  printf 'lint: C++ is only formatted, because clang-tidy is not installed. Debian: apt-get install clang-tidy\n'
+elif [ ! -f build/compile_commands.json ]; then
+  printf 'lint: C++ is only formatted, because the addon was not built here: run npm run build:native\n'
+else
+  # What the addon is built of. Tests, fuzz targets and the benchmark are not in its build.
+  git ls-files "native/addon/*.cc" "native/engine/*.cc" "native/image/*.cc" |
+    xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 4 clang-tidy -p build --quiet 2>/dev/null
+fi
 "$tools/bin/ruff" format --check --quiet scripts
 "$tools/bin/ruff" check --quiet scripts
 {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeModel } from '../../lib/model/files.js';
 import { packageRoot } from '../../lib/package.js';
-import { randomModel } from '../model/randomModel.js';
+import { randomModel } from '../randomModel.js';
 
 let folder: string;
 beforeAll(() => {

@@ -5,14 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readClassNames } from '../../lib/cli/classNames.js';
 import { encodeModel, readModel } from '../../lib/model/files.js';
 import { PRESETS } from '../../lib/model/preprocessing.js';
-import { randomModel } from '../model/randomModel.js';
+import { randomModel } from '../randomModel.js';
 import { neonsense, projectRoot } from './run.js';
 
 let folder: string;
 let bare: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'neonsense-convert-'));
-  bare = written('bare.safetensors', encodeModel(randomModel()));
+  bare = written('bare.safetensors', encodeModel(randomModel({ classes: 4 })));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { archive, pickle, stateOf } from '../model/import/torch/checkpoint.js';
-import { randomModel } from '../model/randomModel.js';
+import { randomModel } from '../randomModel.js';
 import { neonsense, projectRoot } from './run.js';
 
 const model = join(projectRoot, 'models', 'household-fp32.safetensors');
@@ -52,12 +52,12 @@ describe('inspect', () => {
   });
 
   it('--key chooses among the networks of a checkpoint, which are listed without it', async () => {
-    const four = stateOf(randomModel());
+    const four = stateOf(randomModel({ classes: 4 }));
     const folder = mkdtempSync(join(tmpdir(), 'neonsense-inspect-'));
     try {
       const file = join(folder, 'two.pth');
       const networks = ['student', 'ema'].map(
-        (key) => [key, pickle.dict(stateOf(randomModel(), '', key).entries)] as const,
+        (key) => [key, pickle.dict(stateOf(randomModel({ classes: 4 }), '', key).entries)] as const,
       );
       const storages = new Map(
         ['student', 'ema'].flatMap((key) => [...four.storages].map(([name, bytes]) => [key + name, bytes] as const)),

@@ -7,7 +7,8 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { finish, projectRoot } from '../cli/run.js';
 import { archive, pickle, stateDictFile, stateOf } from '../model/import/torch/checkpoint.js';
-import { randomModel, torchvisionArchitecture } from '../model/randomModel.js';
+import { randomModel } from '../randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
 const page = (name: string): string => readFileSync(join(projectRoot, 'docs', name), 'utf8');
 

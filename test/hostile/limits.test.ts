@@ -9,7 +9,8 @@ import { encodeSafetensors, parseSafetensors } from '../../lib/model/format/safe
 import type { ProvenanceStep } from '../../lib/model/model.js';
 import type { Piece } from '../model/import/torch/checkpoint.js';
 import { archive, pickle, stateDictFile, stateOf } from '../model/import/torch/checkpoint.js';
-import { randomModel, torchvisionArchitecture } from '../model/randomModel.js';
+import { randomModel } from '../randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
 const architecture = torchvisionArchitecture('mobilenet_v3_small', { width: 0.1, classes: 3 });
 const model = randomModel({ architecture });

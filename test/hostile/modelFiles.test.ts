@@ -12,7 +12,8 @@ import type { Tensor } from '../../lib/model/format/safetensors.js';
 import { encodeSafetensors, parseSafetensors } from '../../lib/model/format/safetensors.js';
 import type { Layout, Piece } from '../model/import/torch/checkpoint.js';
 import { archive, pickle, quantizedTensor, stateDictFile, stateOf, tensor } from '../model/import/torch/checkpoint.js';
-import { randomModel, torchvisionArchitecture } from '../model/randomModel.js';
+import { randomModel } from '../randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
 /** The typed error `file` is refused with; anything else fails the test. */
 async function refusal(file: string | Uint8Array): Promise<NeonsenseError> {

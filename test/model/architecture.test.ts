@@ -3,7 +3,7 @@ import { NeonsenseError } from '../../lib/errors.js';
 import type { Architecture } from '../../lib/model/architecture.js';
 import { inferArchitecture } from '../../lib/model/import/inferArchitecture.js';
 import { layerNodes, layerSpecs, networkOf } from '../../lib/model/network.js';
-import { torchvisionArchitecture } from './randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
 const NETWORKS = ['mobilenet_v3_small', 'mobilenet_v3_large'] as const;
 

@@ -11,8 +11,10 @@ import { encodeSafetensors, parseSafetensors } from '../../lib/model/format/safe
 import type { Layer, Model, Weights } from '../../lib/model/model.js';
 import type { LayerSpec } from '../../lib/model/network.js';
 import { layerSpecs } from '../../lib/model/network.js';
+import { bitsOf } from '../bitsOf.js';
+import { randomModel } from '../randomModel.js';
 import { describeShared } from '../shared.js';
-import { bitsOf, randomModel, torchvisionArchitecture } from './randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
 let directory: string;
 beforeAll(async () => {
@@ -30,24 +32,30 @@ const staticValues = new Map([
 
 /** One model of each kind that a file can hold. */
 const VARIANTS: Record<string, (seed: number, sparsity: number) => Model> = {
-  fp32: (seed, sparsity) => randomModel({ seed, sparsity }),
-  'fp32, folded': (seed, sparsity) => randomModel({ seed, sparsity, folded: true }),
+  fp32: (seed, sparsity) => randomModel({ classes: 4, seed, sparsity }),
+  'fp32, folded': (seed, sparsity) => randomModel({ classes: 4, seed, sparsity, folded: true }),
   fp16: (seed, sparsity) => ({
-    ...randomModel({ seed, sparsity, folded: true, weightType: () => 'f16' }),
+    ...randomModel({ classes: 4, seed, sparsity, folded: true, weightType: () => 'f16' }),
     precision: 'fp16',
   }),
   'int8-dynamic': (seed, sparsity) => ({
-    ...randomModel({ seed, sparsity, folded: true, weightType: (spec) => (isPointwise(spec) ? 'i8' : 'f32') }),
+    ...randomModel({
+      classes: 4,
+      seed,
+      sparsity,
+      folded: true,
+      weightType: (spec) => (isPointwise(spec) ? 'i8' : 'f32'),
+    }),
     precision: 'int8-dynamic',
     quantization: { mode: 'dynamic', scope: 'all' },
   }),
   'int8-static, qs8': (seed, sparsity) => ({
-    ...randomModel({ seed, sparsity, folded: true, weightType: () => 'i8' }),
+    ...randomModel({ classes: 4, seed, sparsity, folded: true, weightType: () => 'i8' }),
     precision: 'int8-static',
     quantization: { mode: 'static', activations: 'qs8', values: staticValues },
   }),
   'int8-static, qu8': (seed, sparsity) => ({
-    ...randomModel({ seed, sparsity, folded: true, weightType: () => 'u8' }),
+    ...randomModel({ classes: 4, seed, sparsity, folded: true, weightType: () => 'u8' }),
     precision: 'int8-static',
     quantization: {
       mode: 'static',
@@ -94,9 +102,9 @@ describe('a model file', () => {
     { temperature: 0.6180339887498949 },
     { temperature: 3, rejectBelow: 0 },
     { temperature: 1, rejectBelow: 0.35 },
-    { temperature: 1, rejectBelow: 0.35, rejectClass: randomModel().labels[2]! },
+    { temperature: 1, rejectBelow: 0.35, rejectClass: randomModel({ classes: 4 }).labels[2]! },
   ])('keeps %j as what is said about probabilities', async (confidence) => {
-    const model = { ...randomModel(), ...(confidence === undefined ? {} : { confidence }) };
+    const model = { ...randomModel({ classes: 4 }), ...(confidence === undefined ? {} : { confidence }) };
     const read = await readModel(encodeModel(model));
     expect(read.confidence).toEqual(confidence);
     expect('confidence' in read).toBe(confidence !== undefined);
@@ -113,25 +121,29 @@ describe('a model file', () => {
     [{ temperature: 1, rejectClass: 'no label of the model' }, /rejectClass/],
     [{ temperature: 1, rejectClass: 2 as unknown as string }, /rejectClass/],
   ])('is not written where probabilities are said to be %j', (confidence, message) => {
-    expect(() => encodeModel({ ...randomModel(), confidence })).toThrow(
+    expect(() => encodeModel({ ...randomModel({ classes: 4 }), confidence })).toThrow(
       expect.objectContaining({ code: 'ERR_MODEL_FORMAT', message: expect.stringMatching(message) as string }),
     );
   });
 
   it('keeps names and labels of any language', async () => {
     const labels = ['椅子', 'Stuhl "Ä"\\', '\u0000\n', '🪑'];
-    const model = { ...randomModel(), labels, provenance: [{ step: 'é', details: { note: '"\\\u2028' } }] };
+    const model = {
+      ...randomModel({ classes: 4 }),
+      labels,
+      provenance: [{ step: 'é', details: { note: '"\\\u2028' } }],
+    };
     expect(await readModel(encodeModel(model))).toMatchObject({ labels, provenance: model.provenance });
   });
 
   it('views plain float32 tensors in place instead of copying them', async () => {
-    const model = await readModel(encodeModel(randomModel()));
+    const model = await readModel(encodeModel(randomModel({ classes: 4 })));
     const buffers = new Set([...model.layers.values()].map(({ weights }) => weights.data.buffer));
     expect(buffers.size).toBe(1);
   });
 
   it('does not change when the bytes it was read from do', async () => {
-    const bytes = encodeModel(randomModel());
+    const bytes = encodeModel(randomModel({ classes: 4 }));
     const model = await readModel(bytes);
     const before = bitsOf(model);
     bytes.fill(0xff);
@@ -139,10 +151,10 @@ describe('a model file', () => {
   });
 
   it('is read at any place in a larger buffer', async () => {
-    const encoded = encodeModel(randomModel());
+    const encoded = encodeModel(randomModel({ classes: 4 }));
     const shifted = new Uint8Array(encoded.length + 3).subarray(3);
     shifted.set(encoded);
-    expect(bitsOf(await readModel(shifted))).toEqual(bitsOf(randomModel()));
+    expect(bitsOf(await readModel(shifted))).toEqual(bitsOf(randomModel({ classes: 4 })));
   });
 });
 
@@ -150,7 +162,7 @@ describe('readModel', () => {
   it('replaces labels and preprocessing by those given', async () => {
     const preprocessing = { reduce: [8, 9], size: [96, 128], mean: [0, 0, 0], std: [1, 1, 1] } as const;
     const labels = ['a', 'b', 'c', 'd'];
-    const read = await readModel(encodeModel(randomModel()), { labels, preprocessing });
+    const read = await readModel(encodeModel(randomModel({ classes: 4 })), { labels, preprocessing });
     expect(read).toMatchObject({ labels, preprocessing });
   });
 
@@ -166,13 +178,13 @@ describe('readModel', () => {
       /options\.preprocessing/,
     ],
   ])('refuses the options %j', async (options, message) => {
-    const error = await readModel(encodeModel(randomModel()), options).catch((reason: unknown) => reason);
+    const error = await readModel(encodeModel(randomModel({ classes: 4 })), options).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'NeonsenseError', code: 'ERR_INVALID_ARGUMENT' });
     expect((error as Error).message).toMatch(message);
   });
 
   it("reads torchvision's tensors from a plain safetensors file, of any float type and with a prefix", async () => {
-    const model = randomModel();
+    const model = randomModel({ classes: 4 });
     const { tensors } = parseSafetensors(encodeModel(model));
     const prefixed = new Map([...tensors].map(([name, tensor]) => [`module.${name}`, tensor]));
     prefixed.set('module.features.0.1.num_batches_tracked', { dtype: 'I64', shape: [], bytes: new Uint8Array(8) });
@@ -202,21 +214,21 @@ function doubles(values: Float32Array): { dtype: 'F64'; shape: number[]; bytes: 
 describe('writeModel', () => {
   it('writes the file and says how long it is', async () => {
     const path = join(directory, 'model.safetensors');
-    const { bytes } = await writeModel(randomModel(), path);
+    const { bytes } = await writeModel(randomModel({ classes: 4 }), path);
     expect((await readFile(path)).length).toBe(bytes);
-    expect(bitsOf(await readModel(path))).toEqual(bitsOf(randomModel()));
-    await writeModel(randomModel({ seed: 2 }), path);
-    expect(bitsOf(await readModel(path))).toEqual(bitsOf(randomModel({ seed: 2 })));
+    expect(bitsOf(await readModel(path))).toEqual(bitsOf(randomModel({ classes: 4 })));
+    await writeModel(randomModel({ classes: 4, seed: 2 }), path);
+    expect(bitsOf(await readModel(path))).toEqual(bitsOf(randomModel({ classes: 4, seed: 2 })));
     expect(await readdir(directory)).toEqual(['model.safetensors']);
   });
 
   it('leaves nothing behind when it cannot write', async () => {
     const absent = join(directory, 'absent', 'model.safetensors');
-    await expect(writeModel(randomModel(), absent)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    await expect(writeModel(randomModel({ classes: 4 }), absent)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
     const inner = join(directory, 'model.safetensors', 'x');
     await writeFile(join(directory, 'model.safetensors'), 'x');
-    await expect(writeModel(randomModel(), inner)).rejects.toMatchObject({ code: 'ERR_IO' });
-    await expect(writeModel(randomModel(), directory)).rejects.toMatchObject({ code: 'ERR_IO' });
+    await expect(writeModel(randomModel({ classes: 4 }), inner)).rejects.toMatchObject({ code: 'ERR_IO' });
+    await expect(writeModel(randomModel({ classes: 4 }), directory)).rejects.toMatchObject({ code: 'ERR_IO' });
     expect(await readdir(directory)).toEqual(['model.safetensors']);
   });
 
@@ -271,8 +283,10 @@ describe('writeModel', () => {
       /./,
     ],
   ])('refuses %s', (_, spoil, message) => {
-    expect(() => encodeModel(spoil(randomModel()))).toThrowError(message);
-    expect(() => encodeModel(spoil(randomModel()))).toThrowError(expect.objectContaining({ name: 'NeonsenseError' }));
+    expect(() => encodeModel(spoil(randomModel({ classes: 4 })))).toThrowError(message);
+    expect(() => encodeModel(spoil(randomModel({ classes: 4 })))).toThrowError(
+      expect.objectContaining({ name: 'NeonsenseError' }),
+    );
   });
 
   it.each([0, -1, NaN, Infinity])('refuses the scale %d', (scale) => {
@@ -406,7 +420,7 @@ print(json.dumps({name: [list(t.shape), hashlib.sha256(t.tobytes()).hexdigest()]
 });
 
 it("writes torchvision's own tensor names for an uncompressed model", () => {
-  const { tensors } = parseSafetensors(encodeModel(randomModel()));
+  const { tensors } = parseSafetensors(encodeModel(randomModel({ classes: 4 })));
   const expected = layerSpecs(torchvisionArchitecture('mobilenet_v3_small', { width: 0.25, classes: 4 })).flatMap(
     ({ name, batchNorm }) => [
       `${name}.weight`,

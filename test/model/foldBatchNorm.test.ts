@@ -4,7 +4,7 @@ import { foldLayer, foldModel } from '../../lib/model/foldBatchNorm.js';
 import type { Layer } from '../../lib/model/model.js';
 import { layerSpecs } from '../../lib/model/network.js';
 import { seededRandom } from '../../lib/numbers/random.js';
-import { randomModel } from './randomModel.js';
+import { randomModel } from '../randomModel.js';
 
 describe('foldModel', () => {
   const model = randomModel({ sparsity: 0.4, seed: 5 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import { inspectModel } from '../../lib/model/inspect.js';
-import { randomModel, torchvisionArchitecture } from './randomModel.js';
+import { randomModel } from '../randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
 describe('inspectModel', () => {
   // Counted by forward hooks on torchvision 0.14's networks: output elements times weights per output.
@@ -31,7 +32,11 @@ describe('inspectModel', () => {
   });
 
   it('says of each layer what it is, how its weights are kept, and how many are zero', () => {
-    const model = randomModel({ sparsity: 0.5, weightType: ({ kind }) => (kind === 'linear' ? 'i8' : 'f32') });
+    const model = randomModel({
+      classes: 4,
+      sparsity: 0.5,
+      weightType: ({ kind }) => (kind === 'linear' ? 'i8' : 'f32'),
+    });
     const { layers, sparsity, bytes } = inspectModel(model, { bytes: 123 });
     expect(bytes).toBe(123);
     expect(layers).toHaveLength(54);
@@ -41,7 +46,7 @@ describe('inspectModel', () => {
       name: 'classifier.3',
       kind: 'linear',
       weightType: 'i8',
-      parameters: 4 * 256 + 4,
+      parameters: 4 * 64 + 4,
     });
     let zeros = 0;
     let weights = 0;

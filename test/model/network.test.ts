@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mainOutput, networkOf } from '../../lib/model/network.js';
-import { torchvisionArchitecture } from './randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
 const architecture = torchvisionArchitecture();
 

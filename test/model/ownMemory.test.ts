@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { toFp16 } from '../../lib/compress/stages/fp16.js';
 import { quantizeDynamic } from '../../lib/compress/stages/quantizeDynamic.js';
 import { encodeModel, readModel } from '../../lib/model/files.js';
-import { randomModel } from './randomModel.js';
+import { randomModel } from '../randomModel.js';
 
 describe('a model that was read', () => {
   it.each([

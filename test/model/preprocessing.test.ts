@@ -9,7 +9,7 @@ import {
   preprocessingFrom,
   presetOf,
 } from '../../lib/model/preprocessing.js';
-import { randomModel } from './randomModel.js';
+import { randomModel } from '../randomModel.js';
 
 const plain = { size: [224, 224], mean: [0, 0, 0], std: [1, 1, 1] } as const;
 

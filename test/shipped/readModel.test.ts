@@ -7,7 +7,8 @@ import { encodeModel } from '../../lib/model/files.js';
 import { modelsFolder } from '../../lib/shipped/manifest.js';
 import { modelFile, readModel } from '../../lib/shipped/readModel.js';
 import { stateDictFile } from '../model/import/torch/checkpoint.js';
-import { randomModel, torchvisionArchitecture } from '../model/randomModel.js';
+import { randomModel } from '../randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
 let folder: string;
 beforeAll(() => {
@@ -55,7 +56,7 @@ describe('a checkpoint with 1,000 classes and no names', () => {
 describe('translations of labels', () => {
   const translations = { de: ['eins', 'zwei', 'drei', 'vier'], 'pt-BR': ['um', 'dois', 'tres', 'quatro'] };
   const file = (): string => join(folder, 'translated.safetensors');
-  beforeAll(() => writeFileSync(file(), encodeModel({ ...randomModel(), translations })));
+  beforeAll(() => writeFileSync(file(), encodeModel({ ...randomModel({ classes: 4 }), translations })));
 
   it('are kept in the file, and one language may be chosen', async () => {
     expect((await readModel(file())).translations).toEqual(translations);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { readModel } from '../../../lib/model/files.js';
 import type { Model } from '../../../lib/model/model.js';
-import { bitsOf, randomModel } from '../randomModel.js';
+import { bitsOf } from '../../bitsOf.js';
+import { randomModel } from '../../randomModel.js';
 import type { Piece } from './torch/checkpoint.js';
 import { archive, pickle, stateOf, tensor } from './torch/checkpoint.js';
 

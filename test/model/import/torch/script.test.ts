@@ -3,7 +3,8 @@ import type { ErrorCode } from '../../../../lib/errors.js';
 import { readModel } from '../../../../lib/model/files.js';
 import type { Model } from '../../../../lib/model/model.js';
 import { layerSpecs } from '../../../../lib/model/network.js';
-import { bitsOf, randomModel } from '../../randomModel.js';
+import { bitsOf } from '../../../bitsOf.js';
+import { randomModel } from '../../../randomModel.js';
 import { archive, pickle, stateOf } from './checkpoint.js';
 import { classOf, codeOf, moduleTree, scriptFile } from './scriptFile.js';
 
