@@ -69,7 +69,7 @@ describe('TorchScript that computes the network', () => {
       'torch.mean($1, [-1, -2], True)',
     ],
     ['by view', 'torch.flatten(_pool, 1)', 'torch.view(_pool, [torch.size(_pool, 0), -1])'],
-    ['by reshape of one picture', 'torch.flatten(_pool, 1)', 'torch.reshape(_pool, [1, 144])'],
+    ['by reshape of one picture', 'torch.flatten(_pool, 1)', 'torch.reshape(_pool, [1, 72])'],
     ['by squeeze', 'torch.flatten(_pool, 1)', 'torch.squeeze(torch.squeeze(_pool, -1), -1)'],
   ])('may pool and flatten %s', async (_, from, to) => {
     expect(layersOf(await readModel(scriptFile(model, changed(from, to))))).toEqual(layersOf(model));
