@@ -10,8 +10,9 @@ const root = join(import.meta.dirname, '..');
 type Sources = Readonly<Record<string, string>>;
 
 /**
- * What each room of lib/ may import besides itself: `cli -> bench, doctor, entries -> evaluate -> measure -> classify ->
- * shipped -> compress, image, runtime -> plan -> model -> files, numbers, text -> errors`, written out. Rooms that stand side
+ * What each room of lib/ may import besides itself: `cli -> bench, doctor, similar, entries -> learn, serve -> evaluate,
+ * watch -> measure, classify -> shipped, stream -> compress, runtime -> image, plan -> model -> schema, files, numbers,
+ * text -> errors`, written out. Rooms that stand side
  * by side in that line do not know each other. `index` and `entries` are the ways into the package, which re-export what
  * users get; `internal` does that for the programs in scripts/, and the package lacks it; `package` says where the package
  * lies on the disk, which only rooms that touch the disk may ask; `builtins` loads modules of Node late.

@@ -14,7 +14,7 @@ import type { Piece } from './checkpoint.js';
 import { archive, pickle, quantizedTensor, stateDictFile, stateOf, tensor, tensorsOf } from './checkpoint.js';
 import { moduleTree } from './scriptFile.js';
 
-const model = randomModel({ seed: 11 });
+const model = randomModel({ seed: 11, classes: 4 });
 
 /** The bits of the layers alone. */
 function layersOf({ layers }: Model): Map<string, string> {
