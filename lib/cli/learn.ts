@@ -84,6 +84,18 @@ async function run(photos: string, options: Options): Promise<void> {
   );
 }
 
+/** Pairs of classes listed for people; `--json` has the whole confusion matrix. */
+const CONFUSED = 5;
+
+function mostConfused(labels: readonly string[], confusion: LearnReport['confusion']): string[] {
+  return confusion
+    .flatMap((row, label) => row.map((count, answer) => ({ label, answer, count })))
+    .filter(({ label, answer, count }) => label !== answer && count > 0)
+    .sort((a, b) => b.count - a.count)
+    .slice(0, CONFUSED)
+    .map(({ label, answer, count }) => `${labels[label]} for ${labels[answer]} ${count}`);
+}
+
 /** The report for people. */
 export function reportText(report: LearnReport): string {
   const { labels, photos, confusion, accuracy, interval, nearestMean, rejection, wrong, unreadable } = report;
@@ -99,6 +111,8 @@ export function reportText(report: LearnReport): string {
     text.push('', `named right: ${percent(accuracy)} (95 % interval ${low} to ${high}), by cross-validation`);
     text.push(`nearest class mean: ${percent(nearestMean)}; used here: ${report.method.name}`);
   }
+  const confused = mostConfused(labels, confusion);
+  if (confused.length > 0) text.push(`most often taken for another: ${printable(confused.join(', '))}`);
   if (rejection !== null) {
     const others = rejection.rejected === null ? '' : `${percent(rejection.rejected)} of other things are rejected, `;
     text.push(`${others}${percent(rejection.lost)} of the classes' photos are lost by rejecting`);

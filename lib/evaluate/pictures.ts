@@ -1,6 +1,10 @@
+import { stat } from 'node:fs/promises';
 import { NeonsenseError, throwIfAborted } from '../errors.js';
+import { decodeImage } from '../image/decode.js';
+import { findImages } from '../image/find.js';
 import { checkModel } from '../model/checkModel.js';
 import type { Model } from '../model/model.js';
+import { spreadEvenly } from '../numbers/spread.js';
 import { preprocess } from '../runtime/preprocess.js';
 import { type DatasetOptions, openDataset } from './datasets.js';
 import { checkPicturesOptions } from './options.js';
@@ -12,13 +16,17 @@ export interface PicturesOptions extends Pick<DatasetOptions, 'labelsFile' | 'li
 
 /**
  * Reads pictures of a data set as `model` takes them, `[1, H, W, 3]` each: what `compress` calibrates with and
- * `compareModels` compares on. All of them are in memory at once; `limit` spreads fewer evenly over the data.
+ * `compareModels` compares on. All of them are in memory at once; `limit` spreads fewer evenly over the data. For a model
+ * without classes `path` may be any folder of pictures.
  *
  * @throws {NeonsenseError} `ERR_DATASET` when not a single one can be read, `ERR_ABORTED`, and what `openDataset` throws
  */
 export async function readPictures(model: Model, path: string, options: PicturesOptions = {}): Promise<Float32Array[]> {
   checkModel(model);
   const { labelsFile, limit, signal } = checkPicturesOptions(options);
+  // Whoever names no classes need not know those of the pictures' folders.
+  const unlabelled = model.labels.length === 0 && (await isDirectory(path));
+  if (unlabelled) return await readFolder(model, path, { limit, signal });
   const dataset = await openDataset(path, {
     labels: model.labels,
     rejectClass: model.confidence?.rejectClass,
@@ -32,6 +40,34 @@ export async function readPictures(model: Model, path: string, options: Pictures
   }
   if (pictures.length === 0) {
     throw new NeonsenseError('ERR_DATASET', `None of the ${dataset.size} pictures of ${path} could be read`);
+  }
+  return pictures;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  );
+}
+
+/** Pictures wherever they lie in a folder; what is no picture is left out. */
+async function readFolder(
+  { preprocessing }: Model,
+  folder: string,
+  { limit, signal }: Pick<PicturesOptions, 'limit' | 'signal'>,
+): Promise<Float32Array[]> {
+  const files = await findImages(folder);
+  const pictures: Float32Array[] = [];
+  for (const index of spreadEvenly(files.length, limit)) {
+    try {
+      pictures.push(preprocess(await decodeImage(files[index]!, { signal }), preprocessing));
+    } catch (error) {
+      if (!(error instanceof NeonsenseError) || error.code !== 'ERR_IMAGE') throw error;
+    }
+  }
+  if (pictures.length === 0) {
+    throw new NeonsenseError('ERR_DATASET', `None of the ${files.length} pictures of ${folder} could be read`);
   }
   return pictures;
 }

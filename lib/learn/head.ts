@@ -6,8 +6,8 @@ import { toFloat32 } from '../model/weights.js';
 import type { LinearHead } from './samples.js';
 
 /**
- * `base` as far as its pooled features, with `head` behind them. The features are stored as in the base when that is
- * half precision, in single precision otherwise.
+ * `base` as far as its pooled features, with `head` behind them. The features are computed as the head has seen them: in the
+ * base's half precision, in its int8 with ranges found as pictures come, else in single precision.
  */
 export function withHead(
   base: Model,
@@ -15,7 +15,8 @@ export function withHead(
   labels: readonly string[],
   { confidence, details }: { readonly confidence: Confidence | undefined; readonly details: Record<string, unknown> },
 ): Model {
-  const { quantization: _scheme, confidence: _old, ...rest } = foldModel(base);
+  const { quantization: scheme, confidence: _old, translations: _names, ...rest } = foldModel(base);
+  const isInt8 = scheme?.mode === 'dynamic' && scheme.scope === 'all';
   const architecture = { ...base.architecture, hidden: 0, classes: labels.length };
   const layers = new Map<string, Layer>();
   for (const spec of layerSpecs(architecture)) {
@@ -24,7 +25,8 @@ export function withHead(
       layers.set(spec.name, { weights, bias: Float32Array.from(head.bias) });
     } else {
       const layer = rest.layers.get(spec.name)!;
-      layers.set(spec.name, { ...layer, weights: { type: 'f32', data: toFloat32(layer.weights) } });
+      const weights = isInt8 ? layer.weights : ({ type: 'f32', data: toFloat32(layer.weights) } as const);
+      layers.set(spec.name, { ...layer, weights });
     }
   }
   const model: Model = {
@@ -32,7 +34,8 @@ export function withHead(
     architecture,
     layers,
     labels: [...labels],
-    precision: 'fp32',
+    precision: isInt8 ? base.precision : 'fp32',
+    ...(isInt8 ? { quantization: scheme } : {}),
     ...(confidence === undefined ? {} : { confidence }),
     provenance: [...base.provenance, { step: 'learn', details }],
   };

@@ -40,5 +40,6 @@ compress "$float" household-int8-static --quantize static "${calibration[@]}" --
 node scripts/train/convert.mjs "$shared/checkpoints/keras-mobilenetv3-small-imagenet-notop.npz" \
   "$reports/features-imagenet.safetensors"
 compress "$reports/features-imagenet.safetensors" features-imagenet --quantize fp16
+compress "$reports/features-imagenet.safetensors" features-imagenet-int8-dynamic --quantize dynamic "${calibration[@]}"
 node scripts/train/manifest.mjs --data "$photos/test"
 ls -l models

@@ -110,6 +110,20 @@ describe('learning classes from folders', () => {
     expect(await labelOf(three.model, 'triangles')).toBe('pointed');
   });
 
+  it('computes in int8 what it has learnt on features in int8', async () => {
+    const { model } = await learn(twoFolder, { base: 'features-imagenet-int8-dynamic', threads: 1 });
+    expect(model).toMatchObject({ precision: 'int8-dynamic', quantization: { mode: 'dynamic', scope: 'all' } });
+    expect(model.layers.get('features.12.0')!.weights.type).toBe('i8');
+    expect(model.layers.get('classifier')!.weights.type).toBe('f32');
+    const file = join(twoFolder, 'int8.safetensors');
+    await writeModel(model, file);
+    expect(await labelOf(await readModel(file), 'circles')).toBe('round');
+  });
+
+  it('takes the nearest class mean where there are few photos', () => {
+    expect(two.report.method).toEqual({ name: 'nearest-mean' });
+  });
+
   it('leaves out what is no picture and says so', async () => {
     const folder = await folderOf({ round: 'circles', striped: 'stripes' }, 3);
     folders.push(folder);
