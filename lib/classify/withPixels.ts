@@ -6,6 +6,12 @@ import { imageSource } from '../image/source.js';
 export type Decoding = Pick<DecodeOptions, 'atLeast' | 'limits'>;
 
 /**
+ * Bytes of a picture from which on its memory is handed over. Below, a copy costs less: memory that is given back after
+ * each picture has to be got again, page by page, for the next.
+ */
+const HANDED_OVER = 4 * 2 ** 20;
+
+/**
  * Gives a picture's pixels to `use` and holds them no longer than that.
  *
  * @param name How messages call the picture.
@@ -28,7 +34,6 @@ export async function withPixels<T>(
   const started = performance.now();
   return withDecoded(encoded, { ...named, ...decoding, signal }, async (pixels) => {
     const decode = performance.now() - started;
-    // Nobody else has them.
-    return { decode, result: await use({ ...pixels, transfer: true }) };
+    return { decode, result: await use({ ...pixels, transfer: pixels.data.length > HANDED_OVER }) };
   });
 }
