@@ -1,4 +1,4 @@
-// Every command of two pages, run in the order of the page in a folder that has what the page speaks of.
+// Every command of two pages and of README's tour, run in the order of the page in a folder that has what the page speaks of.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { archive, pickle, stateDictFile, stateOf } from '../model/import/torch/c
 import { randomModel } from '../randomModel.js';
 import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
-const page = (name: string): string => readFileSync(join(projectRoot, 'docs', name), 'utf8');
+const page = (name: string): string => readFileSync(join(projectRoot, name), 'utf8');
 
 /** The contents of a page's blocks of code in `language`. */
 const blocksOf = (text: string, language: string): string[] =>
@@ -67,7 +67,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('the page "Use your own model"', () => {
-  const text = page('own-model.md');
+  const text = page('docs/own-model.md');
   const place = (): string => join(folder, 'own');
   beforeAll(async () => {
     mkdirSync(place());
@@ -93,7 +93,7 @@ describe('the page "Use your own model"', () => {
 });
 
 describe('the page "Teach it your classes"', () => {
-  const text = page('learn.md');
+  const text = page('docs/learn.md');
   const place = (): string => join(folder, 'learn');
   beforeAll(async () => {
     mkdirSync(place());
@@ -104,6 +104,21 @@ describe('the page "Teach it your classes"', () => {
   });
 
   it.each(commandsOf(text))('%s', async (line) => {
+    const { code, stderr } = await run(line, place());
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+  });
+});
+
+describe('README', () => {
+  const place = (): string => join(folder, 'readme');
+  beforeAll(async () => {
+    mkdirSync(place());
+    await drawPhotos(join(place(), 'photos'), { cat: 10, dog: 201 }, 4);
+    writeFileSync(join(place(), 'checkpoint.pth'), stateDictFile(model));
+  });
+
+  // A camera is test/watch/'s.
+  it.each(commandsOf(page('README.md')).filter((line) => !line.includes(' camera ')))('%s', async (line) => {
     const { code, stderr } = await run(line, place());
     expect({ code, stderr }).toMatchObject({ code: 0 });
   });
