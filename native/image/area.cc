@@ -17,10 +17,13 @@ constexpr uint32_t kMostColumns = 65'536;
 // Adds each cell's samples to its sums. Whole samples are added as integers, which is exact and fast; only the two at
 // the ends have a share. Sample x of channel c is at x * kPitch + c * kStep - base.
 template <int kPitch, int kStep, int kCount, typename T>
-void SumCells(const T* row, size_t base, const AreaAxis& axis, double* sums) {
-  for (size_t i = 0; i < axis.size(); i++, sums += kCount) {
-    const T* begin = row + (size_t{axis.first[i]} * kPitch - base);
-    const T* end = row + (size_t{axis.last[i]} * kPitch - base);
+void SumCells(const T* row, size_t base, const AreaAxis& axis, double* __restrict sums) {
+  const size_t cells = axis.size();
+  const uint32_t* first = axis.first.data();
+  const uint32_t* last = axis.last.data();
+  for (size_t i = 0; i < cells; i++, sums += kCount) {
+    const T* begin = row + (size_t{first[i]} * kPitch - base);
+    const T* end = row + (size_t{last[i]} * kPitch - base);
     for (int c = 0; c < kCount; c++) {
       sums[c] += axis.first_share[i] * begin[c * kStep] + axis.last_share[i] * end[c * kStep];
     }
@@ -53,7 +56,7 @@ bool IsOpaque(const uint16_t* columns, size_t pixels, uint32_t rows) {
   return opaque;
 }
 
-float Clamped(double value) { return static_cast<float>(std::clamp(value, 0.0, 255.0)); }
+float Clamped(double value) { return std::min(std::max(static_cast<float>(value), 0.0f), 255.0f); }
 
 bool IsRgb(PixelFormat format) {
   return format != PixelFormat::kGray && PlaneCount(format) == 1 && format != PixelFormat::kYuyv422;
@@ -195,18 +198,21 @@ const float* AreaRows::Row(uint32_t y) {
       const bool planar = format == PixelFormat::kYuv420p;
       const size_t group = format == PixelFormat::kYuyv422 ? 1 : 0;
       const size_t plane = 1 - group;
+      const double* luma = sums(0, 0);
       const double* u = sums(plane, group);
       const double* v = planar ? sums(2, 0) : u + 1;
       const size_t step = planar ? 1 : 2;
-      const double chroma_area = area(plane, group);
       const YuvMatrix matrix = MatrixOf(picture_->layout().matrix, picture_->layout().range);
+      const double luma_scale = matrix.luma / area(0, 0);
+      const double luma_offset = matrix.luma * matrix.offset;
+      const double chroma_scale = 1 / area(plane, group);
       for (size_t i = 0; i < cells; i++) {
-        const double luma = matrix.luma * (sums(0, 0)[i] / area(0, 0) - matrix.offset);
-        const double cu = u[i * step] / chroma_area - 128;
-        const double cv = v[i * step] / chroma_area - 128;
-        output[i * 3] = Clamped(luma + matrix.red_v * cv);
-        output[i * 3 + 1] = Clamped(luma + matrix.green_u * cu + matrix.green_v * cv);
-        output[i * 3 + 2] = Clamped(luma + matrix.blue_u * cu);
+        const double grey = luma[i] * luma_scale - luma_offset;
+        const double cu = u[i * step] * chroma_scale - 128;
+        const double cv = v[i * step] * chroma_scale - 128;
+        output[i * 3] = Clamped(grey + matrix.red_v * cv);
+        output[i * 3 + 1] = Clamped(grey + matrix.green_u * cu + matrix.green_v * cv);
+        output[i * 3 + 2] = Clamped(grey + matrix.blue_u * cu);
       }
       break;
     }
