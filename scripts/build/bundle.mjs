@@ -82,6 +82,8 @@ const httpApart = {
 {
   const { outputFiles, metafile } = await build({
     ...common,
+    // Only other packages are in it; short names save 300 kB.
+    minifyIdentifiers: true,
     entryPoints: ['lib/serve/http.ts'],
     format: 'cjs',
     splitting: false,
