@@ -6,11 +6,12 @@ import { openRegularFile } from '../files/openFile.js';
 import { withConventions } from './architecture.js';
 import { checkTranslations } from './checkModel.js';
 import { foreignFile, HEAD_BYTES } from './fileKind.js';
-import { decodeModel, isModelFile } from './format/decode.js';
+import { decodeModelSteps, isModelFile } from './format/decode.js';
 import { encodeModel } from './format/encode.js';
 import { looksLikeSafetensors, parseSafetensors } from './format/safetensors.js';
 import type { Model, Translations } from './model.js';
 import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from './preprocessing.js';
+import { inTurns } from './steps.js';
 
 export { encodeModel } from './format/encode.js';
 
@@ -121,7 +122,7 @@ async function decode(
       if (options[name] === undefined || !options.isStrict) continue;
       throw invalidArgument(`options.${name}`, 'nothing for a file that holds one model', options[name]);
     }
-    return decodeModel(container, budget);
+    return inTurns(decodeModelSteps(container, budget));
   }
   const { modelFromStateDict, stateDictFromTensors } = await import('./import/stateDict.js');
   const { findNetwork } = await import('./import/findNetwork.js');

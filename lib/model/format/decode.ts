@@ -6,8 +6,9 @@ import { inferArchitecture } from '../import/inferArchitecture.js';
 import type { Layer, Model, Weights } from '../model.js';
 import type { LayerSpec } from '../network.js';
 import { layerSpecs } from '../network.js';
+import { atOnce, BYTES_A_STEP, type Steps } from '../steps.js';
 import { elementCount } from '../weights.js';
-import { contentHash, HASH_KEY } from './contentHash.js';
+import { contentHashSteps, HASH_KEY } from './contentHash.js';
 import { parseJson } from './json.js';
 import { decodeConventions, decodeMetadata, FORMAT, VERSIONS } from './metadata.js';
 import type { Container, DType, Tensor } from './safetensors.js';
@@ -28,6 +29,11 @@ export function isModelFile({ metadata }: Container): boolean {
  * `ERR_MODEL_ARCHITECTURE` when it is whole but holds another network or unusable numbers.
  */
 export function decodeModel(container: Container, budget: Budget): Model {
+  return atOnce(decodeModelSteps(container, budget));
+}
+
+/** {@link decodeModel} with pauses. */
+export function* decodeModelSteps(container: Container, budget: Budget): Steps<Model> {
   const { metadata } = container;
   const version = metadata.get('version');
   if (version === undefined || !VERSIONS.includes(version)) {
@@ -36,14 +42,22 @@ export function decodeModel(container: Container, budget: Budget): Model {
   }
   const hash = metadata.get(HASH_KEY);
   if (hash === undefined) throw broken(`the metadata key ${HASH_KEY} is missing`);
-  if (hash !== contentHash(container)) {
+  if (hash !== (yield* contentHashSteps(container))) {
     throw broken('its content does not have the hash that was stored with it; copy or download the file again');
   }
   const reader = new TensorReader(container, budget);
   const architecture = inferArchitecture(reader.shapes(), decodeConventions(metadata, budget));
   const described = decodeMetadata(metadata, architecture, budget);
   const layers = new Map<string, Layer>();
-  for (const spec of layerSpecs(architecture)) layers.set(spec.name, reader.layer(spec));
+  let decoded = 0;
+  for (const spec of layerSpecs(architecture)) {
+    const layer = reader.layer(spec);
+    layers.set(spec.name, layer);
+    decoded += layer.weights.data.byteLength;
+    if (decoded < BYTES_A_STEP) continue;
+    yield;
+    decoded = 0;
+  }
   reader.checkAllRead();
   const model: Model = { architecture, layers, ...described };
   checkModel(model);

@@ -22,7 +22,35 @@ function checkpoints() {
     .map((name) => readFileSync(join(folder, name)));
 }
 
+/** A state_dict of one tensor, `[2, 2]` or whatever storage 2 has, as torch.save pickles it. */
+const stateDict = (shape, storage) =>
+  Buffer.from(
+    '\x80\x02ccollections\nOrderedDict\n)Rq\x00(X\x08\x00\x00\x00a.weightctorch._utils\n_rebuild_tensor_v2\n' +
+      `((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00${storage}X\x03\x00\x00\x00cpuK\x02tQ` +
+      `K\x00${shape}K\x01\x85\x89ccollections\nOrderedDict\n)RtRu.`,
+    'latin1',
+  );
+
+/** An array as numpy.save writes it. */
+function npy(descr, shape, bytes, version = 1) {
+  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }\n`;
+  const length = Buffer.alloc(version === 1 ? 2 : 4);
+  if (version === 1) length.writeUInt16LE(text.length);
+  else length.writeUInt32LE(text.length);
+  return Buffer.concat([Buffer.from([0x93, ...Buffer.from('NUMPY'), version, 0]), length, Buffer.from(text), bytes]);
+}
+
+/** Headers of few tensors: ours, a state_dict's. */
+const smallHeaders = () =>
+  [
+    { 'features.0.0.weight': { dtype: 'F32', shape: [1, 1], data_offsets: [0, 4] }, __metadata__: { format: 'pt' } },
+    { a: { dtype: 'F16', shape: [0, 3], data_offsets: [0, 0] }, b: { dtype: 'I64', shape: [], data_offsets: [0, 8] } },
+    { __metadata__: { format: 'neonsense', version: '1', 'model.labels': '["a"]', 'model.precision': '"fp32"' } },
+  ].map((header) => Buffer.concat([Buffer.from(JSON.stringify(header)), Buffer.alloc(9)]));
+
 const pickles = () => [
+  stateDict('K\x02\x85', '1'),
+  stateDict('K\x01K\x02\x86', '2'),
   Buffer.from('\x80\x02}q\x00X\x01\x00\x00\x00aq\x01K\x01s.', 'latin1'),
   Buffer.from('\x80\x02ccollections\nOrderedDict\nq\x00)Rq\x01.', 'latin1'),
   ...checkpoints().flatMap((bytes) =>
@@ -34,9 +62,14 @@ const json = (kind, value) => Buffer.concat([Buffer.of(kind), Buffer.from(JSON.s
 /** Seeds by target, made when asked for. */
 export const seeds = {
   model: () => [...checkpoints().slice(0, 1), zipSync({ 'archive/data.pkl': pickles()[0] }), Buffer.alloc(16)],
-  safetensors: () => headers(),
+  safetensors: smallHeaders,
   pickle: pickles,
   torch: pickles,
+  npz: () => [
+    npy('<f4', '2, 1, ', Buffer.alloc(8)),
+    npy('<f2', '1, 1, 3, 16', Buffer.alloc(96), 2),
+    npy('<i8', '', Buffer.alloc(8), 3),
+  ],
   zip: () => [0, 6].map((level) => zipSync({ a: Buffer.from('one'), 'b/c': Buffer.alloc(300, 'x') }, { level })),
   picture: () => [
     readFileSync(join(packageRoot, 'examples/clock.png')).subarray(0, 512),

@@ -3,7 +3,6 @@
 const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
-const { zipSync } = require('fflate');
 const lib = require('../../../dist/internal.cjs');
 
 const folder = mkdtempSync(join(tmpdir(), 'neonsense-fuzz-'));
@@ -41,28 +40,39 @@ const DOCUMENTS = [
 /** A network that ranges are held against. */
 const shipped = lib.readModel(join(lib.packageRoot, 'models/household-int8-dynamic.safetensors'));
 
-/** A checkpoint with this pickle, and storages of a few sizes. */
-function archiveOf(data) {
-  const storages = [1, 4, 8, 32, 864].map((size, i) => [`archive/data/${i}`, new Uint8Array(size)]);
-  const entries = { 'archive/data.pkl': data, 'archive/version': Buffer.from('3\n'), ...Object.fromEntries(storages) };
-  return zipSync(entries, { level: 0 });
+/** Files as an archive gives them, without the archive: `zip` is a target of its own. */
+function entriesOf(files) {
+  return new Map(Object.entries(files).map(([name, bytes]) => [name, { name, size: bytes.length, read: () => bytes }]));
 }
+
+/** What a checkpoint holds beside its pickle: storages of a few sizes. */
+const BESIDE = {
+  'archive/version': Buffer.from('3\n'),
+  ...Object.fromEntries([1, 4, 8, 32, 864].map((size, i) => [`archive/data/${i}`, new Uint8Array(size)])),
+};
 
 /** Any file that readModel tells by its content. */
 exports.model = later((data) => lib.readModel(data));
 /** A safetensors header that is always reached: the length before it is made to fit. */
-exports.safetensors = later((data) => {
+exports.safetensors = now((data) => {
   const length = Buffer.alloc(8);
   const end = data.indexOf(0);
   length.writeBigUInt64LE(BigInt(end < 0 ? data.length : end));
-  return lib.readModel(Buffer.concat([length, data]));
+  const budget = new lib.Budget();
+  const container = lib.parseSafetensors(Buffer.concat([length, data]), budget);
+  if (lib.isModelFile(container)) lib.decodeModel(container, budget);
+  else lib.modelFromStateDict(lib.stateDictFromTensors(container.tensors), [], budget);
 });
 exports.pickle = now((data) => lib.readPickle(data, lib.torchRules, new lib.Budget()));
 exports.zip = now((data) => {
   for (const entry of lib.readZip(data, new lib.Budget()).values()) entry.read();
 });
-/** The pickle of a checkpoint, inside a whole archive. */
-exports.torch = later((data) => lib.readModel(archiveOf(data)));
+/** The pickle of a checkpoint. */
+exports.torch = now((data) => lib.readTorchModel(entriesOf({ 'archive/data.pkl': data, ...BESIDE }), new lib.Budget()));
+/** One array of NumPy's, under a name that is known and one that is not. */
+exports.npz = now((data) => {
+  lib.readNpz(entriesOf({ 'conv/kernel.npy': data, 'a.npy': data }), new lib.Budget());
+});
 exports.picture = now((data) => {
   lib.withEndMarker(data);
   if (data.length > 4 && (data[0] === 0x49 || data[0] === 0x4d)) lib.checkTiff(data, 'picture');
