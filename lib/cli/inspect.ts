@@ -50,6 +50,9 @@ export function summaryText(file: string, summary: ModelSummary): string {
   const facts = [
     ['architecture', `${architecture.name}, ${architecture.blocks.length} blocks, ${layers.length} weighted layers`],
     ['classes', `${classes}: ${printable(labels.join(', '))}`],
+    ...(summary.translations === undefined
+      ? []
+      : [['also in', printable(Object.keys(summary.translations).join(', '))]]),
     ['preprocessing', preprocessingText(summary.preprocessing)],
     ['precision', precision + quantizationText(summary.quantization)],
     ['probabilities', confidenceText(summary.confidence)],

@@ -46,6 +46,8 @@ export interface CompressOptions {
   readonly environment?: { readonly [key: string]: string } | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
+  /** Told what will probably go wrong, before the work. Default: a warning of Node's. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** How latency is measured. */
@@ -79,7 +81,8 @@ export interface CompressResult {
 export async function compress(model: Model, options: CompressOptions): Promise<CompressResult> {
   checkCompressOptions(options);
   const goals = goalsOf(options);
-  const { signal, onProgress } = options;
+  const { signal, onProgress, onWarning = warn } = options;
+  if (prunesBlindly(options)) onWarning(PRUNED_BLINDLY);
   const outcomes = await runStages(model, options.stages, {
     engine: COMPRESS_ENGINE,
     calibration: options.calibration,
@@ -150,6 +153,20 @@ export async function compress(model: Model, options: CompressOptions): Promise<
     },
     passed: results.every(({ met }) => met),
   };
+}
+
+/** What 30 % of zeros left of household-fp32 in 2026: 14.6 % instead of 90.8 % of the test pictures named right. */
+const PRUNED_BLINDLY =
+  'pruning without calibration pictures may leave a network that names almost nothing right; give some, so that the ' +
+  'weights that stay can make up for it';
+
+/** Whether weights are taken away and nothing can make up for them. */
+function prunesBlindly({ stages, calibration }: CompressOptions): boolean {
+  return (calibration === undefined || calibration.length === 0) && stages.some(({ stage }) => stage === 'prune');
+}
+
+function warn(message: string): void {
+  process.emitWarning(message, { type: 'NeonsenseWarning' });
 }
 
 /** Goals as an object, refused before the work where nothing will be measured to hold them against. */

@@ -19,6 +19,7 @@ const compressOptions = z.strictObject({
   environment: z.optional(z.record(z.string(), z.string())),
   signal: z.optional(abortSignal()),
   onProgress: z.optional(callback<NonNullable<CompressOptions['onProgress']>>()),
+  onWarning: z.optional(callback<NonNullable<CompressOptions['onWarning']>>()),
 });
 
 const compareOptions = z.strictObject({

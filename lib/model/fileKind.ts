@@ -3,6 +3,10 @@ import { NeonsenseError, quoted } from '../errors.js';
 /** As many leading bytes as {@link foreignFile} wants to see. */
 export const HEAD_BYTES = 512;
 
+/** How Keras' weights come here. */
+const FROM_KERAS =
+  "Save the weights by name in Python: numpy.savez('weights.npz', **{w.path: w.numpy() for w in model.weights})";
+
 /** What well-known files that are no model read here begin with, and what to do about them. */
 const FOREIGN: readonly (readonly [RegExp, string])[] = [
   [/^version https:\/\/git-lfs/, 'a Git LFS pointer, not the file itself: run `git lfs pull`, or download the file'],
@@ -17,7 +21,7 @@ const FOREIGN: readonly (readonly [RegExp, string])[] = [
   [/^.{257}ustar/s, 'a tar archive: unpack it first'],
   [/^.{4}TFL3/s, 'a TensorFlow Lite model, which neonsense does not read'],
   [/^.{4}ET\d\d/s, 'an ExecuTorch program, which neonsense does not read'],
-  [/^\x89HDF\r\n\x1a\n/, 'an HDF5 file, such as Keras saves, which neonsense does not read'],
+  [/^\x89HDF\r\n\x1a\n/, `an HDF5 file, such as Keras saves, which neonsense does not read. ${FROM_KERAS}`],
   [/^\x93NUMPY/, 'one NumPy array, not a network'],
   [/^GGUF/, 'a GGUF model, which neonsense does not read'],
   [/^7767517/, 'an ncnn network description, which neonsense does not read'],
@@ -69,7 +73,7 @@ export function zipKind(names: readonly string[]): string {
     return 'a program of torch.export (.pt2): save the state_dict instead, torch.save(model.state_dict(), path)';
   }
   if (has(/\.npy$/)) return 'NumPy arrays (.npz)';
-  if (has(/(^|\/)model\.weights\.h5$/)) return 'a Keras model (.keras)';
+  if (has(/(^|\/)model\.weights\.h5$/)) return `a Keras model (.keras). ${FROM_KERAS}`;
   if (has(/^word\/|^xl\/|^ppt\//)) return 'an office document';
   if (has(/\.(pth|pt|ckpt|safetensors)$/)) return 'an archive of model files: unpack it first';
   return names.length === 0 ? 'an empty zip archive' : `a zip archive of ${names.length} other files`;

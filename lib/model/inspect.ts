@@ -9,6 +9,7 @@ import type {
   Preprocessing,
   ProvenanceStep,
   QuantizationScheme,
+  Translations,
   Weights,
 } from './model.js';
 import type { LayerSpec } from './network.js';
@@ -35,6 +36,7 @@ export interface ModelSummary {
   readonly architecture: Architecture;
   readonly classes: number;
   readonly labels: readonly string[];
+  readonly translations?: Translations;
   readonly preprocessing: Preprocessing;
   readonly precision: Precision;
   readonly quantization?: QuantizationScheme;
@@ -68,7 +70,7 @@ export function inspectModel(model: Model, options: { readonly bytes?: number } 
 }
 
 function summaryOf(model: Model, bytes: number | undefined): ModelSummary {
-  const { architecture, labels, preprocessing, precision, quantization, confidence, provenance } = model;
+  const { architecture, labels, translations, preprocessing, precision, quantization, confidence, provenance } = model;
   const network = networkOf(architecture, preprocessing.size);
   const specs = layerNodes(network).map(({ spec }) => spec);
   const macs = macsOf(network);
@@ -79,6 +81,7 @@ function summaryOf(model: Model, bytes: number | undefined): ModelSummary {
     architecture,
     classes: architecture.classes,
     labels,
+    ...(translations === undefined ? {} : { translations }),
     preprocessing,
     precision,
     ...(quantization === undefined ? {} : { quantization }),

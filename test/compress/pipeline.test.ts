@@ -168,6 +168,18 @@ describe('compress', () => {
     environment: { model: 'random <b>&' },
   } satisfies Parameters<typeof compress>[1];
 
+  it('warns of pruning when nothing can make up for it', async () => {
+    const told: string[] = [];
+    const rest = { latency: false, onWarning: (message: string) => void told.push(message) } as const;
+    await compress(model, { stages: [{ stage: 'prune', amount: 0.3 }], ...rest });
+    expect(told).toEqual([expect.stringMatching(/pruning without calibration pictures may leave/)]);
+    await compress(model, { stages: [{ stage: 'quantize-dynamic' }], ...rest });
+    expect(told).toHaveLength(1);
+    const warned = new Promise((resolve) => process.once('warning', resolve));
+    await compress(model, { stages: [{ stage: 'prune', amount: 0.3 }], latency: false });
+    expect(await warned).toMatchObject({ name: 'NeonsenseWarning', message: told[0] });
+  });
+
   it('measures the baseline and every stage', async () => {
     const { report, model: result, stages, passed } = await compress(model, { ...options, require: 'size=-30%' });
     expect(report.stages.map(({ name }) => name)).toEqual(['baseline', 'prune', 'quantize-dynamic']);

@@ -223,6 +223,8 @@ function isActivationScale(name: string): boolean {
 function isBookkeeping(name: string, { type, madeBy }: StateTensor): boolean {
   // Not by its type: converting a whole state_dict to half precision makes it a float.
   if (/(^|\.)num_batches_tracked$/.test(name)) return true;
+  // What thop counts, and how a loss weighs the classes.
+  if (/(^|\.)(total_ops|total_params|class_weights?)$/.test(name)) return true;
   if (/(^|[._])(loss|losses|criterion|metrics?|acc|accuracy|f1|auroc|precision|recall)([._\d]|$)/i.test(name))
     return true;
   const isParameter = /(^|\.)(weight|bias|running_mean|running_var)(_orig|_mask|_g|_v)?$/.test(name);

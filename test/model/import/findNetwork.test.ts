@@ -116,6 +116,8 @@ describe('what stands beside the weights', () => {
     all.set('n', new Uint8Array(32));
     prefixed.set('n_averaged', tensor({ storage: 'LongStorage', key: 'n', length: 4, shape: [] }));
     prefixed.set('criterion.weight', tensor({ key: 'n', length: 8, shape: [4] }));
+    prefixed.set('model.features.0.0.total_ops', tensor({ key: 'n', length: 8, shape: [1] }));
+    prefixed.set('class_weights', tensor({ key: 'n', length: 8, shape: [4] }));
     prefixed.set('val_acc.confmat', tensor({ storage: 'LongStorage', key: 'n', length: 4, shape: [2, 2] }));
     prefixed.set('model.features.0.1.num_batches_tracked', tensor({ key: 'n', length: 8, shape: [] }));
     const read = await readModel(archive({ root: pickle.dict(prefixed), storages: all }));
