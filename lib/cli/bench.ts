@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { benchmark } from '../bench/benchmark.js';
 import { describeEnvironment } from '../bench/environment.js';
+import { boardName, labAddress, sendToLab, slug } from '../bench/lab.js';
 import { BENCH_FORMATS, type BenchFormat, formatRows } from '../bench/output.js';
 import { BENCH_PRECISIONS, type BenchPrecision, findPeer, prepareSubjects } from '../bench/subjects.js';
 import { defaultModelPath } from '../classify/classifier.js';
@@ -26,6 +27,8 @@ interface Options extends ModelOptions {
   readonly compare?: string | undefined;
   readonly cooldown: number;
   readonly format: BenchFormat;
+  readonly lab?: string | undefined;
+  readonly board?: string | undefined;
 }
 
 const MOST_IMAGES = 1024;
@@ -48,7 +51,9 @@ export function register(program: Command): void {
     .option('--profile', 'also print the time by layer and by operator')
     .addOption(new Option('--compare <peer>', 'measure a peer on the same weights').choices(['onnxruntime']))
     .option('--cooldown <seconds>', 'rest before each trial', seconds, 0)
-    .addOption(new Option('--format <format>', 'of the output').choices([...BENCH_FORMATS]).default('md'));
+    .addOption(new Option('--format <format>', 'of the output').choices([...BENCH_FORMATS]).default('md'))
+    .option('--lab <address>', 'also send the rows to a `neonsense serve --lab`, such as http://lab:8080')
+    .option('--board <name>', 'how the lab calls this board (default: what it calls itself)');
   addModelOptions(command).action(run);
 }
 
@@ -95,6 +100,7 @@ function precisions(text: string): BenchPrecision[] {
 }
 
 async function run(files: readonly string[], options: Options): Promise<void> {
+  if (options.lab !== undefined) labAddress(options.lab);
   const onnxRuntime = options.compare === undefined ? undefined : findPeer('onnxruntime-node');
   if (options.compare !== undefined && onnxRuntime === undefined) {
     process.stderr.write(
@@ -129,6 +135,10 @@ async function run(files: readonly string[], options: Options): Promise<void> {
     });
     progress.clear();
     process.stdout.write(formatRows(options.format, result, environment));
+    if (options.lab !== undefined && result.rows.length > 0) {
+      const kept = await sendToLab(options.lab, slug(options.board ?? '') || boardName(environment.cpu), result.rows);
+      process.stderr.write(`neonsense: the lab keeps it as ${printable(kept)}\n`);
+    }
     for (const message of [...result.warnings, ...result.failures]) process.stderr.write(`${printable(message)}\n`);
     if (result.failures.length > 0) process.exitCode = 1;
     if (!result.complete) {

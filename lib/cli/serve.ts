@@ -20,6 +20,7 @@ interface Options extends ModelOptions {
   readonly shadowLog?: string | undefined;
   readonly keep?: string | undefined;
   readonly reference?: string | undefined;
+  readonly lab?: string | undefined;
   readonly log?: boolean | undefined;
 }
 
@@ -46,6 +47,7 @@ export function register(program: Command): void {
     .option('--shadow-log <file>', 'append what both answered, a JSON line a picture, for `neonsense ab report`')
     .option('--keep <folder>', 'keep the pictures on which the two disagree')
     .option('--reference <file>', 'JSON with the share of each label, which drift is measured against')
+    .option('--lab <folder>', 'keep in this folder what boards measure with `neonsense bench --lab`, and show it')
     .option('--log', 'structured logs of every request on standard error');
   addModelOptions(command)
     .addHelpText(
@@ -80,6 +82,7 @@ async function run(options: Options): Promise<void> {
       options.shadow === undefined
         ? undefined
         : { model: modelFile(options.shadow), share, log: options.shadowLog, keep: options.keep },
+    lab: options.lab,
     log: options.log,
   });
   const address = await server.listen({ host: options.host, port: options.port });

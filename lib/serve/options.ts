@@ -25,6 +25,8 @@ export interface ServerOptions {
   readonly reference?: Readonly<Record<string, number>> | undefined;
   /** What the live page shows besides, by its name: see {@link Server.watched}. */
   readonly watching?: string | undefined;
+  /** A folder for what boards measure with `neonsense bench --lab`; without it nothing is taken. */
+  readonly lab?: string | undefined;
   /** Structured logs on standard error, as pino writes them. Default false. */
   readonly log?: boolean | undefined;
 }

@@ -8,6 +8,7 @@ import { Admission } from './admission.js';
 import { registerClassify } from './classifyRoute.js';
 import { fastify, multipart } from './http.js';
 import { httpStatus } from './httpStatus.js';
+import { registerLab } from './lab.js';
 import { Metrics } from './metrics.js';
 import { loadServedModels, type ServedModel } from './models.js';
 import { openApi } from './openApi.js';
@@ -69,6 +70,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
           error: (error) => app.log.warn(error, 'a frame is not shown'),
         });
   registerWatched(app, watched);
+  registerLab(app, options.lab);
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
   app.get('/openapi.json', () =>
     openApi(

@@ -1,5 +1,6 @@
 // The live page in a real browser: Chromium from the system, with its fake camera.
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -128,6 +129,39 @@ describe.skipIf(!existsSync(executablePath))('the live page (skipped without /us
     } finally {
       clearInterval(timer);
       await watching.close();
+    }
+  });
+
+  it('shows what boards have measured side by side, on a phone too', async () => {
+    const lab = mkdtempSync(join(tmpdir(), 'neonsense-page-lab-'));
+    for (const [board, medianMs] of [
+      ['raspberry-pi-4-model-b', 21.5],
+      ['raspberry-pi-5-model-b', 6.25],
+      ['jetson-orin-nano', 5],
+    ] as const) {
+      mkdirSync(join(lab, board));
+      const environment = { date: '2026-03-01T10:00:00.000Z', cpu: 'Cortex', platform: 'linux-arm64' };
+      const row = { engine: 'neonsense', model: 'a.safetensors', precision: 'fp32', threads: 1, batch: 1 };
+      const measured = { ...row, medianMs, minMs: 5, imagesPerSecond: 9, environment };
+      writeFileSync(join(lab, board, '2026-03-01.jsonl'), `${JSON.stringify(measured)}\n`);
+    }
+    const kept = await createServer({ models: [models[0]!], threads: 1, lab });
+    try {
+      const at = await kept.listen({ port: 0 });
+      for (const width of [1280, 390]) {
+        const { page, problems } = await opened({ at, width });
+        await page.waitForSelector('#boards td');
+        expect(await page.textContent('#boards-table')).toMatch(/raspberry-pi-5-model-b.*1 threads.*6\.25 \(5\.00\)/);
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        expect(serious.map(({ id }) => id)).toEqual([]);
+        expect(await page.evaluate('document.documentElement.scrollWidth - window.innerWidth')).toBeLessThanOrEqual(0);
+        expect(problems).toEqual([]);
+        await page.screenshot({ path: join(screenshots, `page-boards-${width}.png`), fullPage: true });
+      }
+    } finally {
+      await kept.close();
+      rmSync(lab, { recursive: true });
     }
   });
 

@@ -173,6 +173,41 @@ function stopWatching() {
   at('watch').hidden = false;
 }
 
+/** What boards have measured, side by side: a row for each combination, a column for each board. */
+async function showBoards() {
+  const { boards } = await (await fetch('/v1/lab')).json();
+  if (boards.length === 0) return;
+  const cell = (kind, text, scope) => {
+    const made = document.createElement(kind);
+    made.textContent = text;
+    if (scope !== undefined) made.scope = scope;
+    return made;
+  };
+  const keyOf = ({ engine, model, precision, threads, batch }) =>
+    [engine, model, precision, `${threads} threads`, ...(batch === 1 ? [] : [`batch ${batch}`])].join(', ');
+  const keys = [...new Set(boards.flatMap(({ rows }) => rows.map(keyOf)))];
+  const head = document.createElement('tr');
+  head.append(cell('th', 'Measured', 'col'));
+  for (const { board, cpu, date } of boards) {
+    const title = cell('th', board, 'col');
+    title.title = `${cpu}, ${date.slice(0, 10)}`;
+    head.append(title);
+  }
+  const rows = keys.map((key) => {
+    const row = document.createElement('tr');
+    row.append(cell('th', key, 'row'));
+    for (const board of boards) {
+      const found = board.rows.find((each) => keyOf(each) === key);
+      row.append(cell('td', found === undefined ? '' : `${found.medianMs.toFixed(2)} (${found.minMs.toFixed(2)})`));
+    }
+    return row;
+  });
+  at('boards-table').append(head, ...rows);
+  at('boards').hidden = false;
+  // It scrolls where there are many boards, also with the keyboard.
+  at('boards').tabIndex = 0;
+}
+
 async function openPicture(file) {
   if (file === undefined) return;
   stopCamera();
@@ -257,5 +292,6 @@ for (const type of ['dragover', 'dragleave', 'drop']) {
 }
 at('watch').addEventListener('click', startWatching);
 await loadModels();
+await showBoards();
 ({ source: watched } = await (await fetch('/v1/watch')).json());
 if (watched !== null) startWatching();
