@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { describeEnvironment } from '../bench/environment.js';
@@ -20,6 +20,7 @@ import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { readPictures } from '../evaluate/pictures.js';
+import { readRegularFile } from '../files/openFile.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { type CompressResult, compress, type ModelScore, type NamedModel } from '../measure/compress.js';
 import { writeModel } from '../model/files.js';
@@ -234,7 +235,7 @@ function quantizeStage(
 async function readRanges(file: string): Promise<TrainedRanges> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = (await readRegularFile(file)).toString('utf8');
   } catch (error) {
     const failed = "Can't read the ranges";
     throw fileError(error, `${failed}: ${(error as Error).message}`, failed);

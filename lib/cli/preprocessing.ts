@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { Option } from 'commander';
 import { fileError, NeonsenseError } from '../errors.js';
+import { readRegularFile } from '../files/openFile.js';
 import type { Model } from '../model/model.js';
 import { isPreset, PRESETS, type Preprocessing, preprocessingFrom, presetOf } from '../model/preprocessing.js';
 import { printable } from './text.js';
@@ -26,10 +26,10 @@ export async function readPreprocessing(text: string): Promise<Preprocessing> {
   if (text.trimStart().startsWith('{')) return await fromJson(text, 'it');
   // A misspelt preset is likelier than a file without an ending.
   if (!/[./\\]/.test(text)) return preprocessingFrom(text, NAME);
-  const document = await readFile(text, 'utf8').catch((cause: unknown) => {
+  const document = await readRegularFile(text).catch((cause: unknown) => {
     throw fileError(cause, `${NAME}: there is no file ${text}`, `${NAME}: ${text} can't be read`);
   });
-  return await fromJson(document, text);
+  return await fromJson(document.toString('utf8'), text);
 }
 
 async function fromJson(text: string, name: string): Promise<Preprocessing> {

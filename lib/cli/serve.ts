@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { fileError, invalidArgument } from '../errors.js';
+import { readRegularFile } from '../files/openFile.js';
 import { modelFile } from '../shipped/readModel.js';
 import { portNumber, wholeNumber } from './arguments.js';
 import { addModelOptions, type ModelOptions, readingOf } from './modelOptions.js';
@@ -93,10 +93,10 @@ async function run(options: Options): Promise<void> {
 }
 
 async function readReference(file: string): Promise<Record<string, number>> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+  const text = await readRegularFile(file).catch((cause: unknown) => {
     throw fileError(cause, `There is no ${file}`, `${file} can't be read`);
   });
-  const shares: unknown = parsed(text);
+  const shares: unknown = parsed(text.toString('utf8'));
   const sound =
     typeof shares === 'object' &&
     shares !== null &&

@@ -1,6 +1,7 @@
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { describe, invalidArgument, NeonsenseError, shortened } from '../errors.js';
+import { readRegularFile } from '../files/openFile.js';
 import { decodeImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
 import type { DecodedImage } from '../image/pixels.js';
@@ -273,7 +274,7 @@ async function openRaw(
 
 /** The labels, without the pool of memory that `readFile` may cut short files out of. */
 async function readLabels(path: string, count: number): Promise<Uint8Array> {
-  const content = await readFile(path).catch((cause) => {
+  const content = await readRegularFile(path).catch((cause) => {
     throw unreadable('labels file', path, cause);
   });
   if (content.length !== count) throw new NeonsenseError('ERR_DATASET', `${path} changed its size while it was read`);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -116,5 +117,24 @@ describeShared('a bare checkpoint', (shared) => {
     const { label, probability, stderr } = await classify('--preprocess', 'torchvision');
     expect([label, stderr]).toEqual(['class 6', '']);
     expect(probability).toBeCloseTo(0.83, 2);
+  });
+});
+
+describe('a named pipe that nobody writes to', () => {
+  it('is refused in the place of a preprocessing and of ranges', async () => {
+    const pipe = join(folder, 'pipe.json');
+    execFileSync('mkfifo', [pipe]);
+    await expect(readPreprocessing(pipe)).rejects.toMatchObject({ code: 'ERR_IO', message: /named pipe/ });
+    const compressed = await neonsense([
+      'compress',
+      shipped,
+      '--quantize',
+      'static',
+      '--ranges',
+      pipe,
+      '-o',
+      join(folder, 'o'),
+    ]);
+    expect(compressed).toMatchObject({ stderr: expect.stringContaining('named pipe') });
   });
 });
