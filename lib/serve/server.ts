@@ -38,6 +38,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     bodyLimit: maxBytes,
     requestTimeout: requestTimeoutMs,
     connectionTimeout: 2 * requestTimeoutMs,
+    // How often Node looks for requests that take too long.
+    http: { connectionsCheckingInterval: Math.min(10_000, requestTimeoutMs) },
     forceCloseConnections: 'idle',
   });
   const shadow = shadowOf(shadowed[0], options.shadow, metrics, app.log);
