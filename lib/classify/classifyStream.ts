@@ -217,7 +217,7 @@ function shapeOf(options: StreamOptions): FrameShape {
 /** Positions are the picture's own, so it is decoded whole. */
 async function partOfJpeg(data: Uint8Array, roi: Region, signal: AbortSignal | undefined): Promise<ImageInput> {
   const { decodeImage } = await import('../image/decode.js');
-  return { ...(await decodeImage(data, { signal })), roi, transfer: true };
+  return { ...(await decodeImage(data, { signal })), roi };
 }
 
 function checked(source: unknown, options: StreamOptions): StreamOptions {

@@ -6,12 +6,6 @@ import { imageSource } from '../image/source.js';
 export type Decoding = Pick<DecodeOptions, 'atLeast' | 'limits'>;
 
 /**
- * Bytes of a picture from which on its memory is handed over. Below, a copy costs less: memory that is given back after
- * each picture has to be got again, page by page, for the next.
- */
-const HANDED_OVER = 4 * 2 ** 20;
-
-/**
  * Gives a picture's pixels to `use` and holds them no longer than that.
  *
  * @param name How messages call the picture.
@@ -32,8 +26,10 @@ export async function withPixels<T>(
   // Not loaded by those who only give raw pixels.
   const { withDecoded } = await import('../image/decode.js');
   const started = performance.now();
+  // Not handed over, though nobody else has them: sharp's memory can't be moved, and JavaScript's copy of it, into memory
+  // that is new each time, costs more than ours.
   return withDecoded(encoded, { ...named, ...decoding, signal }, async (pixels) => {
     const decode = performance.now() - started;
-    return { decode, result: await use({ ...pixels, transfer: pixels.data.length > HANDED_OVER }) };
+    return { decode, result: await use(pixels) };
   });
 }
