@@ -67,7 +67,8 @@ export class Shadow {
   /** Takes `picture` when it is its turn: of 10 pictures every tenth at a share of 0.1. Does not wait. */
   offer(picture: Uint8Array, first: string, answer: Classification): void {
     this.#owed += this.#share;
-    if (this.#owed < 1) return;
+    // Ten tenths are a little less than 1.
+    if (this.#owed < 1 - 1e-9) return;
     this.#owed--;
     if (this.#waiting >= MOST_WAITING) return;
     this.#waiting++;
