@@ -28,7 +28,7 @@ export function register(program: Command): void {
     .description('feature vectors of pictures, and which pictures look alike')
     .argument('<image...>', 'picture files, or directories (searched recursively)')
     .option('-m, --model <file>', 'model file, a model that comes with neonsense by its name, or auto', 'auto')
-    .option('--duplicates', 'print groups of near duplicates instead of vectors, a JSON array of files a line')
+    .option('--duplicates', 'print groups of near duplicates instead of vectors, one a line as JSON')
     .option('--threshold <similarity>', 'from which two pictures count as the same one, 0 to 1', String(DUPLICATE))
     .option('--page <file>', 'also write an HTML page that shows duplicates and similar pictures');
   addModelOptions(command, { classes: false })
@@ -76,7 +76,9 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
     progress.clear();
   }
   const groups = findDuplicates(pictures, Number(options.threshold));
-  if (options.duplicates === true) for (const { files } of groups) process.stdout.write(`${JSON.stringify(files)}\n`);
+  if (options.duplicates === true) {
+    for (const { files } of groups) process.stdout.write(`${JSON.stringify({ model: name, files })}\n`);
+  }
   if (options.page !== undefined) {
     const { similarPage } = await import('../similar/page.js');
     const shown = [];

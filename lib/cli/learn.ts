@@ -80,7 +80,8 @@ async function run(photos: string, options: Options): Promise<void> {
   }
   const kept = rememberedFile(options.output);
   process.stderr.write(
-    `neonsense: ${printable(options.output)} written; ${printable(kept)} lets classes be added later\n`,
+    `neonsense: ${printable(options.output)}, learnt on ${printable(options.base ?? DEFAULT_BASE)}, written; ` +
+      `${printable(kept)} lets classes be added later\n`,
   );
 }
 

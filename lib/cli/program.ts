@@ -58,11 +58,21 @@ function exitCodeOf(error: unknown): number {
   return error.code === 'ERR_ABORTED' ? INTERRUPTED : FAILED;
 }
 
+/** Options that have another name on the command line than in the library. */
+const FLAGS: Readonly<Record<string, string>> = { labels: 'classes', preprocessing: 'preprocess' };
+
+/** A message with the library's options, such as `options.topK`, as who typed a command knows them: `--top-k`. */
+function asFlags(message: string): string {
+  return message.replaceAll(/`options\.(\w+)`/g, (_, name: string) => {
+    return `\`--${(FLAGS[name] ?? name).replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}\``;
+  });
+}
+
 /** What is left to say: commander has printed its errors, and who pressed Ctrl-C knows. */
 function messageOf(error: unknown): string | undefined {
   if (error instanceof CommanderError) return undefined;
   if (error instanceof NeonsenseError) {
-    return error.code === 'ERR_ABORTED' ? undefined : error.message.split('\n').map(printable).join('\n');
+    return error.code === 'ERR_ABORTED' ? undefined : asFlags(error.message).split('\n').map(printable).join('\n');
   }
   const limit = machineLimit(error);
   if (limit !== undefined) return limit;

@@ -79,7 +79,7 @@ describe('neonsense convert', () => {
 
     const other = await neonsense(['classify', '-m', output, '--language', 'fr', clock]);
     expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(/a language the model is translated into \(de\)/);
+    expect(other.stderr).toMatch(/a language the model is translated into \(de\) for `--language`/);
   });
 
   it('takes a model that comes with neonsense by its name', async () => {
@@ -91,7 +91,7 @@ describe('neonsense convert', () => {
   });
 
   it.each([
-    ['too few names', ['--classes', 'two'], /4 labels/],
+    ['too few names', ['--classes', 'two'], /4 labels.*`--classes`/],
     ['a name that is no model', ['--model'], /unknown option/],
   ])('refuses %s', async (_, args, message) => {
     written('two', 'cat\ndog');

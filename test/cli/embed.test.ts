@@ -37,7 +37,8 @@ describe('neonsense embed', () => {
       ...['embed', '--model', model, '--duplicates', '--page', page, folder],
     ]);
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toEqual(['clock <small>.jpg', 'clock.png'].map((name) => join(folder, name)));
+    const files = ['clock <small>.jpg', 'clock.png'].map((name) => join(folder, name));
+    expect(JSON.parse(stdout)).toEqual({ model, files });
     expect(stderr).toContain('1 groups of duplicates');
     const html = readFileSync(page, 'utf8');
     expect(html).not.toMatch(/(src|href)="(?!data:)|https?:/);
