@@ -1,157 +1,125 @@
-// The commands of the pages Camera, Server and Fleet, run as they stand there in a folder of their own. Only the port is
-// another, and stand-ins play the camera.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+// Every command of two pages and of README's tour, run in the order of the page in a folder that has what the page speaks of.
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { transformSync } from 'esbuild';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { projectRoot } from '../cli/run.js';
-import { ffmpeg, makeFilm, runFfmpeg } from '../watch/film.js';
+import { finish, projectRoot } from '../cli/run.js';
+import { archive, pickle, stateDictFile, stateOf } from '../model/import/torch/checkpoint.js';
+import { randomModel } from '../randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
-const hasCurl = spawnSync('curl', ['--version']).status === 0;
+const page = (name: string): string => readFileSync(join(projectRoot, name), 'utf8');
 
-/** The code blocks of a page, in their order, without those of other languages. */
-function blocks(page: string, language: string): string[] {
-  const text = readFileSync(join(projectRoot, 'docs', page), 'utf8');
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))].map(([, block]) => block!);
+/** The contents of a page's blocks of code in `language`. */
+const blocksOf = (text: string, language: string): string[] =>
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].map(([, block]) => block!);
+
+const commandsOf = (text: string): string[] =>
+  blocksOf(text, 'sh').flatMap((block) => block.split('\n').filter((line) => line.startsWith('npx neonsense ')));
+
+/** Runs a line of a page in `folder`; a server is told to end once it says where it listens. */
+async function run(line: string, folder: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const args = line.replace('npx neonsense ', '').split(' ');
+  if (args[0] === 'serve') args.push('--port', '0');
+  const child = spawn(process.execPath, [join(projectRoot, 'dist/cli/main.js'), ...args], { cwd: folder });
+  child.stderr.on('data', (text: Buffer) => {
+    if (args[0] === 'serve' && text.includes('http://')) child.kill('SIGTERM');
+  });
+  return await finish(child);
 }
 
-const commands = (page: string): string[] =>
-  blocks(page, 'sh').flatMap((block) => block.replaceAll('\\\n', ' ').trimEnd().split('\n'));
+/** Drawn pictures of classes that look nothing alike, in a folder a class. */
+async function drawPhotos(folder: string, hues: Readonly<Record<string, number>>, count: number): Promise<void> {
+  for (const [name, hue] of Object.entries(hues)) {
+    mkdirSync(join(folder, name), { recursive: true });
+    for (let i = 0; i < count; i++) {
+      const shape =
+        hue % 2 === 0 ? `<circle cx="80" cy="${70 + i}" r="${30 + i}"` : `<rect width="${60 + 3 * i}" height="90"`;
+      const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="160" height="160"><rect width="160" height="160" fill="#eee"/>${shape} fill="hsl(${hue + i}, 70%, 45%)"/></svg>`;
+      await sharp(Buffer.from(svg))
+        .jpeg()
+        .toFile(join(folder, name, `${i}.jpg`));
+    }
+  }
+}
 
-describe.skipIf(ffmpeg === undefined || !hasCurl)('what the pages say (skipped without ffmpeg and curl)', () => {
-  let folder: string;
-  let port: number;
-  let server: { readonly child: ChildProcess; readonly ended: Promise<number | null> } | undefined;
+const model = randomModel({ architecture: torchvisionArchitecture('mobilenet_v3_small', { width: 0.25, classes: 2 }) });
 
+/** A checkpoint that keeps the network and its moving average. */
+function severalNetworks(): Uint8Array {
+  const { entries, storages } = stateOf(model);
+  const again = stateOf(model, '', 'ema-');
+  return archive({
+    root: pickle.dict([
+      ['model', pickle.dict(entries)],
+      ['ema', pickle.dict(again.entries)],
+    ]),
+    storages: new Map([...storages, ...again.storages]),
+  });
+}
+
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'neonsense-pages-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('the page "Use your own model"', () => {
+  const text = page('docs/own-model.md');
+  const place = (): string => join(folder, 'own');
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'neonsense-docs-'));
-    port = await freePort();
-    makeFilm(join(folder, 'film.mp4'), ['clock', 'chair']);
-    cpSync(join(projectRoot, 'examples'), join(folder, 'examples'), { recursive: true });
-    for (const [name, kind] of [
-      ['mine', 'fp16'],
-      ['next', 'int8-dynamic'],
-    ] as const) {
-      cpSync(join(projectRoot, `models/household-${kind}.safetensors`), join(folder, `${name}.safetensors`));
-    }
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(projectRoot, join(folder, 'node_modules/neonsense'));
-    const bin = join(folder, 'bin');
-    mkdirSync(bin);
-    const main = join(projectRoot, 'dist/cli/main.js');
-    writeFileSync(join(bin, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
-    runFfmpeg(['-y', '-i', join(folder, 'examples/lamp.png'), join(folder, 'lamp.jpg')]);
-    writeFileSync(join(bin, 'rpicam-vid'), `#!/bin/sh\nexec cat '${join(folder, 'lamp.jpg')}'\n`, { mode: 0o755 });
+    mkdirSync(place());
+    await drawPhotos(join(place(), 'photos'), { cat: 10, dog: 201 }, 3);
+    writeFileSync(join(place(), 'checkpoint.pth'), stateDictFile(model));
+    writeFileSync(join(place(), 'several.pth'), severalNetworks());
+    const [names, preprocessing] = blocksOf(text, 'json');
+    writeFileSync(join(place(), 'names.json'), names!);
+    writeFileSync(join(place(), 'preprocess.json'), preprocessing!);
   });
 
-  afterAll(async () => {
-    await stopServer();
-    rmSync(folder, { recursive: true, force: true });
+  it.each(commandsOf(text))('%s', async (line) => {
+    const { code, stderr } = await run(line, place());
+    if (line.includes('--preprocess')) expect(stderr).not.toMatch(/assumed/);
+    expect({ code, stderr }).toMatchObject({ code: 0 });
   });
 
-  const environment = (): NodeJS.ProcessEnv => ({
-    ...process.env,
-    PATH: `${join(folder, 'bin')}:${process.env['PATH']}`,
-  });
-
-  async function stopServer(): Promise<void> {
-    server?.child.kill('SIGTERM');
-    const code = await server?.ended;
-    server = undefined;
-    expect(code ?? 0).toBe(0);
-  }
-
-  /** Runs a command to its end; one that serves is left running until the next one that does. */
-  async function run(command: string): Promise<string> {
-    const line = command.replaceAll('8080', String(port)).replace(/ serve(?= |$)/, ` serve --port ${port}`);
-    if (!/ serve | --serve /.test(line)) {
-      const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', line], {
-        cwd: folder,
-        env: environment(),
-        encoding: 'utf8',
-      });
-      expect(status, `${line}\n${stdout}\n${stderr}`).toBe(0);
-      return stdout;
-    }
-    await stopServer();
-    // So that a signal reaches the program, not its shell.
-    const child = spawn('/bin/sh', ['-c', `exec ${line}`], { cwd: folder, env: environment() });
-    const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
-    server = { child, ended };
-    await new Promise<void>((resolve, reject) => {
-      child.stderr.on('data', (text: Buffer) => text.includes('http://') && resolve());
-      child.on('close', () => reject(new Error(`${line} ended`)));
-    });
-    if (line.includes('--shadow')) await askedTenTimes();
-    return '';
-  }
-
-  /** Pictures for the second model, which sees a tenth of them. */
-  async function askedTenTimes(): Promise<void> {
-    const body = new Uint8Array(readFileSync(join(folder, 'examples/chair.png')));
-    const headers = { 'content-type': 'image/png' };
-    for (let i = 0; i < 10; i++) {
-      expect((await fetch(`http://127.0.0.1:${port}/v1/classify`, { method: 'POST', body, headers })).status).toBe(200);
-    }
-    await expect.poll(() => existsSync(join(folder, 'ab.jsonl'))).toBe(true);
-  }
-
-  it('of the camera works', async () => {
-    const said: string[] = [];
-    for (const command of commands('camera.md')) said.push(await run(command));
-    expect(said.join('')).toMatch(/lamp/);
-    expect(said.join('')).toMatch(/"label":"chair"/);
-    expect(readFileSync(join(folder, 'seen.txt'), 'utf8')).toMatch(/clock\n/);
-    expect(said.length).toBeGreaterThanOrEqual(4);
-  });
-
-  it('of the server works', async () => {
-    const said: string[] = [];
-    for (const command of commands('server.md')) said.push(await run(command));
-    expect(said.filter((text) => text.includes('"label":"chair"'))).toHaveLength(2);
-    expect(said.at(-1)).toContain('1 pictures seen by both');
-    await stopServer();
-  });
-
-  it('of a fleet works', async () => {
-    for (const command of commands('fleet.md')) await run(command);
-    const files = readFileSync(join(folder, 'labels.jsonl'), 'utf8').trimEnd().split('\n');
-    expect(files.length).toBeGreaterThan(10);
-    expect(new Set(files).size).toBe(files.length);
-  });
-
-  it('in JavaScript works', () => {
-    // Plays the camera of ffmpeg's v4l2.
-    const real = `'${ffmpeg}' -loglevel error -i '${join(folder, 'film.mp4')}' -vf scale=640:480 -f rawvideo -pix_fmt rgb24 -`;
-    const play = `#!/bin/sh\ncase "$*" in *v4l2*) exec ${real};; *) exec '${ffmpeg}' "$@";; esac\n`;
-    writeFileSync(join(folder, 'bin/ffmpeg'), play, { mode: 0o755 });
-    for (const [page, shows] of [
-      ['camera.md', /(clock|chair) [\d.]+ \d+/],
-      ['server.md', /http:\/\/127/],
-    ] as const) {
-      for (const block of blocks(page, 'js')) {
-        // Node 20 does not know `await using` yet.
-        writeFileSync(join(folder, 'program.mjs'), transformSync(block, { target: 'node20', format: 'esm' }).code);
-        const { status, stdout, stderr } = spawnSync(process.execPath, ['program.mjs'], {
-          cwd: folder,
-          env: environment(),
-          encoding: 'utf8',
-        });
-        expect(status, stderr).toBe(0);
-        expect(stdout).toMatch(shows);
-      }
-    }
+  it('lists both networks where no key says which', async () => {
+    const { code, stderr } = await run('npx neonsense inspect several.pth', place());
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/holds 2 networks: "model", "ema"/);
   });
 });
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
+describe('the page "Teach it your classes"', () => {
+  const text = page('docs/learn.md');
+  const place = (): string => join(folder, 'learn');
+  beforeAll(async () => {
+    mkdirSync(place());
+    await drawPhotos(join(place(), 'photos'), { cat: 10, dog: 201, other: 120 }, 4);
+    await drawPhotos(join(place(), 'more'), { bird: 301 }, 4);
+    await drawPhotos(join(place(), 'unseen'), { cat: 14, dog: 205 }, 4);
+    writeFileSync(join(place(), 'new.jpg'), readFileSync(join(place(), 'unseen/dog/3.jpg')));
   });
-}
+
+  it.each(commandsOf(text))('%s', async (line) => {
+    const { code, stderr } = await run(line, place());
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+  });
+});
+
+describe('README', () => {
+  const place = (): string => join(folder, 'readme');
+  beforeAll(async () => {
+    mkdirSync(place());
+    await drawPhotos(join(place(), 'photos'), { cat: 10, dog: 201 }, 4);
+    writeFileSync(join(place(), 'checkpoint.pth'), stateDictFile(model));
+  });
+
+  // A camera is test/watch/'s.
+  it.each(commandsOf(page('README.md')).filter((line) => !line.includes(' camera ')))('%s', async (line) => {
+    const { code, stderr } = await run(line, place());
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+  });
+});
