@@ -35,11 +35,11 @@ class Allocator {
     if (old == nullptr) return Allocate(context, size);
     // XNNPACK looks what it gets where there was something before.
     if (current != nullptr && current->IsReserved(old)) return nullptr;
+    if (current == nullptr) return std::realloc(old, size);
+    // Looked up before it may be gone.
+    void** const place = current->Find(old);
     void* const memory = std::realloc(old, size);
-    if (memory == nullptr || memory == old || current == nullptr) return memory;
-    // In the old one's place there is room for it.
-    current->Forget(old);
-    current->Remember(memory);
+    if (memory != nullptr && place != nullptr) *place = memory;
     return memory;
   }
 
@@ -98,9 +98,14 @@ bool CreationMemory::Remember(void* memory) {
   }
 }
 
-void CreationMemory::Forget(void* memory) {
+void** CreationMemory::Find(void* memory) {
   const auto place = std::find(taken_.rbegin(), taken_.rend(), memory);
-  if (place == taken_.rend()) return;
+  return place == taken_.rend() ? nullptr : &*place;
+}
+
+void CreationMemory::Forget(void* memory) {
+  void** const place = Find(memory);
+  if (place == nullptr) return;
   *place = taken_.back();
   taken_.pop_back();
 }

@@ -34,6 +34,8 @@ class CreationMemory {
   // False where there is no memory to remember it.
   bool Remember(void* memory);
   void Forget(void* memory);
+  // Where it is remembered; null where it is not.
+  void** Find(void* memory);
 
   const size_t reserve_size_;
   const std::unique_ptr<char[]> reserve_;
