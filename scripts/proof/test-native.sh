@@ -12,8 +12,11 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 build=build-sanitize sanitizers=address,undefined fuzzers=ON
+programs=(engine_tests image_tests allocation_tests)
 if [ "${1-}" = --threads ]; then
   build=build-threads sanitizers=thread fuzzers=OFF
+  # allocation_tests brings an operator new of its own, as ThreadSanitizer does.
+  programs=(engine_tests image_tests)
   shift
 fi
 
@@ -25,7 +28,7 @@ if ! {
   cmake -S . -B "$build" -G Ninja -Wno-dev -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang \
     -DCMAKE_CXX_COMPILER=clang++ -DNEONSENSE_BUILD_NATIVE_TESTS=ON -DNEONSENSE_BUILD_FUZZERS="$fuzzers" \
     "-DNEONSENSE_SANITIZE=$sanitizers" &&
-    cmake --build "$build" --target engine_tests image_tests allocation_tests
+    cmake --build "$build" --target "${programs[@]}"
 } >"$build/build.log" 2>&1; then
   tail -n 60 "$build/build.log" >&2
   printf 'test-native: the build failed, see %s. ' "$build/build.log" >&2
@@ -37,7 +40,7 @@ fi
 rm -f "$build"/{engine,image,allocation}_tests.json
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 status=0
-for tests in engine_tests image_tests allocation_tests; do
+for tests in "${programs[@]}"; do
   "$build/native/test/$tests" --gtest_brief=1 --gtest_output="json:$build/$tests.json" "$@" || status=1
 done
 exit "$status"
