@@ -1,6 +1,5 @@
 // Plans that are mostly zeros, with SessionOptions::sparse. On an x86 CPU with AVX, where XNNPACK has no sparse
-// kernels, these hold for the dense ones; Debian's qemu-user runs the sparse ones there: qemu-x86_64 -cpu Nehalem
-// engine_tests.
+// kernels, these hold for the dense ones; scripts/proof/test-native.sh runs them a second time as on one without.
 
 #include <algorithm>
 #include <cmath>

@@ -43,4 +43,8 @@ status=0
 for tests in "${programs[@]}"; do
   "$build/native/test/$tests" --gtest_brief=1 --gtest_output="json:$build/$tests.json" "$@" || status=1
 done
+# XNNPACK has sparse kernels for x86 CPUs without AVX only.
+if [ "$(uname -m)" = x86_64 ]; then
+  NEONSENSE_TEST_SSE_ONLY=1 "$build/native/test/engine_tests" --gtest_brief=1 "$@" || status=1
+fi
 exit "$status"
