@@ -1,3 +1,4 @@
+import { invalidArgument } from '../errors.js';
 import type { AbReport } from '../serve/abReport.js';
 import type { Server, ServerOptions } from '../serve/options.js';
 
@@ -24,9 +25,10 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
 /**
  * How two models differ on the pictures that both saw: reads the log that a server with `shadow.log` writes.
  *
- * @throws {NeonsenseError} `ERR_NOT_FOUND`, `ERR_IO`; `ERR_DATASET` for a file without a record
+ * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, `ERR_NOT_FOUND`, `ERR_IO`; `ERR_DATASET` for a file without a record
  */
 export async function abReport(file: string): Promise<AbReport> {
+  if (typeof file !== 'string') throw invalidArgument('file', 'a path', file);
   const { abReport: report } = await import('../serve/abReport.js');
   return await report(file);
 }

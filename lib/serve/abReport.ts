@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import * as z from 'zod/mini';
-import { fileError, NeonsenseError } from '../errors.js';
+import { fileError, NeonsenseError, shortened } from '../errors.js';
 import { wilsonInterval } from '../numbers/interval.js';
 import { median } from '../numbers/quantile.js';
 
@@ -61,7 +61,8 @@ export async function abReport(file: string): Promise<AbReport> {
       else if (line !== '') skipped++;
     }
   } catch (cause) {
-    throw fileError(cause, `There is no log ${file}`, `${file} can't be read`);
+    const name = shortened(file);
+    throw fileError(cause, `There is no log ${name}`, `${name} can't be read`);
   }
   const last = records.at(-1);
   if (last === undefined) {

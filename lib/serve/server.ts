@@ -5,6 +5,7 @@ import { packageVersion } from '../package.js';
 import { modelsFolder } from '../shipped/manifest.js';
 import { chooseShipped } from '../shipped/pickModel.js';
 import { Admission } from './admission.js';
+import { checkServerOptions } from './checkOptions.js';
 import { registerClassify } from './classifyRoute.js';
 import { fastify, multipart } from './http.js';
 import { httpStatus } from './httpStatus.js';
@@ -24,7 +25,8 @@ import { registerWatched, Watched } from './watched.js';
  *
  * @throws {NeonsenseError} what `loadServedModels` throws
  */
-export async function createServer(options: ServerOptions): Promise<Server> {
+export async function createServer(given: ServerOptions): Promise<Server> {
+  const options = checkServerOptions(given);
   const { maxInFlight = 8, maxBytes = 32 << 20, requestTimeoutMs = 30_000 } = options;
   const version = packageVersion();
   const files = options.models ?? [join(modelsFolder, (await chooseShipped()).variant.file)];

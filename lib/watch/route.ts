@@ -1,5 +1,5 @@
 import { existsSync, type Stats, statSync } from 'node:fs';
-import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
+import { fileError, invalidArgument, NeonsenseError, shortened } from '../errors.js';
 import { type CommandLine, installed, isInstalled } from './programs.js';
 
 /** What part of each picture is looked at, in shares of its sides, as rpicam-vid's `--roi`. */
@@ -84,10 +84,11 @@ function entryOf(source: string): Stats {
   try {
     return statSync(source);
   } catch (cause) {
+    const name = shortened(source);
     throw fileError(
       cause,
-      `There is no ${source}; a source is camera, a device like /dev/video0, a film, a folder, rtsp://, http:// or -`,
-      `${source} can't be read`,
+      `There is no ${name}; a source is camera, a device like /dev/video0, a film, a folder, rtsp://, http:// or -`,
+      `${name} can't be read`,
     );
   }
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Classifier } from '../classify/classifier.js';
 import type { StreamOptions, StreamResult } from '../classify/classifyStream.js';
-import { checkCount, checkOptions } from '../classify/options.js';
+import { checkCount, checkOptions, checkSignal } from '../classify/options.js';
 import { abortError, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
 import type { Pixels } from '../image/pixels.js';
@@ -55,10 +55,12 @@ export interface WatchResult extends Omit<StreamResult, 'data'> {
 export async function* watch(
   classifier: Classifier,
   source: string,
-  options: WatchOptions = {},
+  given: WatchOptions = {},
 ): AsyncGenerator<WatchResult> {
+  if (typeof source !== 'string') throw invalidArgument('source', "a camera's, file's or folder's name", source);
+  const options = checkOptions(given, KNOWN);
+  checkSignal(options.signal);
   throwIfAborted(options.signal);
-  checkOptions(options, KNOWN);
   for (const name of ['width', 'height', 'fps', 'every', 'topK'] as const) checkCount(options[name], `options.${name}`);
   checkRegion(options.roi);
   const route = routeTo(source, options);

@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import * as compressEntry from '../../lib/entries/compress.js';
 import * as evaluateEntry from '../../lib/entries/evaluate.js';
 import * as learnEntry from '../../lib/entries/learn.js';
+import * as serveEntry from '../../lib/entries/serve.js';
 import * as library from '../../lib/index.js';
 import { Classifier, createSession, NeonsenseError } from '../../lib/index.js';
 import { randomModel } from '../randomModel.js';
@@ -45,6 +46,9 @@ const withSession = await createSession(model);
 const classifier = new Classifier(model, withSession, undefined, async () => model);
 afterAll(() => classifier.dispose());
 
+const modelFile = join(folder, 'served.safetensors');
+await library.writeModel(model, modelFile);
+
 /** What to call, and arguments it takes; each is spoilt in turn. */
 type Example = readonly [call: (...args: never[]) => unknown, ...args: unknown[]];
 
@@ -73,6 +77,32 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   inspectModel: [[library.inspectModel, model, { bytes: 3 }]],
   toOnnx: [[library.toOnnx, model]],
   diagnose: [[library.diagnose]],
+  createServer: [
+    [
+      async (options: never) => await (await serveEntry.createServer(options)).close(),
+      {
+        models: [modelFile],
+        threads: 1,
+        maxInFlight: 2,
+        maxBytes: 1000,
+        requestTimeoutMs: 1000,
+        reference: { a: 1 },
+        log: false,
+      },
+    ],
+  ],
+  abReport: [[(file: never) => serveEntry.abReport(inFolder(file)), 'shadow.jsonl']],
+  watch: [
+    [
+      // A folder would be watched for ever.
+      (source: never, options: never) =>
+        firstOf(
+          serveEntry.watch(classifier, typeof source === 'string' ? inFolder(`absent${source}`) : source, options),
+        ),
+      'film.mp4',
+      { every: 1, topK: 1, width: 8, height: 8, roi: { x: 0, y: 0, width: 1, height: 1 }, smooth: true },
+    ],
+  ],
   preprocess: [[library.preprocess, pixels, model.preprocessing, image]],
   createSession: [
     [library.createSession, model, { threads: 1, profile: true, fp16: false, sparse: true, outputs: ['logits'] }],
@@ -273,7 +303,7 @@ const examples = Object.entries(EXAMPLES).flatMap(([name, list]) =>
 );
 
 it('has an example of every export', () => {
-  const all = [library, compressEntry, evaluateEntry, learnEntry].flatMap((entry) => Object.keys(entry));
+  const all = [library, compressEntry, evaluateEntry, learnEntry, serveEntry].flatMap((entry) => Object.keys(entry));
   // Callers catch it, and need not make one.
   expect([...Object.keys(EXAMPLES), 'NeonsenseError'].sort()).toEqual(all.sort());
 });
