@@ -11,15 +11,16 @@ export interface Region {
 }
 
 export interface RouteOptions {
-  /** Format of what comes through standard input, by ffmpeg's name. */
+  /** What comes through standard input, by ffmpeg's name: `yuv420p`, `rgb24`, `mjpeg` and the others that it knows. */
   readonly format?: string | undefined;
-  /** Sides of its frames, or those that a camera is asked for. */
+  /** Sides in pixels of the raw frames that come through standard input, or those that a camera is asked for. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
-  /** Frames a second that a camera is asked for. */
+  /** Frames a second that a camera is asked for. Default: the camera's own. */
   readonly fps?: number | undefined;
+  /** Look at a part of each picture only, in shares of its sides, 0 to 1. */
   readonly roi?: Region | undefined;
-  /** Play a film at its own pace. */
+  /** Play a film at its own pace, as if it were live. Default false. */
   readonly realtime?: boolean | undefined;
 }
 

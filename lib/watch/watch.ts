@@ -10,18 +10,9 @@ import type { SmoothingOptions } from '../stream/smoothing.js';
 import { arrivals } from './arrivals.js';
 import { startSource } from './child.js';
 import { type RawFrames, readPpm } from './ppm.js';
-import { type Gives, type RawFormat, type Region, type Route, routeTo } from './route.js';
+import { type Gives, type RawFormat, type Region, type Route, type RouteOptions, routeTo } from './route.js';
 
-export interface WatchOptions {
-  /** What comes through standard input, by ffmpeg's name: `yuv420p`, `rgb24`, `mjpeg` and the others that it knows. */
-  readonly format?: string | undefined;
-  /** Sides in pixels of the raw frames that come through standard input, or those that a camera is asked for. */
-  readonly width?: number | undefined;
-  readonly height?: number | undefined;
-  /** Frames a second that a camera is asked for. Default: the camera's own. */
-  readonly fps?: number | undefined;
-  /** Look at a part of each picture only, in shares of its sides, 0 to 1. */
-  readonly roi?: Region | undefined;
+export interface WatchOptions extends RouteOptions {
   /** Look at every n-th frame only. Default 1. */
   readonly every?: number | undefined;
   /** Steadies probabilities and label over frames; not for a folder, whose pictures need not be of one scene. Default false. */
@@ -30,8 +21,6 @@ export interface WatchOptions {
   readonly topK?: number | undefined;
   /** Look at every frame; the source waits. Default: for a film yes, for what is live no: there the newest frame wins. */
   readonly all?: boolean | undefined;
-  /** Play a film at its own pace, as if it were live. Default false. */
-  readonly realtime?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -141,13 +130,7 @@ async function* label(
   options: WatchOptions,
 ): AsyncGenerator<WatchResult> {
   const { every, smooth, topK, signal, all = !live } = options;
-  const common = {
-    latest: !all,
-    ...(every === undefined ? {} : { every }),
-    ...(smooth === undefined ? {} : { smooth }),
-    ...(topK === undefined ? {} : { topK }),
-    ...(signal === undefined ? {} : { signal }),
-  };
+  const common = { latest: !all, every, smooth, topK, signal };
   if (gives.format === 'mjpeg') {
     for await (const { data, ...result } of classifier.stream(bytes, { format: 'mjpeg', ...common })) {
       yield { ...result, picture: data };
@@ -193,7 +176,7 @@ async function* watchFolder(
     first ??= at;
     let answer: Pick<WatchResult, 'predictions' | 'rejected' | 'error'>;
     try {
-      const picture = roi === undefined ? file : cutOut(await decodeImage(file), roi);
+      const picture = roi === undefined ? file : await partOf(file, roi);
       answer = await classifier.classify(picture, { topK, signal });
     } catch (error) {
       if (!(error instanceof NeonsenseError) || !['ERR_IMAGE', 'ERR_NOT_FOUND', 'ERR_IO'].includes(error.code)) {
@@ -220,21 +203,21 @@ async function* watchFolder(
   throwIfAborted(signal);
 }
 
-/** The part of a picture, at least a pixel of it. */
-function cutOut({ data, width, height, channels }: Pixels, roi: Region): Pixels {
+/** A part in whole pixels of a picture, at least one of them. */
+function inPixels({ width, height }: Pixels, roi: Region): NonNullable<Pixels['roi']> {
   const span = (from: number, share: number, side: number): [number, number] => {
     const start = Math.min(side - 1, Math.round(from * side));
     return [start, Math.max(start + 1, Math.min(side, Math.round((from + share) * side)))];
   };
   const [left, right] = span(roi.x, roi.width, width);
   const [top, bottom] = span(roi.y, roi.height, height);
-  const row = (right - left) * channels;
-  const cut = new Uint8Array(row * (bottom - top));
-  for (let y = top; y < bottom; y++) {
-    const from = (y * width + left) * channels;
-    cut.set(data.subarray(from, from + row), (y - top) * row);
-  }
-  return { data: cut, width: right - left, height: bottom - top, channels };
+  return { x: left, y: top, width: right - left, height: bottom - top };
+}
+
+/** The engine looks at the part alone; nothing is cut out here. */
+async function partOf(file: string, roi: Region): Promise<Pixels> {
+  const picture = await decodeImage(file);
+  return { ...picture, roi: inPixels(picture, roi) };
 }
 
 function checkRegion(roi: Region | undefined): void {

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Finished, finish, neonsense, projectRoot, start } from '../cli/run.js';
 import { example, FRAMES_A_SLIDE, ffmpeg, makeFilm, runFfmpeg, slides, standIns } from './film.js';
@@ -336,6 +337,29 @@ describe('a folder', () => {
       [join(arrivals, 'd.png'), 'clock'],
     ]);
     expect(linesOf(finished)[1]!.error).toMatch(/c\.png/);
+  });
+
+  it.each([
+    ['left', '0,0,0.5,1', 'clock'],
+    ['right', '0.5,0,0.5,1', 'chair'],
+  ])('is seen through a region: the %s half', async (half, roi, label) => {
+    const [clock, chair] = ['clock', 'chair'].map((name) => sharp(example(name)).resize(200, 200).toBuffer());
+    const both = await sharp({ create: { width: 400, height: 200, channels: 3, background: 'white' } })
+      .composite([
+        { input: await clock!, left: 0, top: 0 },
+        { input: await chair!, left: 200, top: 0 },
+      ])
+      .png()
+      .toBuffer();
+    const arrivals = join(folder, half);
+    mkdirSync(arrivals);
+    const child = start(['watch', arrivals, '--json', '--roi', roi, ...model]);
+    const ended = finish(child);
+    await pause(1500);
+    await writeFile(join(arrivals, 'both.png'), both);
+    await printed(child, 'both.png');
+    child.kill('SIGINT');
+    expect(linesOf(await ended).map(({ predictions }) => predictions[0]?.label)).toEqual([label]);
   });
 
   it('that is gone is told', async () => {
