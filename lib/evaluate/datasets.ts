@@ -98,18 +98,18 @@ export async function openDataset(path: string, options: DatasetOptions): Promis
     }
     throw new NeonsenseError(
       'ERR_DATASET',
-      `Expected one folder of pictures per class, or CIFAR-100's test.bin, in ${path} but found neither`,
+      `Expected one folder of pictures per class, or CIFAR-100's test.bin, in ${shortened(path)} but found neither`,
     );
   }
   if (!entry.isFile()) {
-    throw new NeonsenseError('ERR_DATASET', `Expected a file or folder as data set but ${path} is neither`);
+    throw new NeonsenseError('ERR_DATASET', `Expected a file or folder as data set but ${shortened(path)} is neither`);
   }
   const labelsFile = options.labelsFile ?? (await defaultLabelsFile(path));
   if (labelsFile !== undefined) return openRaw(path, entry.size, labelsFile, options);
   if (entry.size > 0 && entry.size % CIFAR100_RECORD_BYTES === 0) return openCifar(path, entry.size, options);
   throw new NeonsenseError(
     'ERR_DATASET',
-    `${path} has no labels: expected ${labelsFileFor(path)} beside it (one uint8 per image), a labels file named ` +
+    `${shortened(path)} has no labels: expected ${labelsFileFor(path)} beside it (one uint8 per image), a labels file named ` +
       `explicitly, or a CIFAR-100 binary file (a multiple of ${CIFAR100_RECORD_BYTES} bytes; this has ${entry.size})`,
   );
 }
@@ -152,7 +152,7 @@ async function openFolders(path: string, folders: string[], options: DatasetOpti
   if (options.labelsFile !== undefined) {
     throw new NeonsenseError(
       'ERR_INVALID_ARGUMENT',
-      `A labels file belongs to a raw data set; ${path} is a folder, whose labels are its folders' names`,
+      `A labels file belongs to a raw data set; ${shortened(path)} is a folder, whose labels are its folders' names`,
     );
   }
   folders.sort();
@@ -160,7 +160,7 @@ async function openFolders(path: string, folders: string[], options: DatasetOpti
   if (unknown.length > 0) {
     throw new NeonsenseError(
       'ERR_DATASET',
-      `The class folders of ${path} do not fit the model, which has no class named ${listNames(unknown)}. ` +
+      `The class folders of ${shortened(path)} do not fit the model, which has no class named ${listNames(unknown)}. ` +
         `Folders: ${listNames(folders)}. Model's labels: ${listNames(labels)}. ` +
         'Rename the folders to the labels, or move the others away',
     );
@@ -179,7 +179,10 @@ async function openFolders(path: string, folders: string[], options: DatasetOpti
     for (const file of pictures) files.push({ file, label });
   }
   if (files.length === 0) {
-    throw new NeonsenseError('ERR_DATASET', `The class folders of ${path} (${listNames(folders)}) hold no pictures`);
+    throw new NeonsenseError(
+      'ERR_DATASET',
+      `The class folders of ${shortened(path)} (${listNames(folders)}) hold no pictures`,
+    );
   }
 
   const unreadable = [...unlisted];
@@ -223,21 +226,22 @@ async function openRaw(
   { labels, limit, rejectClass }: DatasetOptions,
 ): Promise<Dataset> {
   const entry = await statOf(labelsFile, 'labels file');
-  if (!entry.isFile()) throw new NeonsenseError('ERR_DATASET', `The labels file ${labelsFile} is not a regular file`);
+  if (!entry.isFile())
+    throw new NeonsenseError('ERR_DATASET', `The labels file ${shortened(labelsFile)} is not a regular file`);
   const count = entry.size;
-  if (count === 0) throw new NeonsenseError('ERR_DATASET', `The labels file ${labelsFile} is empty`);
+  if (count === 0) throw new NeonsenseError('ERR_DATASET', `The labels file ${shortened(labelsFile)} is empty`);
   const side = Math.sqrt(bytes / (3 * count));
   if (!Number.isInteger(side) || side === 0) {
     throw new NeonsenseError(
       'ERR_DATASET',
-      `Expected ${path} to hold ${count} square RGB pictures, one for each byte of ${labelsFile}, but its ` +
+      `Expected ${shortened(path)} to hold ${count} square RGB pictures, one for each byte of ${shortened(labelsFile)}, but its ` +
         `${bytes} bytes make ${(bytes / count).toFixed(2)} bytes a picture (32 x 32 pictures take 3072)`,
     );
   }
   if (side > LARGEST_SIDE || count > MOST_LABELS) {
     throw new NeonsenseError(
       'ERR_DATASET',
-      `${path} with ${labelsFile} would make ${count} pictures of ${side} x ${side} pixels; at most ${MOST_LABELS} of ` +
+      `${shortened(path)} with ${shortened(labelsFile)} would make ${count} pictures of ${side} x ${side} pixels; at most ${MOST_LABELS} of ` +
         `${LARGEST_SIDE} x ${LARGEST_SIDE} are read`,
     );
   }
@@ -247,7 +251,7 @@ async function openRaw(
     const found = [...new Set(imageLabels)].sort((a, b) => a - b);
     throw new NeonsenseError(
       'ERR_DATASET',
-      `Label ${imageLabels[outside]} of image ${outside} in ${labelsFile} is outside the model's ${labels.length} ` +
+      `Label ${imageLabels[outside]} of image ${outside} in ${shortened(labelsFile)} is outside the model's ${labels.length} ` +
         `classes. Labels in the file: ${listNames(found.map(String))}. Model's labels: ` +
         listNames(labels.map((name, index) => `${index} ${name}`)),
     );
@@ -277,7 +281,8 @@ async function readLabels(path: string, count: number): Promise<Uint8Array> {
   const content = await readRegularFile(path).catch((cause) => {
     throw unreadable('labels file', path, cause);
   });
-  if (content.length !== count) throw new NeonsenseError('ERR_DATASET', `${path} changed its size while it was read`);
+  if (content.length !== count)
+    throw new NeonsenseError('ERR_DATASET', `${shortened(path)} changed its size while it was read`);
   return new Uint8Array(content);
 }
 
@@ -291,7 +296,7 @@ async function openCifar(
   if (unknown.length > 0) {
     throw new NeonsenseError(
       'ERR_DATASET',
-      `${path} is a CIFAR-100 file, which knows no ${listNames(unknown)}. Model's labels: ${listNames(labels)}. ` +
+      `${shortened(path)} is a CIFAR-100 file, which knows no ${listNames(unknown)}. Model's labels: ${listNames(labels)}. ` +
         `CIFAR-100's fine labels: ${listNames(CIFAR100_FINE_LABELS)}`,
     );
   }
@@ -299,7 +304,7 @@ async function openCifar(
   if (total > MOST_CIFAR_RECORDS) {
     throw new NeonsenseError(
       'ERR_DATASET',
-      `${path} would hold ${total} CIFAR-100 records, of which there are 50,000: it is another file, or lacks its labels ` +
+      `${shortened(path)} would hold ${total} CIFAR-100 records, of which there are 50,000: it is another file, or lacks its labels ` +
         `file ${labelsFileFor(path)}`,
     );
   }
@@ -309,14 +314,17 @@ async function openCifar(
     if (fine >= CIFAR100_FINE_LABELS.length) {
       throw new NeonsenseError(
         'ERR_DATASET',
-        `Record ${index} of ${path} has the fine label ${fine}, but CIFAR-100's go from 0 to 99: it is another file, ` +
+        `Record ${index} of ${shortened(path)} has the fine label ${fine}, but CIFAR-100's go from 0 to 99: it is another file, ` +
           'or damaged',
       );
     }
     if (fineToLabel[fine]! >= 0) positions.push(index);
   }
   if (positions.length === 0) {
-    throw new NeonsenseError('ERR_DATASET', `None of the ${total} records of ${path} belongs to the model's labels`);
+    throw new NeonsenseError(
+      'ERR_DATASET',
+      `None of the ${total} records of ${shortened(path)} belongs to the model's labels`,
+    );
   }
   const order = [...spreadEvenly(positions.length, limit)].map((at) => positions[at]!);
   return {
@@ -361,7 +369,7 @@ async function* records(
         if (held === 0) {
           throw new NeonsenseError(
             'ERR_DATASET',
-            `${path} became shorter while it was read: no image ${index} is left`,
+            `${shortened(path)} became shorter while it was read: no image ${index} is left`,
           );
         }
       }

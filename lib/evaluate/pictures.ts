@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { NeonsenseError, throwIfAborted } from '../errors.js';
+import { NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
 import { findImages } from '../image/find.js';
 import { checkModel } from '../model/checkModel.js';
@@ -39,7 +39,7 @@ export async function readPictures(model: Model, path: string, options: Pictures
     pictures.push(preprocess(pixels, model.preprocessing));
   }
   if (pictures.length === 0) {
-    throw new NeonsenseError('ERR_DATASET', `None of the ${dataset.size} pictures of ${path} could be read`);
+    throw new NeonsenseError('ERR_DATASET', `None of the ${dataset.size} pictures of ${shortened(path)} could be read`);
   }
   return pictures;
 }
@@ -67,7 +67,10 @@ async function readFolder(
     }
   }
   if (pictures.length === 0) {
-    throw new NeonsenseError('ERR_DATASET', `None of the ${files.length} pictures of ${folder} could be read`);
+    throw new NeonsenseError(
+      'ERR_DATASET',
+      `None of the ${files.length} pictures of ${shortened(folder)} could be read`,
+    );
   }
   return pictures;
 }

@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { fileError, NeonsenseError } from '../errors.js';
+import { fileError, NeonsenseError, shortened } from '../errors.js';
 import { IMAGE_EXTENSIONS } from './format.js';
 
 /**
@@ -47,11 +47,11 @@ export async function findImages(
   }
   if (found.length === 0) {
     const extensions = IMAGE_EXTENSIONS.map((extension) => `.${extension}`).join(', ');
-    throw new NeonsenseError('ERR_NOT_FOUND', `${directory} holds no pictures (${extensions})`);
+    throw new NeonsenseError('ERR_NOT_FOUND', `${shortened(directory)} holds no pictures (${extensions})`);
   }
   return found;
 }
 
 function unreadable(path: string, cause: unknown): NeonsenseError {
-  return fileError(cause, `${path} does not exist`, `${path} can't be read`);
+  return fileError(cause, `${shortened(path)} does not exist`, `${shortened(path)} can't be read`);
 }

@@ -1,4 +1,4 @@
-import { NeonsenseError, quoted } from '../errors.js';
+import { NeonsenseError, quoted, shortened } from '../errors.js';
 
 /** As many leading bytes as {@link checkImageFormat} wants to see. */
 export const HEAD_BYTES = 512;
@@ -49,13 +49,14 @@ const HEIF_BRANDS = /^(hei[cmsx]|hev[cmsx]|mif[12]|msf1|miaf|MiHE)$/;
  * @throws {NeonsenseError} `ERR_IMAGE`
  */
 export function checkImageFormat(head: Uint8Array, name: string): void {
-  if (head.length === 0) throw new NeonsenseError('ERR_IMAGE', `${name} is empty (0 bytes)`);
+  if (head.length === 0) throw new NeonsenseError('ERR_IMAGE', `${shortened(name)} is empty (0 bytes)`);
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, HEAD_BYTES)).toString('latin1');
   const brands = brandsOf(text);
   const isRead =
     /^(\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|(II[*+]\0|MM\0[*+])(?!.{4}CR)|RIFF.{4}WEBP)/s.test(text) ||
     brands.some((brand) => brand === 'avif' || brand === 'avis');
-  if (!isRead) throw new NeonsenseError('ERR_IMAGE', `${name} is not a ${FORMATS} picture: ${whatItIs(text, brands)}`);
+  if (!isRead)
+    throw new NeonsenseError('ERR_IMAGE', `${shortened(name)} is not a ${FORMATS} picture: ${whatItIs(text, brands)}`);
 }
 
 function whatItIs(text: string, brands: readonly string[]): string {

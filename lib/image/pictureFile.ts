@@ -40,7 +40,7 @@ export async function readPictureFile(path: string, signal?: AbortSignal): Promi
       throw new NeonsenseError('ERR_NOT_FOUND', `${shortened(path)} does not exist`, { cause });
     }
     if (code === 'EISDIR') {
-      throw new NeonsenseError('ERR_IO', `${path} is a directory; expected a picture file`, { cause });
+      throw new NeonsenseError('ERR_IO', `${shortened(path)} is a directory; expected a picture file`, { cause });
     }
     if (code === 'ERR_INVALID_ARG_VALUE') {
       const message = `Expected a file path but received ${describe(path)}`;
@@ -115,5 +115,8 @@ export async function readStream(stream: Readable, name: string, begun?: Uint8Ar
 }
 
 function tooLong(name: string): NeonsenseError {
-  return new NeonsenseError('ERR_IMAGE', `${name} is longer than ${MAX_ENCODED_BYTES} bytes, the most that are read`);
+  return new NeonsenseError(
+    'ERR_IMAGE',
+    `${shortened(name)} is longer than ${MAX_ENCODED_BYTES} bytes, the most that are read`,
+  );
 }

@@ -1,4 +1,4 @@
-import { NeonsenseError, throwIfAborted } from '../errors.js';
+import { NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { atLeast } from '../image/atLeast.js';
 import { withDecoded } from '../image/decode.js';
 import type { Model } from '../model/model.js';
@@ -68,7 +68,7 @@ export async function extractFeatures(
     if (read.some((index) => photos[index]!.label === label)) continue;
     throw new NeonsenseError(
       'ERR_DATASET',
-      `None of the photos of ${name} could be read: ${unreadable[0]?.reason ?? 'there are none'}`,
+      `None of the photos of ${shortened(name)} could be read: ${unreadable[0]?.reason ?? 'there are none'}`,
     );
   }
   const features = new Float32Array(read.length * VIEWS * width);

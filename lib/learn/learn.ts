@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { invalidArgument, NeonsenseError } from '../errors.js';
+import { invalidArgument, NeonsenseError, shortened } from '../errors.js';
 import { checkModel } from '../model/checkModel.js';
 import type { Confidence, Model } from '../model/model.js';
 import { readModel } from '../shipped/readModel.js';
@@ -81,7 +81,7 @@ export async function learn(folder: string, options: LearnOptions = {}): Promise
   if (labels.filter((label) => label !== OTHER).length < (labels.includes(OTHER) ? 1 : 2)) {
     throw new NeonsenseError(
       'ERR_DATASET',
-      `Expected at least two folders of photos in ${folder}, or one beside \`${OTHER}\`, but found ${labels.join(', ')}`,
+      `Expected at least two folders of photos in ${shortened(folder)}, or one beside \`${OTHER}\`, but found ${labels.join(', ')}`,
     );
   }
   const originals = selectSamples(samples, firstViews(samples.pictures));

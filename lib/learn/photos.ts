@@ -36,7 +36,7 @@ export async function findPhotos(
   if (names.length === 0) {
     throw new NeonsenseError(
       'ERR_DATASET',
-      `Expected one folder of photos per class in ${folder}, such as ${join(folder, 'cat')} and ` +
+      `Expected one folder of photos per class in ${shortened(folder)}, such as ${join(folder, 'cat')} and ` +
         `${join(folder, 'dog')}, but found no folder`,
     );
   }

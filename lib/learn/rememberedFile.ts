@@ -45,7 +45,11 @@ export async function readRemembered(file: string): Promise<Remembered> {
   if (typeof file !== 'string' || file === '') throw invalidArgument('file', 'a path', file);
   const bytes = await readRegularFile(file).catch((cause: unknown) => {
     const path = shortened(file);
-    throw fileError(cause, `There is no ${path}, which learning has written beside the model`, `${path} can't be read`);
+    throw fileError(
+      cause,
+      `There is no ${shortened(path)}, which learning has written beside the model`,
+      `${shortened(path)} can't be read`,
+    );
   });
   if (bytes.length > MOST_BYTES)
     throw damaged(file, `it has ${bytes.length} bytes, more than the ${MOST_BYTES} allowed`);
@@ -83,5 +87,5 @@ function parsed(text: string | undefined): unknown {
 }
 
 function damaged(file: string, what: string): NeonsenseError {
-  return new NeonsenseError('ERR_MODEL_FORMAT', `${file} is not what learning remembers: ${what}`);
+  return new NeonsenseError('ERR_MODEL_FORMAT', `${shortened(file)} is not what learning remembers: ${what}`);
 }

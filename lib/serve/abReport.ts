@@ -62,11 +62,11 @@ export async function abReport(file: string): Promise<AbReport> {
     }
   } catch (cause) {
     const name = shortened(file);
-    throw fileError(cause, `There is no log ${name}`, `${name} can't be read`);
+    throw fileError(cause, `There is no log ${shortened(name)}`, `${shortened(name)} can't be read`);
   }
   const last = records.at(-1);
   if (last === undefined) {
-    throw new NeonsenseError('ERR_DATASET', `${file} holds no record of \`neonsense serve --shadow-log\``);
+    throw new NeonsenseError('ERR_DATASET', `${shortened(file)} holds no record of \`neonsense serve --shadow-log\``);
   }
   const own = records.filter(({ model, shadow }) => model === last.model && shadow === last.shadow);
   const agreeing = own.filter(({ agrees }) => agrees).length / own.length;

@@ -21,20 +21,52 @@ export function checkServerOptions(options: ServerOptions): ServerOptions {
   if (log !== undefined && typeof log !== 'boolean') throw invalidArgument('options.log', 'true or false', log);
   return {
     ...given,
-    models: models && examined('options.models', 'a list of files', models, () => files(models)),
-    shadow: shadow && examined('options.shadow', 'an object with a model', shadow, () => ({ ...shadow })),
-    reference:
-      reference && examined('options.reference', 'a share for each label', reference, () => ({ ...reference })),
+    models: ifGiven(models, (list) => examined('options.models', 'a list of files', list, () => files(list))),
+    shadow: ifGiven(shadow, checkShadow),
+    reference: ifGiven(reference, (own) => shares(copied('options.reference', 'a share for each label', own))),
   };
 }
 
+function ifGiven<T, R>(value: T | undefined, check: (value: T) => R): R | undefined {
+  return value === undefined ? undefined : check(value);
+}
+
+function copied<T extends object>(name: string, expected: string, given: T): T {
+  if (typeof given !== 'object' || given === null) throw invalidArgument(name, expected, given);
+  return examined(name, expected, given, () => ({ ...given }));
+}
+
+function checkShadow(given: NonNullable<ServerOptions['shadow']>): NonNullable<ServerOptions['shadow']> {
+  const shadow = copied('options.shadow', 'an object with a model', given);
+  checkPath(shadow.model, 'options.shadow.model');
+  for (const name of ['log', 'keep'] as const) checkText(shadow[name], `options.shadow.${name}`);
+  const { share } = shadow;
+  if (typeof share !== 'number' || !(share > 0 && share <= 1)) {
+    throw invalidArgument('options.shadow.share', 'a number above 0, at most 1', share);
+  }
+  return shadow;
+}
+
+function shares(reference: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  for (const share of Object.values(reference)) {
+    if (!Number.isFinite(share) || share < 0) throw invalidArgument('options.reference', 'shares of at least 0', share);
+  }
+  return reference;
+}
+
 function files(models: readonly string[]): string[] {
-  if (!Array.isArray(models)) throw invalidArgument('options.models', 'a list of files', models);
+  if (!Array.isArray(models) || models.length === 0) {
+    throw invalidArgument('options.models', 'a list of files, at least one', models);
+  }
   const copy = [...models];
-  for (const file of copy) checkText(file, 'options.models');
+  for (const file of copy) checkPath(file, 'options.models');
   return copy;
 }
 
 function checkText(text: unknown, name: string): void {
-  if (text !== undefined && (typeof text !== 'string' || text === '')) throw invalidArgument(name, 'a path', text);
+  if (text !== undefined) checkPath(text, name);
+}
+
+function checkPath(path: unknown, name: string): void {
+  if (typeof path !== 'string' || path === '') throw invalidArgument(name, 'a path', path);
 }

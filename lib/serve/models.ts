@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { Classifier } from '../classify/classifier.js';
 import { Explainer } from '../classify/explain.js';
-import { invalidArgument, NeonsenseError } from '../errors.js';
+import { invalidArgument, NeonsenseError, shortened } from '../errors.js';
 import { type ReadModelOptions, readCheckpointOrModel } from '../model/files.js';
 import type { Model } from '../model/model.js';
 import { createSession, type Session } from '../runtime/session.js';
@@ -45,7 +45,7 @@ export async function loadServedModels(
       const name = basename(file, extname(file));
       const twin = models.find((loaded) => loaded.name === name);
       if (twin !== undefined) {
-        throw invalidArgument('models', `files with different names (${twin.file} is there already)`, file);
+        throw invalidArgument('models', `files with different names (${shortened(twin.file)} is there already)`, file);
       }
       const read = (): Promise<Model> => readCheckpointOrModel(file, reading);
       const model = await read();
@@ -62,7 +62,7 @@ export async function loadServedModels(
 function nothingToAnswer(file: string): NeonsenseError {
   return new NeonsenseError(
     'ERR_UNSUPPORTED',
-    `The network of ${file} has no classifier, it only gives features: teach it classes with \`neonsense learn\` first`,
+    `The network of ${shortened(file)} has no classifier, it only gives features: teach it classes with \`neonsense learn\` first`,
   );
 }
 
@@ -98,10 +98,11 @@ async function serveModel(
 
 async function modelFiles(path: string): Promise<string[]> {
   const entry = await stat(path).catch((cause: unknown) => {
-    throw new NeonsenseError('ERR_NOT_FOUND', `There is no model or folder of models at ${path}`, { cause });
+    throw new NeonsenseError('ERR_NOT_FOUND', `There is no model or folder of models at ${shortened(path)}`, { cause });
   });
   if (!entry.isDirectory()) return [path];
   const names = (await readdir(path)).filter((name) => MODEL_FILE.test(name)).sort();
-  if (names.length === 0) throw new NeonsenseError('ERR_NOT_FOUND', `The folder ${path} holds no model files`);
+  if (names.length === 0)
+    throw new NeonsenseError('ERR_NOT_FOUND', `The folder ${shortened(path)} holds no model files`);
   return names.map((name) => join(path, name));
 }

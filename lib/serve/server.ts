@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance } from 'fastify';
-import { invalidArgument, NeonsenseError } from '../errors.js';
+import { checkOptions } from '../classify/options.js';
+import { invalidArgument, NeonsenseError, shortened } from '../errors.js';
 import { packageVersion } from '../package.js';
 import { modelsFolder } from '../shipped/manifest.js';
 import { chooseShipped } from '../shipped/pickModel.js';
@@ -27,12 +28,31 @@ import { registerWatched, Watched } from './watched.js';
  */
 export async function createServer(given: ServerOptions): Promise<Server> {
   const options = checkServerOptions(given);
+  const files = options.models ?? [join(modelsFolder, (await chooseShipped()).variant.file)];
+  const { threads, reading, shadow } = options;
+  const models = await loadServedModels(files, threads, reading);
+  let shadowed: ServedModel[] = [];
+  try {
+    if (shadow !== undefined) shadowed = await loadServedModels([shadow.model], 1, reading);
+    return await serverOf(models, shadowed, options);
+  } catch (error) {
+    await disposeAll([...models, ...shadowed]);
+    throw error;
+  }
+}
+
+async function disposeAll(models: readonly ServedModel[]): Promise<void> {
+  await Promise.all(models.map((model) => model.dispose()));
+}
+
+/** @param shadowed the second model of an A/B test, or none */
+async function serverOf(
+  models: readonly ServedModel[],
+  shadowed: readonly ServedModel[],
+  options: ServerOptions,
+): Promise<Server> {
   const { maxInFlight = 8, maxBytes = 32 << 20, requestTimeoutMs = 30_000 } = options;
   const version = packageVersion();
-  const files = options.models ?? [join(modelsFolder, (await chooseShipped()).variant.file)];
-  const { threads, reading } = options;
-  const models = await loadServedModels(files, threads, reading);
-  const shadowed = options.shadow === undefined ? [] : await loadServedModels([options.shadow.model], 1, reading);
   const admission = new Admission(maxInFlight);
   const metrics = new Metrics(models, () => admission.inFlight, options.reference);
   const app = fastify({
@@ -87,7 +107,7 @@ export async function createServer(given: ServerOptions): Promise<Server> {
     await app.close();
     await admission.drained();
     await shadow?.drained();
-    await Promise.all([...models, ...shadowed].map((model) => model.dispose()));
+    await disposeAll([...models, ...shadowed]);
   };
   return {
     models,
@@ -98,7 +118,10 @@ export async function createServer(given: ServerOptions): Promise<Server> {
   };
 }
 
-async function listen(app: FastifyInstance, { host = '127.0.0.1', port = 8080 }: ListenOptions = {}): Promise<string> {
+async function listen(app: FastifyInstance, given: ListenOptions = {}): Promise<string> {
+  const { host = '127.0.0.1', port = 8080 } = checkOptions(given, ['host', 'port']);
+  if (typeof host !== 'string') throw invalidArgument('host', 'an address of this machine', host);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalidArgument('port', 'a port, 0 to 65535', port);
   try {
     return await app.listen({ host, port });
   } catch (error) {
@@ -108,7 +131,9 @@ async function listen(app: FastifyInstance, { host = '127.0.0.1', port = 8080 }:
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
       throw invalidArgument('host', 'an address of this machine', host);
     }
-    throw error;
+    throw new NeonsenseError('ERR_IO', `Can't listen on ${shortened(host)}: ${shortened((error as Error).message)}`, {
+      cause: error,
+    });
   }
 }
 

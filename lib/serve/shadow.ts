@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Classification } from '../classify/classifier.js';
-import { invalidArgument } from '../errors.js';
 import type { ServedModel } from './models.js';
 
 export interface ShadowOptions {
@@ -49,13 +48,11 @@ export class Shadow {
   #waiting = 0;
   #work: Promise<void> = Promise.resolve();
 
-  /** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for a share that is none */
   constructor(
     model: ServedModel,
     { share, log, keep }: ShadowOptions,
     on: { readonly record: (record: ShadowRecord) => void; readonly error: (error: unknown) => void },
   ) {
-    if (!(share > 0 && share <= 1)) throw invalidArgument('share', 'a number above 0, at most 1', share);
     this.model = model;
     this.#share = share;
     this.#log = log;

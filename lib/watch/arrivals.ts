@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileError } from '../errors.js';
+import { fileError, shortened } from '../errors.js';
 import { IMAGE_EXTENSIONS } from '../image/format.js';
 
 /** Milliseconds between two looks at the folder. Looking works on every file system; being told does not. */
@@ -71,6 +71,6 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return (await readdir(folder)).sort();
   } catch (cause) {
-    throw fileError(cause, `There is no folder ${folder}`, `The folder ${folder} can't be read`);
+    throw fileError(cause, `There is no folder ${shortened(folder)}`, `The folder ${shortened(folder)} can't be read`);
   }
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { Classifier } from '../classify/classifier.js';
 import type { StreamOptions, StreamResult } from '../classify/classifyStream.js';
 import { checkCount, checkOptions, checkSignal } from '../classify/options.js';
-import { abortError, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
+import { abortError, examined, invalidArgument, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
 import type { Pixels } from '../image/pixels.js';
 import type { ByteSource } from '../stream/chunks.js';
@@ -47,11 +47,11 @@ export async function* watch(
   given: WatchOptions = {},
 ): AsyncGenerator<WatchResult> {
   if (typeof source !== 'string') throw invalidArgument('source', "a camera's, file's or folder's name", source);
-  const options = checkOptions(given, KNOWN);
+  const known = checkOptions(given, KNOWN);
+  const options = { ...known, roi: checkRegion(known.roi) };
   checkSignal(options.signal);
   throwIfAborted(options.signal);
   for (const name of ['width', 'height', 'fps', 'every', 'topK'] as const) checkCount(options[name], `options.${name}`);
-  checkRegion(options.roi);
   const route = routeTo(source, options);
   yield* follow(classifier, route, options);
 }
@@ -104,7 +104,7 @@ async function* watchHttp(
     options.signal === undefined ? controller.signal : AbortSignal.any([options.signal, controller.signal]);
   try {
     const answer = await fetch(url, { signal });
-    if (!answer.ok) throw new NeonsenseError('ERR_IO', `${url} answered with status ${answer.status}`);
+    if (!answer.ok) throw new NeonsenseError('ERR_IO', `${shortened(url)} answered with status ${answer.status}`);
     const type = answer.headers.get('content-type') ?? '';
     if (/^(multipart\/x-mixed-replace|image\/jpeg)/i.test(type) && answer.body !== null) {
       const body = Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]);
@@ -115,7 +115,7 @@ async function* watchHttp(
     if (error instanceof NeonsenseError) throw error;
     const { cause } = error as Error;
     const reason = cause instanceof Error ? cause.message : (error as Error).message;
-    throw new NeonsenseError('ERR_IO', `${url} can't be read: ${reason}`, { cause: error });
+    throw new NeonsenseError('ERR_IO', `${shortened(url)} can't be read: ${reason}`, { cause: error });
   } finally {
     controller.abort();
   }
@@ -220,16 +220,21 @@ async function partOf(file: string, roi: Region): Promise<Pixels> {
   return { ...picture, roi: inPixels(picture, roi) };
 }
 
-function checkRegion(roi: Region | undefined): void {
-  if (roi === undefined) return;
-  const { x, y, width, height } = roi;
-  const sound =
-    [x, y, width, height].every((share) => typeof share === 'number' && share >= 0) &&
-    width > 0 &&
-    height > 0 &&
-    x + width <= 1 + 1e-9 &&
-    y + height <= 1 + 1e-9;
-  if (!sound) throw invalidArgument('roi', 'x, y, width, height in shares of the picture, within 0 to 1', roi);
+/** The region, read once. */
+function checkRegion(given: Region | undefined): Region | undefined {
+  if (given === undefined) return undefined;
+  const expected = 'x, y, width, height in shares of the picture, within 0 to 1';
+  return examined('options.roi', expected, given, () => {
+    const { x, y, width, height } = given;
+    const sound =
+      [x, y, width, height].every((share) => typeof share === 'number' && share >= 0) &&
+      width > 0 &&
+      height > 0 &&
+      x + width <= 1 + 1e-9 &&
+      y + height <= 1 + 1e-9;
+    if (!sound) throw invalidArgument('options.roi', expected, given);
+    return { x, y, width, height };
+  });
 }
 
 /** A source that the signal closed ends with an error of its own; what happened is the abort. */

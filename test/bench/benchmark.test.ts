@@ -1,5 +1,4 @@
 import { basename } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { benchmark } from '../../lib/bench/benchmark.js';
 import type { Environment } from '../../lib/bench/environment.js';
@@ -10,6 +9,7 @@ import type { Subject } from '../../lib/bench/subjects.js';
 import type { TrialSpec } from '../../lib/bench/trialSpec.js';
 import { NeonsenseError } from '../../lib/errors.js';
 import { seededRandom } from '../../lib/numbers/random.js';
+import fc from '../fastCheck.js';
 
 const environment: Environment = {
   date: '2026-01-02T03:04:05.000Z',

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bootstrapRatio, summarize } from '../../lib/bench/statistics.js';
 import { median, quantile } from '../../lib/numbers/quantile.js';
 import { seededRandom } from '../../lib/numbers/random.js';
+import fc from '../fastCheck.js';
 
 describe('summarize', () => {
   it('gives the figures worked out by hand, in whatever order the samples come', () => {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CompressStage, checkStages, runStages } from '../../lib/compress/pipeline.js';
 import { tinyLayers } from '../../lib/compress/quantize/quantizeDynamic.js';
@@ -20,6 +19,7 @@ import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import type { Model } from '../../lib/model/model.js';
 import { layerSpecs } from '../../lib/model/network.js';
 import { toFloat32 } from '../../lib/model/weights.js';
+import fc from '../fastCheck.js';
 import { randomImages, randomModel } from '../randomModel.js';
 import { pictures, plainArchitecture, relativeError, run, runModel, withUnevenChannels } from './running.js';
 

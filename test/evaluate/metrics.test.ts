@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CALIBRATION_BINS, confidenceOf, MetricsAccumulator, rankOf } from '../../lib/evaluate/metrics.js';
+import fc from '../fastCheck.js';
 
 function score(classes: number, rows: readonly (readonly [readonly number[], number])[]) {
   const metrics = new MetricsAccumulator(classes);

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MetricsAccumulator } from '../../lib/evaluate/metrics.js';
 import { fitTemperature } from '../../lib/evaluate/temperature.js';
+import fc from '../fastCheck.js';
 import { randomFloats } from '../randomModel.js';
 
 /** Pictures whose labels are drawn from `softmax(logits / temperature)`: that temperature is the true one. */

@@ -3,7 +3,6 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as compressEntry from '../../lib/entries/compress.js';
 import * as evaluateEntry from '../../lib/entries/evaluate.js';
@@ -11,6 +10,7 @@ import * as learnEntry from '../../lib/entries/learn.js';
 import * as serveEntry from '../../lib/entries/serve.js';
 import * as library from '../../lib/index.js';
 import { Classifier, createSession, NeonsenseError } from '../../lib/index.js';
+import fc from '../fastCheck.js';
 import { randomModel } from '../randomModel.js';
 
 const SIDE = 32;
@@ -87,8 +87,16 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
         maxBytes: 1000,
         requestTimeoutMs: 1000,
         reference: { a: 1 },
+        shadow: { model: modelFile, share: 0.5 },
         log: false,
       },
+    ],
+    [
+      async (at: never) => {
+        await using server = await serveEntry.createServer({ models: [modelFile], threads: 1 });
+        await server.listen(at);
+      },
+      { host: '127.0.0.1', port: 0 },
     ],
   ],
   abReport: [[(file: never) => serveEntry.abReport(inFolder(file)), 'shadow.jsonl']],
@@ -308,18 +316,25 @@ it('has an example of every export', () => {
   expect([...Object.keys(EXAMPLES), 'NeonsenseError'].sort()).toEqual(all.sort());
 });
 
+// More by hand:  NEONSENSE_RUNS=5000 NEONSENSE_SEED=7 npx vitest run test/hostile/arguments.test.ts
+const RUNS = Number(process.env['NEONSENSE_RUNS'] ?? 100);
+
 describe('any argument of', () => {
-  it.each(examples)('$name ends in a result or a NeonsenseError', { timeout: 60_000 }, async ({ example }) => {
-    const [call, ...args] = example as unknown as [(...args: unknown[]) => unknown, ...unknown[]];
-    expectOurs(await outcomeOf(() => call(...args)));
-    if (args.length === 0) return;
-    const place = fc.tuple(fc.nat(args.length - 1), fc.array(fc.nat(50), { maxLength: 4 }));
-    await fc.assert(
-      fc.asyncProperty(place, anything, async ([index, steps], recipe) => {
-        const given = args.map((arg, i) => (i === index ? spoilt(arg, steps, () => made(recipe)) : arg));
-        expectOurs(await outcomeOf(() => call(...given)));
-      }),
-      { numRuns: 100 },
-    );
-  });
+  it.each(examples)(
+    '$name ends in a result or a NeonsenseError',
+    { timeout: 60_000 + 100 * RUNS },
+    async ({ example }) => {
+      const [call, ...args] = example as unknown as [(...args: unknown[]) => unknown, ...unknown[]];
+      expectOurs(await outcomeOf(() => call(...args)));
+      if (args.length === 0) return;
+      const place = fc.tuple(fc.nat(args.length - 1), fc.array(fc.nat(50), { maxLength: 4 }));
+      await fc.assert(
+        fc.asyncProperty(place, anything, async ([index, steps], recipe) => {
+          const given = args.map((arg, i) => (i === index ? spoilt(arg, steps, () => made(recipe)) : arg));
+          expectOurs(await outcomeOf(() => call(...given)));
+        }),
+        { numRuns: RUNS },
+      );
+    },
+  );
 });

@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../lib/errors.js';
@@ -10,6 +9,7 @@ import { encodeModel, readModel } from '../../lib/model/files.js';
 import { contentHash } from '../../lib/model/format/contentHash.js';
 import type { Tensor } from '../../lib/model/format/safetensors.js';
 import { encodeSafetensors, parseSafetensors } from '../../lib/model/format/safetensors.js';
+import fc from '../fastCheck.js';
 import type { Layout, Piece } from '../model/import/torch/checkpoint.js';
 import { archive, pickle, quantizedTensor, stateDictFile, stateOf, tensor } from '../model/import/torch/checkpoint.js';
 import { randomModel } from '../randomModel.js';

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Pixels } from '../../lib/image/pixels.js';
 import type { Preprocessing } from '../../lib/model/model.js';
 import { preprocess } from '../../lib/runtime/preprocess.js';
+import fc from '../fastCheck.js';
 import { picture } from './pictures.js';
 
 interface GoldenCase {

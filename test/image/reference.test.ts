@@ -1,9 +1,10 @@
 // The native image path against the JavaScript of test/reference/image, written another way.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import type { Pixels } from '../../lib/image/pixels.js';
 import { ASSUMED, PRESETS, type Preprocessing } from '../../lib/model/preprocessing.js';
 import { preprocess } from '../../lib/runtime/preprocess.js';
+import fc from '../fastCheck.js';
 import { referencePreprocess } from '../reference/image/preprocess.js';
 import { randomBytes } from './pictures.js';
 

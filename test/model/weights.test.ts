@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { firstNotFinite, sparsityOf, toFloat32 } from '../../lib/model/weights.js';
+import fc from '../fastCheck.js';
 
 /** A half-precision number by the standard's own definition. */
 function halfByDefinition(bits: number): number {

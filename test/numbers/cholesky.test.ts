@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { factorInPlace, solveInPlace } from '../../lib/numbers/cholesky.js';
+import fc from '../fastCheck.js';
 import { randomFloats } from '../randomModel.js';
 
 /** `B B^T + I / 10`, which is positive definite for any B. */

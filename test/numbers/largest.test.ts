@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { indexOfLargest, largestIndices } from '../../lib/numbers/largest.js';
+import fc from '../fastCheck.js';
 
 const values = fc.array(fc.integer({ min: -8, max: 8 }), { minLength: 1, maxLength: 12 });
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { median, quantile } from '../../lib/numbers/quantile.js';
+import fc from '../fastCheck.js';
 
 describe('quantiles', () => {
   it('lie between their neighbours as worked out by hand', () => {

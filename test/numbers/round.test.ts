@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { roundHalfEven } from '../../lib/numbers/round.js';
+import fc from '../fastCheck.js';
 
 describe('roundHalfEven', () => {
   it('rounds as Python does: a tie goes to the even number', () => {

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { jpegFrames, rawFrames } from '../../lib/stream/chunks.js';
+import fc from '../fastCheck.js';
 
 /** `bytes` in pieces cut at the places given. */
 async function* pieces(bytes: Uint8Array, cuts: readonly number[]): AsyncGenerator<Uint8Array> {

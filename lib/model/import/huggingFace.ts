@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod/mini';
-import { fileError, NeonsenseError } from '../../errors.js';
+import { fileError, NeonsenseError, shortened } from '../../errors.js';
 import type { Budget } from '../../files/limits.js';
 import { openRegularFile } from '../../files/openFile.js';
 import { check } from '../../schema/check.js';
@@ -104,7 +104,9 @@ async function readDocument<T>(
     content = parseJson(text, budget);
   } catch (error) {
     if (error instanceof NeonsenseError) throw error;
-    throw new NeonsenseError('ERR_MODEL_FORMAT', `${path} is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new NeonsenseError('ERR_MODEL_FORMAT', `${shortened(path)} is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   return { path, content: check(schema, content, { name: '', code: 'ERR_MODEL_FORMAT', file: path }) };
 }
@@ -122,7 +124,7 @@ async function readText(path: string, budget: Budget): Promise<string | undefine
   } catch (error) {
     if (error instanceof NeonsenseError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw fileError(error, `There is no ${path}`, `Cannot read ${path}`);
+    throw fileError(error, `There is no ${shortened(path)}`, `Cannot read ${shortened(path)}`);
   }
 }
 
@@ -192,5 +194,5 @@ function checked(preprocessing: object | undefined, path: string): Preprocessing
   if (preprocessing === undefined) return undefined;
   const parsed = parsePreprocessing(preprocessing);
   if (!isFault(parsed)) return parsed;
-  throw new NeonsenseError('ERR_MODEL_FORMAT', `${path}: ${faultText(parsed, 'preprocessing')}`);
+  throw new NeonsenseError('ERR_MODEL_FORMAT', `${shortened(path)}: ${faultText(parsed, 'preprocessing')}`);
 }

@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PruneOptions } from '../../../lib/compress/prune/prune.js';
 import { selectSmallest } from '../../../lib/compress/prune/selectSmallest.js';
@@ -8,6 +7,7 @@ import { readModel } from '../../../lib/model/files.js';
 import type { Layer, Model } from '../../../lib/model/model.js';
 import { layerSpecs } from '../../../lib/model/network.js';
 import { roundHalfEven } from '../../../lib/numbers/round.js';
+import fc from '../../fastCheck.js';
 import { type PruneGolden, type RandomNetworkGolden, readGolden } from '../../golden/files.js';
 import { flagsSha256 } from '../../golden/masks.js';
 import { randomNetworkTensors, safetensorsBytes } from '../../golden/randomNetwork.js';

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { narrowLayers } from '../../../lib/compress/quantize/quantizeDynamic.js';
 import { quantizePerChannel, quantizePerTensorUnsigned } from '../../../lib/compress/quantize/quantizeWeights.js';
@@ -14,6 +13,7 @@ import type { Layer, Model } from '../../../lib/model/model.js';
 import { layerSpecs } from '../../../lib/model/network.js';
 import { toFloat32 } from '../../../lib/model/weights.js';
 import { preprocess } from '../../../lib/runtime/preprocess.js';
+import fc from '../../fastCheck.js';
 import {
   floatsOf,
   type PruneGolden,

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { calibrate } from '../../../lib/compress/calibrate/calibrate.js';
 import { calibrationSet } from '../../../lib/compress/calibrate/calibrationSet.js';
@@ -15,6 +14,7 @@ import { foldModel } from '../../../lib/model/foldBatchNorm.js';
 import type { Model } from '../../../lib/model/model.js';
 import { layerSpecs, networkOf } from '../../../lib/model/network.js';
 import { lower } from '../../../lib/plan/lower.js';
+import fc from '../../fastCheck.js';
 import { randomFloats, randomImages, randomModel } from '../../randomModel.js';
 import { observe, pictures, relativeError, runModel, throughFile, withUnevenChannels } from '../running.js';
 

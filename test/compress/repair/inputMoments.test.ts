@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputMoments } from '../../../lib/compress/repair/inputMoments.js';
+import fc from '../../fastCheck.js';
 import { randomFloats } from '../../randomModel.js';
 
 describe('InputMoments', () => {

@@ -1,12 +1,12 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { quantizeDynamic } from '../../../lib/compress/stages/quantizeDynamic.js';
 import { toOnnx } from '../../../lib/model/export/onnx.js';
 import { ProtobufWriter } from '../../../lib/model/export/protobuf.js';
 import { readModel } from '../../../lib/model/files.js';
 import { toFloat32 } from '../../../lib/model/weights.js';
+import fc from '../../fastCheck.js';
 import { floatsOf, type RandomNetworkGolden, readGolden } from '../../golden/files.js';
 import { randomNetworkInput, randomNetworkTensors, safetensorsBytes } from '../../golden/randomNetwork.js';
 import { readOnnx, runOnnx } from '../../reference/onnx.js';

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NeonsenseError } from '../../../lib/errors.js';
 import type { DType, Tensor } from '../../../lib/model/format/safetensors.js';
 import { encodeSafetensors, parseSafetensors } from '../../../lib/model/format/safetensors.js';
+import fc from '../../fastCheck.js';
 
 /** A file with this header and data, built without the writer. */
 function fileOf(header: string | object, data: Uint8Array = new Uint8Array()): Uint8Array {

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeSparse, encodeSparse, sparseBytes } from '../../../lib/model/format/sparseCoding.js';
+import fc from '../../fastCheck.js';
 
 const sparseInts = fc
   .array(fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer() }), { maxLength: 70 })

@@ -2,10 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
 import { ElfError, readElf } from '../../../scripts/build/elf.mjs';
+import fc from '../../fastCheck.js';
 
 const script = resolve(import.meta.dirname, '../../../scripts/build/check-binary.mjs');
 const canCompile =

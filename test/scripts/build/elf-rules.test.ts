@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
 import { describeBinary, problemsOf } from '../../../scripts/build/check-binary.mjs';
@@ -10,6 +9,7 @@ import { describeBinary, problemsOf } from '../../../scripts/build/check-binary.
 import { stripElf } from '../../../scripts/build/cross/strip-elf.mjs';
 // @ts-expect-error a script without types
 import { ElfError, readElf, readElfCode } from '../../../scripts/build/elf.mjs';
+import fc from '../../fastCheck.js';
 import { ENTRY, type Shape, tinyElf } from './tinyElf.js';
 
 const glibc = { format: 'elf', arch: 'arm64', libc: 'glibc', maxGlibc: '2.28', maxBytes: 100_000 };

@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
 import { describeBinary, problemsOf } from '../../../scripts/build/check-binary.mjs';
 // @ts-expect-error a script without types
 import { MachOError, readMachO } from '../../../scripts/build/mach-o.mjs';
+import fc from '../../fastCheck.js';
 
 // Mach-O files made by hand from the numbers in Apple's <mach-o/loader.h>: just load commands and what they point at.
 
