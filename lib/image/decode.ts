@@ -4,11 +4,11 @@ import { NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { machineLimit } from '../machineLimit.js';
 import type { Release } from './allowance.js';
 import { type DecodePlan, type Kept, planDecode } from './decodePlan.js';
-import { checkImageFormat, HEAD_BYTES } from './format.js';
+import { checkImageFormat, HEAD_BYTES, isJpeg } from './format.js';
 import { withEndMarker } from './jpegEnd.js';
 import { type DecodeLimits, sharedLimits } from './limits.js';
 import { loadSharp, type Sharp } from './loadSharp.js';
-import { isPipe, readPictureFile } from './pictureFile.js';
+import { isPipe, PictureFile, readPipe } from './pictureFile.js';
 import type { DecodedImage } from './pixels.js';
 import { checkTiff } from './tiff.js';
 
@@ -49,7 +49,7 @@ export async function withDecoded<T>(
   const { signal } = options;
   throwIfAborted(signal);
   const decoding = decode(source, options);
-  let decoded: { readonly image: DecodedImage; readonly release: Release };
+  let decoded: Decoded;
   try {
     decoded = await untilAborted(signal, decoding);
   } catch (error) {
@@ -67,41 +67,91 @@ export async function withDecoded<T>(
   }
 }
 
-async function decode(
-  source: string | Uint8Array,
-  options: DecodeOptions,
-): Promise<{ readonly image: DecodedImage; readonly release: Release }> {
+/** Pixels, and what gives their memory back. */
+interface Decoded {
+  readonly image: DecodedImage;
+  readonly release: Release;
+}
+
+/** One picture on its way through the decoder. */
+interface Job {
+  readonly sharp: Sharp;
+  /** How messages call it. */
+  readonly name: string;
+  readonly atLeast: Kept | undefined;
+  readonly limits: DecodeLimits;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function decode(source: string | Uint8Array, options: DecodeOptions): Promise<Decoded> {
   const { signal, limits = sharedLimits(), atLeast } = options;
   const name = options.name ?? (typeof source === 'string' ? shortened(source) : 'the picture given');
   // A pipe's writer may never come, which is no reason to keep other pictures waiting.
-  const early = typeof source === 'string' && (await isPipe(source)) ? await readPictureFile(source, signal) : source;
+  const early = typeof source === 'string' && (await isPipe(source)) ? await readPipe(source, signal) : source;
   const turn = await limits.decoders.take(1, signal);
+  let file: PictureFile | undefined;
   try {
-    const encoded = typeof early === 'string' ? await readPictureFile(early, signal) : early;
-    checkImageFormat(encoded.subarray(0, HEAD_BYTES), name);
-    checkTiff(encoded, name);
+    if (typeof early === 'string') file = await PictureFile.open(early);
     throwIfAborted(signal);
-    const sharp = await loadSharp();
-    const metadata = await readHeader(sharp, encoded, name);
-    const plan = planDecode(metadata, atLeast);
-    const bytes = plan.bytes + (early === source && typeof source !== 'string' ? 0 : encoded.length);
-    if (bytes > limits.memory.total) throw tooLarge(name, metadata, bytes, limits.memory.total);
-    const release = await limits.memory.take(bytes, signal);
-    try {
-      return { image: await toPixels(sharp, encoded, plan, name), release };
-    } catch (error) {
-      release();
-      throw error;
-    }
+    const job: Job = { sharp: await loadSharp(), name, atLeast, limits, signal };
+    const linked = file === undefined ? undefined : await decodeLinked(file, job);
+    if (linked !== undefined) return linked;
+    const encoded = file === undefined ? (early as Uint8Array) : await file.whole();
+    return await decodeBytes(encoded, encoded === source ? 0 : encoded.length, job);
   } finally {
+    file?.close();
     turn();
+  }
+}
+
+/**
+ * A JPEG file of which less is needed, decoded by its name: in a name libvips takes what it divides the sides by, which
+ * sharp has no option for and says of no bytes. Undefined for any other picture, and where anything goes wrong: what
+ * decodes the bytes mends it or says what is wrong.
+ */
+async function decodeLinked(file: PictureFile, job: Job): Promise<Decoded | undefined> {
+  const { link, beginning } = file;
+  if (job.atLeast === undefined || link === undefined || !isJpeg(beginning)) return undefined;
+  // libvips remembers pictures by their names, and the next file may have the same.
+  const named = (how: string): string => `${link}[${how}revalidate=true]`;
+  try {
+    const plan = planDecode(await job.sharp(named(''), READING).metadata(), job.atLeast, true);
+    if (plan.factor === undefined || plan.bytes > job.limits.memory.total) return undefined;
+    return await held(plan.bytes, job, () => toPixels(named(`shrink=${plan.factor},`), plan, job));
+  } catch {
+    throwIfAborted(job.signal);
+    return undefined;
+  }
+}
+
+/** @param own bytes of `encoded` that count as the decoder's, because no caller holds them anyway */
+async function decodeBytes(encoded: Uint8Array, own: number, job: Job): Promise<Decoded> {
+  const { name, limits, signal } = job;
+  checkImageFormat(encoded.subarray(0, HEAD_BYTES), name);
+  checkTiff(encoded, name);
+  throwIfAborted(signal);
+  const metadata = await readHeader(encoded, job);
+  const plan = planDecode(metadata, job.atLeast, false);
+  const bytes = plan.bytes + own;
+  if (bytes > limits.memory.total) throw tooLarge(name, metadata, bytes, limits.memory.total);
+  return held(bytes, job, () => mended(encoded, plan, job));
+}
+
+/** What `work` makes, with `bytes` of the limits' memory until its user is done. */
+async function held(bytes: number, { limits, signal }: Job, work: () => Promise<DecodedImage>): Promise<Decoded> {
+  const release = await limits.memory.take(bytes, signal);
+  try {
+    return { image: await work(), release };
+  } catch (error) {
+    release();
+    throw error;
   }
 }
 
 /** Cut-short files and serious errors are refused; the harmless warnings many cameras' files cause are not. */
 const READING = { failOn: 'error', limitInputPixels: false, pages: 1 } as const;
 
-async function readHeader(sharp: Sharp, encoded: Uint8Array, name: string): Promise<Metadata> {
+async function readHeader(encoded: Uint8Array, { sharp, name }: Job): Promise<Metadata> {
   try {
     return await sharp(encoded, READING).metadata();
   } catch (cause) {
@@ -109,31 +159,40 @@ async function readHeader(sharp: Sharp, encoded: Uint8Array, name: string): Prom
   }
 }
 
-async function toPixels(sharp: Sharp, encoded: Uint8Array, plan: DecodePlan, name: string): Promise<DecodedImage> {
-  const read = (bytes: Uint8Array, failOn: 'error' | 'warning'): Promise<{ data: Buffer; info: OutputInfo }> => {
-    const picture = sharp(bytes, { ...READING, failOn })
-      .autoOrient()
-      .flatten({ background: '#ffffff' });
-    if (plan.shrunk !== undefined) picture.resize({ height: plan.shrunk[0], width: plan.shrunk[1], fit: 'fill' });
-    return picture.toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-  };
+/** As {@link toPixels}, also for a JPEG that lacks its end. */
+async function mended(encoded: Uint8Array, plan: DecodePlan, job: Job): Promise<DecodedImage> {
   try {
-    const { data, info } = await read(encoded, READING.failOn).catch((cause: unknown) => {
+    return await toPixels(encoded, plan, job).catch((cause: unknown) => {
       const whole = /premature end/i.test(String(cause)) ? withEndMarker(encoded) : undefined;
       if (whole === undefined) throw cause;
       // Only a warning would tell that the last scan is not whole.
-      return read(whole, 'warning');
+      return toPixels(whole, plan, job, 'warning');
     });
-    if ((info.channels as number) !== 3 || data.length !== info.width * info.height * 3) {
-      throw new NeonsenseError('ERR_IMAGE', `${shortened(name)} decodes to ${info.channels} channels instead of 3`);
-    }
-    return { data, width: info.width, height: info.height, channels: 3 };
   } catch (cause) {
-    throw cause instanceof NeonsenseError ? cause : undecodable(name, cause);
+    throw cause instanceof NeonsenseError ? cause : undecodable(job.name, cause);
   }
 }
 
-type OutputInfo = import('sharp').OutputInfo;
+/** @param encoded bytes, or a name that libvips knows */
+async function toPixels(
+  encoded: Uint8Array | string,
+  plan: DecodePlan,
+  { sharp, name }: Job,
+  failOn: 'error' | 'warning' = READING.failOn,
+): Promise<DecodedImage> {
+  const picture = sharp(encoded, { ...READING, failOn })
+    .autoOrient()
+    .flatten({ background: '#ffffff' });
+  if (plan.shrunk !== undefined) picture.resize({ height: plan.shrunk[0], width: plan.shrunk[1], fit: 'fill' });
+  const { data, info } = await picture
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  if ((info.channels as number) !== 3 || data.length !== info.width * info.height * 3) {
+    throw new NeonsenseError('ERR_IMAGE', `${name} decodes to ${info.channels} channels instead of 3`);
+  }
+  return { data, width: info.width, height: info.height, channels: 3 };
+}
 
 /** sharp's message in plain words. What the machine could not give says nothing about the picture. */
 function undecodable(name: string, cause: unknown): NeonsenseError {

@@ -5,7 +5,9 @@ export type Sides = readonly [height: number, width: number];
 
 /** What decoding a picture will bring, known from its header. */
 export interface DecodePlan {
-  /** Sides after turning it upright; absent where every pixel is decoded. */
+  /** What the decoder divides the sides by, where it can be told. */
+  readonly factor?: JpegFactor;
+  /** Otherwise sides after turning it upright that it has to come near to; absent where every pixel is decoded. */
   readonly shrunk?: Sides;
   /** Memory the decoder and its result take, an estimate from above. */
   readonly bytes: number;
@@ -13,6 +15,7 @@ export interface DecodePlan {
 
 /** JPEG's scaled decoding, most first. */
 const JPEG_FACTORS = [8, 4, 2] as const;
+export type JpegFactor = (typeof JPEG_FACTORS)[number];
 
 /** What has to be kept of a picture of these sides. */
 export type Kept = (picture: Sides) => Sides;
@@ -20,10 +23,18 @@ export type Kept = (picture: Sides) => Sides;
 /**
  * Plans a picture of which no more than `atLeast` has to be kept. JPEG can be decoded at an eighth, a quarter or a half of
  * its sides and WebP at any size, which saves most of the work; every other format is decoded whole.
+ *
+ * @param takesFactor whether a JPEG's decoder can be told by how much it divides
  */
-export function planDecode(metadata: Metadata, atLeast: Kept | undefined): DecodePlan {
+export function planDecode(metadata: Metadata, atLeast: Kept | undefined, takesFactor: boolean): DecodePlan {
   const { width, height } = metadata.autoOrient;
   const upright: Sides = [height, width];
+  if (takesFactor && atLeast !== undefined && metadata.format === 'jpeg') {
+    const [rows, columns] = atLeast(upright);
+    const factor = JPEG_FACTORS.find((f) => Math.floor(height / f) >= rows && Math.floor(width / f) >= columns);
+    const output = Math.floor(height / (factor ?? 1)) * Math.floor(width / (factor ?? 1)) * 3;
+    return { ...(factor && { factor }), bytes: output + decoderBytes(metadata, output) };
+  }
   const shrunk = atLeast === undefined ? undefined : shrunkSides(metadata.format, upright, atLeast(upright));
   const [outHeight, outWidth] = shrunk ?? upright;
   const output = outHeight * outWidth * 3;

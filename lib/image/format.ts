@@ -59,6 +59,11 @@ export function checkImageFormat(head: Uint8Array, name: string): void {
     throw new NeonsenseError('ERR_IMAGE', `${shortened(name)} is not a ${FORMATS} picture: ${whatItIs(text, brands)}`);
 }
 
+/** Whether a picture's first bytes are those of a JPEG. */
+export function isJpeg(head: Uint8Array): boolean {
+  return head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff;
+}
+
 function whatItIs(text: string, brands: readonly string[]): string {
   if (brands.some((brand) => HEIF_BRANDS.test(brand))) return 'it is a HEIC picture: save it as JPEG';
   if (brands.includes('crx ') || /^II[*]\0.{4}CR/s.test(text)) return 'it is the raw picture of a Canon camera';

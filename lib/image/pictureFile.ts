@@ -1,4 +1,4 @@
-import { close as closeDescriptor, constants, open as openDescriptor } from 'node:fs';
+import { close as closeDescriptor, constants, existsSync, open as openDescriptor } from 'node:fs';
 import { type FileHandle, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { describe, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
@@ -17,21 +17,92 @@ export async function isPipe(path: string): Promise<boolean> {
   );
 }
 
-/**
- * Reads a picture file, but of a file that is no picture only the first bytes, however large it is.
- *
- * @param signal Stops waiting for the writer of a named pipe.
- * @throws {NeonsenseError} `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE`, `ERR_ABORTED`
- */
-export async function readPictureFile(path: string, signal?: AbortSignal): Promise<Uint8Array> {
-  try {
-    if (await isPipe(path)) return await readPipe(path, signal);
-    const file = await openFile(path);
-    try {
-      return await readWhole(file, path);
-    } finally {
-      await file.close();
+/** What begins a picture file is read in one piece, which is all of a small one. */
+const BEGINNING_BYTES = 64 * 1024;
+
+/** A picture file that is open. It is no pipe, and begins as a picture. */
+export class PictureFile {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  readonly #size: number;
+  /** Its first bytes, at least {@link HEAD_BYTES} where there are as many. */
+  readonly beginning: Uint8Array;
+  #whole: Promise<Uint8Array> | undefined;
+
+  private constructor(path: string, file: FileHandle, size: number, beginning: Uint8Array) {
+    this.#path = path;
+    this.#file = file;
+    this.#size = size;
+    this.beginning = beginning;
+  }
+
+  /**
+   * Opens a file and looks at its first bytes: of what is no picture nothing more is read, however large it is.
+   *
+   * @throws {NeonsenseError} `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE`
+   */
+  static open(path: string): Promise<PictureFile> {
+    return failuresNamed(path, undefined, async () => {
+      const file = await openFile(path);
+      try {
+        const { size } = await file.stat();
+        const beginning = Buffer.allocUnsafeSlow(size === 0 ? HEAD_BYTES : Math.min(size, BEGINNING_BYTES));
+        const begun = beginning.subarray(0, await fill(file, beginning));
+        checkImageFormat(begun.subarray(0, HEAD_BYTES), path);
+        if (size > MAX_ENCODED_BYTES) throw tooLong(path);
+        return new PictureFile(path, file, size, begun);
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
+    });
+  }
+
+  /** A name that leads to the open file, whatever has become of its path; undefined where the system gives none. */
+  get link(): string | undefined {
+    return this.#size > 0 && hasLinks() ? `/proc/self/fd/${this.#file.fd}` : undefined;
+  }
+
+  /**
+   * All of it: of a file of known length as much memory as it takes; of a device, which has none, until it ends.
+   *
+   * @throws {NeonsenseError} `ERR_IO`, `ERR_IMAGE`
+   */
+  whole(): Promise<Uint8Array> {
+    this.#whole ??= failuresNamed(this.#path, undefined, () => this.#read());
+    return this.#whole;
+  }
+
+  /** Once nothing of it is being read. */
+  close(): void {
+    // Nothing was written, so nothing can be lost.
+    this.#file.close().catch(() => undefined);
+  }
+
+  async #read(): Promise<Uint8Array> {
+    if (this.#size === 0) {
+      return readStream(this.#file.createReadStream({ autoClose: false }), this.#path, this.beginning);
     }
+    const { length } = this.beginning;
+    if (length >= this.#size || length < BEGINNING_BYTES) return this.beginning;
+    const whole = Buffer.allocUnsafeSlow(this.#size);
+    whole.set(this.beginning);
+    return whole.subarray(0, length + (await fill(this.#file, whole.subarray(length))));
+  }
+}
+
+let links: boolean | undefined;
+
+/** Whether the system has names for a process's open files. A sandbox may hide them. */
+function hasLinks(): boolean {
+  links ??= existsSync('/proc/self/fd/0') || existsSync('/proc/self/fd/1');
+  return links;
+}
+
+/** What `read` gives, or what went wrong in plain words. */
+async function failuresNamed<T>(path: string, signal: AbortSignal | undefined, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
   } catch (cause) {
     throwIfAborted(signal);
     if (cause instanceof NeonsenseError) throw cause;
@@ -40,7 +111,7 @@ export async function readPictureFile(path: string, signal?: AbortSignal): Promi
       throw new NeonsenseError('ERR_NOT_FOUND', `${shortened(path)} does not exist`, { cause });
     }
     if (code === 'EISDIR') {
-      throw new NeonsenseError('ERR_IO', `${shortened(path)} is a directory; expected a picture file`, { cause });
+      throw new NeonsenseError('ERR_IO', `${path} is a directory; expected a picture file`, { cause });
     }
     if (code === 'ERR_INVALID_ARG_VALUE') {
       const message = `Expected a file path but received ${describe(path)}`;
@@ -49,19 +120,6 @@ export async function readPictureFile(path: string, signal?: AbortSignal): Promi
     const why = machineLimit(cause) ?? (cause as Error).message.split('\n', 1)[0]!;
     throw new NeonsenseError('ERR_IO', `${shortened(path)} can't be read: ${shortened(why)}`, { cause });
   }
-}
-
-/** A file of known length into memory of that length; a device, which has none, until it ends. */
-async function readWhole(file: FileHandle, path: string): Promise<Uint8Array> {
-  const { size } = await file.stat();
-  const head = Buffer.alloc(HEAD_BYTES);
-  const begun = await fill(file, head);
-  checkImageFormat(head.subarray(0, begun), path);
-  if (size > MAX_ENCODED_BYTES) throw tooLong(path);
-  if (size === 0) return readStream(file.createReadStream({ autoClose: false }), path, head.subarray(0, begun));
-  const whole = Buffer.allocUnsafeSlow(Math.max(size, begun));
-  head.copy(whole, 0, 0, begun);
-  return whole.subarray(0, begun + (await fill(file, whole.subarray(begun))));
 }
 
 /** Reads until `target` is full or the file ends; gives back how many bytes there were. */
@@ -75,8 +133,17 @@ async function fill(file: FileHandle, target: Uint8Array): Promise<number> {
   return filled;
 }
 
-/** Reads what is written to a named pipe, without holding a thread while nobody writes. */
-async function readPipe(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+/**
+ * Reads what is written to a named pipe, without holding a thread while nobody writes.
+ *
+ * @param signal stops waiting
+ * @throws {NeonsenseError} `ERR_IO`, `ERR_IMAGE`, `ERR_ABORTED`
+ */
+export function readPipe(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  return failuresNamed(path, signal, () => readWritten(path, signal));
+}
+
+async function readWritten(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const descriptor = await new Promise<number>((resolve, reject) => {
     openDescriptor(path, constants.O_RDONLY | constants.O_NONBLOCK, (error, opened) =>
       error === null ? resolve(opened) : reject(error),

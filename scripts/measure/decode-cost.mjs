@@ -8,8 +8,8 @@
 // Each photograph is taken as it is, and enlarged to that many megapixels and saved as JPEG, with sides that are multiples of
 // 16, as cameras have them, and with the sides that come. Prints one JSON object a line. Needs dist/ and the addon.
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -44,7 +44,7 @@ async function enlarged(file, multiple) {
 }
 
 const kinds = {
-  'as they are': async (file) => file,
+  'as they are': (file) => file,
   'as they are, saved as JPEG': (file) => sharp(file).jpeg({ quality: 90 }).toBuffer(),
   [`${options.megapixels} megapixels, multiples of 16`]: (file) => enlarged(file, 16),
   [`${options.megapixels} megapixels, any sides`]: (file) => enlarged(file, 1),
@@ -70,10 +70,15 @@ const about = {
   commit: execFileSync('git', ['-C', root, 'rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
   sharp: sharp.versions.sharp,
 };
+// Pictures are decoded as files, most of which can be shrunk by more than bytes can.
+const folder = mkdtempSync(join(tmpdir(), 'neonsense-decode-cost-'));
+const saved = join(folder, 'picture.jpg');
 for (const [kind, picture] of Object.entries(kinds)) {
   const found = subjects.map(() => ({ shrunk: 0, input: 0, meanInput: 0, logit: 0, meanLogit: 0, changed: [] }));
   for (const file of chosen) {
-    const source = await picture(file);
+    const made = await picture(file);
+    if (typeof made !== 'string') writeFileSync(saved, made);
+    const source = typeof made === 'string' ? made : saved;
     const exact = await decodeImage(source);
     for (const [i, { preprocessing, session }] of subjects.entries()) {
       const result = found[i];
@@ -103,4 +108,5 @@ for (const [kind, picture] of Object.entries(kinds)) {
     );
   }
 }
+rmSync(folder, { recursive: true });
 for (const { session } of subjects) await session.dispose();

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
@@ -67,6 +67,54 @@ describe('decoding no more than is seen', () => {
     const image = await decodeImage(turned, { atLeast: () => [130, 170] });
     expect([image.width, image.height]).toEqual([Math.floor(1600 / 9), Math.floor(1200 / 9)]);
     expectScene(image);
+  });
+
+  // Where files that are open have names, libvips takes the factor in them.
+  const byFactor = describe.skipIf(!existsSync('/proc/self/fd'));
+  byFactor('a JPEG file', () => {
+    const written = async (name: string, picture: Sharp): Promise<string> => {
+      const file = join(folder, name);
+      writeFileSync(file, await picture.jpeg({ quality: 90 }).toBuffer());
+      return file;
+    };
+
+    it.each([
+      [1280, 960, [448, 448], [640, 480]],
+      [1280, 960, [481, 448], [1280, 960]],
+      [1601, 1203, [300, 400], [400, 300]],
+      [1601, 1203, [301, 400], [800, 601]],
+      [1801, 1205, [150, 150], [225, 150]],
+    ] as const)('of %i x %i is divided as often as leaves %j', async (width, height, kept, sides) => {
+      const file = await written('divided.jpg', scene(width, height));
+      const image = await decodeImage(file, { atLeast: () => kept });
+      expect([image.width, image.height]).toEqual(sides);
+      expectScene(image);
+    });
+
+    it('that was taken on its side is turned upright', async () => {
+      const turned = scene(1600, 1200).rotate(270).withMetadata({ orientation: 6 });
+      const image = await decodeImage(await written('turned.jpg', turned), { atLeast: () => [130, 170] });
+      expect([image.width, image.height]).toEqual([200, 150]);
+      expectScene(image);
+    });
+
+    it('is itself, whatever was decoded under its name before', async () => {
+      const first = await written('first[shrink=8].jpg', scene(1600, 1200));
+      const second = await written('second.jpg', scene(1600, 1200).negate());
+      for (let i = 0; i < 3; i++) {
+        expectScene(await decodeImage(first, { atLeast: () => [100, 100] }));
+        expect(colourAt(await decodeImage(second, { atLeast: () => [100, 100] }), 0.45, 0.9)[0]).toBeGreaterThan(200);
+      }
+    });
+
+    it('that is cut short is refused by its name', async () => {
+      const whole = readFileSync(await written('whole.jpg', scene(1600, 1200)));
+      const file = join(folder, 'cut.jpg');
+      writeFileSync(file, whole.subarray(0, whole.length >> 1));
+      const attempt = decodeImage(file, { atLeast: () => [100, 100] });
+      await expect(attempt).rejects.toMatchObject({ code: 'ERR_IMAGE' });
+      await expect(attempt).rejects.toThrow(/cut\.jpg can't be decoded.*damaged or cut short/);
+    });
   });
 
   it.each([
