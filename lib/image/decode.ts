@@ -94,43 +94,65 @@ async function decode(source: string | Uint8Array, options: DecodeOptions): Prom
     if (typeof early === 'string') file = await PictureFile.open(early);
     throwIfAborted(signal);
     const job: Job = { sharp: await loadSharp(), name, atLeast, limits, signal };
-    const linked = file === undefined ? undefined : await decodeLinked(file, job);
+    const link = file === undefined || atLeast === undefined ? undefined : linkTo(file);
+    const header = link === undefined ? undefined : await readLinked(link, job);
+    const linked = link === undefined || header === undefined ? undefined : await decodeLinked(link, header, job);
     if (linked !== undefined) return linked;
     const encoded = file === undefined ? (early as Uint8Array) : await file.whole();
-    return await decodeBytes(encoded, encoded === source ? 0 : encoded.length, job);
+    return await decodeBytes(encoded, { own: encoded === source ? 0 : encoded.length, header }, job);
   } finally {
     file?.close();
     turn();
   }
 }
 
+/** The name of an open file with options of libvips. */
+type Link = (options: string) => string;
+
 /**
- * A JPEG file of which less is needed, decoded by its name: in a name libvips takes what it divides the sides by, which
- * sharp has no option for and says of no bytes. Undefined for any other picture, and where anything goes wrong: what
- * decodes the bytes mends it or says what is wrong.
+ * A JPEG file's name for libvips, which takes in a name by what it divides the sides: sharp has no option for that, and
+ * for bytes there is none. Undefined for other files.
  */
-async function decodeLinked(file: PictureFile, job: Job): Promise<Decoded | undefined> {
-  const { link, beginning } = file;
-  if (job.atLeast === undefined || link === undefined || !isJpeg(beginning)) return undefined;
+function linkTo({ link, beginning }: PictureFile): Link | undefined {
+  if (link === undefined || !isJpeg(beginning)) return undefined;
   // libvips remembers pictures by their names, and the next file may have the same.
-  const named = (how: string): string => `${link}[${how}revalidate=true]`;
+  return (options) => `${link}[${options}revalidate=true]`;
+}
+
+/** Undefined where anything is wrong: what reads the bytes mends it or says what it is. */
+async function readLinked(link: Link, { sharp, signal }: Job): Promise<Metadata | undefined> {
+  const header = await sharp(link(''), READING)
+    .metadata()
+    .catch(() => undefined);
+  throwIfAborted(signal);
+  return header;
+}
+
+/** A JPEG file at a half, a quarter or an eighth; undefined where all of it is needed, and where anything is wrong. */
+async function decodeLinked(link: Link, header: Metadata, job: Job): Promise<Decoded | undefined> {
+  const plan = planDecode(header, job.atLeast, true);
+  if (plan.factor === undefined || plan.bytes > job.limits.memory.total) return undefined;
   try {
-    const plan = planDecode(await job.sharp(named(''), READING).metadata(), job.atLeast, true);
-    if (plan.factor === undefined || plan.bytes > job.limits.memory.total) return undefined;
-    return await held(plan.bytes, job, () => toPixels(named(`shrink=${plan.factor},`), plan, job));
+    return await held(plan.bytes, job, () => toPixels(link(`shrink=${plan.factor},`), plan, job));
   } catch {
     throwIfAborted(job.signal);
     return undefined;
   }
 }
 
-/** @param own bytes of `encoded` that count as the decoder's, because no caller holds them anyway */
-async function decodeBytes(encoded: Uint8Array, own: number, job: Job): Promise<Decoded> {
+interface Known {
+  /** Bytes that count as the decoder's, because no caller holds them anyway. */
+  readonly own: number;
+  /** What was read of it already. */
+  readonly header: Metadata | undefined;
+}
+
+async function decodeBytes(encoded: Uint8Array, { own, header }: Known, job: Job): Promise<Decoded> {
   const { name, limits, signal } = job;
   checkImageFormat(encoded.subarray(0, HEAD_BYTES), name);
   checkTiff(encoded, name);
   throwIfAborted(signal);
-  const metadata = await readHeader(encoded, job);
+  const metadata = header ?? (await readHeader(encoded, job));
   const plan = planDecode(metadata, job.atLeast, false);
   const bytes = plan.bytes + own;
   if (bytes > limits.memory.total) throw tooLarge(name, metadata, bytes, limits.memory.total);
