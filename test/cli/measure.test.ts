@@ -109,12 +109,17 @@ describeShared('the commands that measure and export', (shared) => {
   });
 
   it('prints what it has on Ctrl-C', async () => {
-    const child = start(['bench', model, '--runs', '40', '--trials', '40', '--warmup', '0', '--format', 'jsonl']);
-    // 40 trials of two processes each take many seconds; by now a few are done.
-    setTimeout(() => child.kill('SIGINT'), 4000);
-    const { code, stdout, stderr } = await finish(child);
-    expect(code).toBe(130);
-    expect(stderr).toContain('Interrupted');
+    let stdout = '';
+    // 40 trials of two processes each take many seconds. On a busy machine the first may not be done yet.
+    for (let wait = 4000; stdout === ''; wait *= 2) {
+      const child = start(['bench', model, '--runs', '40', '--trials', '40', '--warmup', '0', '--format', 'jsonl']);
+      const timer = setTimeout(() => child.kill('SIGINT'), wait);
+      const finished = await finish(child);
+      clearTimeout(timer);
+      expect(finished.code).toBe(130);
+      expect(finished.stderr).toContain('Interrupted');
+      stdout = finished.stdout;
+    }
     const row = JSON.parse(stdout.trim()) as { samplesMs: number[] };
     expect(row.samplesMs.length).toBeGreaterThan(0);
     expect(row.samplesMs.length).toBeLessThan(40);
