@@ -203,6 +203,9 @@ function checkNative(sources: Sources): string[] {
       if (path.startsWith('native/engine/') && header.startsWith('addon/')) {
         return [`${path}: the engine knows nothing of the addon`];
       }
+      if (path.startsWith('native/kernels/') && /^(addon|engine|image)\//.test(header)) {
+        return [`${path}: kernels know nothing but the CPU's features`];
+      }
       if (path.startsWith('native/image/') && /^(addon|engine)\//.test(header)) {
         return [`${path}: image knows nothing of the engine and the addon`];
       }
@@ -351,6 +354,7 @@ describe('the check of native/', () => {
     ['Node-API in the engine', 'native/engine/a.h', '#include <napi.h>', 'only native/addon/ includes napi.h'],
     ['the C headers of Node-API', 'native/engine/a.h', '#include <node_api.h>', 'addon/ includes node_api.h'],
     ['an image room that knows the engine', 'native/image/a.cc', '#include "engine/plan.h"', 'nothing of the engine'],
+    ['a kernel that knows the engine', 'native/kernels/a.cc', '#include "engine/plan.h"', "but the CPU's features"],
     ['an engine that knows pictures', 'native/engine/a.cc', '#include "image/picture.h"', 'nothing of pictures'],
     ['an engine that knows the addon', 'native/engine/a.cc', '#include "addon/convert.h"', 'nothing of the addon'],
   ])('finds %s', (_, path, text, problem) => {

@@ -125,6 +125,16 @@ Cpu DetectCpu() {
   return cpu;
 }
 
+kernels::CpuFeatures KernelFeatures() {
+  kernels::CpuFeatures features;
+  if (!IdentifyCpu()) return features;
+#if CPUINFO_ARCH_X86 || CPUINFO_ARCH_X86_64
+  features.avx2_fma3 = cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3();
+  features.avx512f = cpuinfo_has_x86_avx512f();
+#endif
+  return features;
+}
+
 bool HasNativeFp16() {
   if (!IdentifyCpu()) return false;
 #if CPUINFO_ARCH_ARM || CPUINFO_ARCH_ARM64

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu_features.h"
+
 namespace neonsense::engine {
 
 struct Cpu {
@@ -23,5 +25,8 @@ void RequireKnownCpu();
 
 // Throws Error as RequireKnownCpu does.
 Cpu DetectCpu();
+
+// What kernels of our own are chosen by. False where the CPU can't be identified.
+kernels::CpuFeatures KernelFeatures();
 
 }  // namespace neonsense::engine

@@ -9,7 +9,7 @@ namespace neonsense::engine {
 struct OperatorTime {
   // The plan's layer, empty where XNNPACK's operators no longer correspond to layers one to one.
   std::string layer;
-  // XNNPACK's name of the operator.
+  // What the operator is called.
   std::string name;
   uint64_t microseconds = 0;
 };

@@ -7,6 +7,8 @@
 #include "engine/error.h"
 #include "engine/handles.h"
 #include "engine/input/input_layout.h"
+#include "engine/operators/dense_executor.h"
+#include "engine/operators/memory.h"
 #include "engine/operators/sparse_executor.h"
 #include "engine/status.h"
 #include "engine/subgraph/subgraph_executor.h"
@@ -16,8 +18,8 @@ namespace neonsense::engine {
 namespace {
 
 constexpr uint32_t kMaxThreads = 256;
-// XNNPACK may read this far past the end of what it is given; so may what lays out an image.
-constexpr size_t kPaddingBytes = XNN_EXTRA_BYTES + InputLayout::kSlackBytes;
+// Kernels may read this far past the end of what they are given; so may what lays out an image.
+constexpr size_t kPaddingBytes = Memory::kSlackBytes + InputLayout::kSlackBytes;
 
 // Floats for at least so many bytes, zeroed, with room behind them.
 std::unique_ptr<float[]> MakePaddedBuffer(size_t bytes) {
@@ -97,6 +99,9 @@ Session::Session(const Plan& plan, const SessionOptions& options) {
   std::unique_ptr<Executor> executor;
   if (sparse) {
     executor = std::make_unique<SparseExecutor>(plan, state.input.get(), targets, state.pool.get(), options.profile);
+  } else if (!options.fp16 && DenseExecutor::Supports(plan)) {
+    executor = std::make_unique<DenseExecutor>(plan, *state.layout, state.input.get(), targets, state.pool.get(),
+                                               options.profile);
   } else {
     executor = std::make_unique<SubgraphExecutor>(plan, *state.layout, state.input.get(), targets, state.pool.get(),
                                                   RuntimeFlags(options));

@@ -1,6 +1,7 @@
 // Each operator of the engine, in each number type it has, against a scalar reference.
 
 #include <cmath>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -19,8 +20,8 @@ void ExpectMatchesReference(PlanBuilder& builder, float tolerance) {
   const Plan& plan = builder.plan;
   const std::vector<float> input = builder.RandomFloats(ElementCount(plan.values[plan.input]), -2, 2);
   const std::vector<float> expected = RunReference(plan, input);
-  std::vector<float> actual(expected.size());
   Session session(plan, {});
+  std::vector<float> actual(session.output_size());
   session.Run(input.data(), actual.data());
   for (size_t i = 0; i < expected.size(); i++) {
     ASSERT_NEAR(actual[i], expected[i], tolerance) << "at element " << i << " of " << expected.size();
@@ -47,6 +48,9 @@ const Geometry kDepthwise[] = {
     {Op::kDepthwiseConv2d, {8, 9, 16}, {4, 5, 16}, 3, 2, 1},
     {Op::kDepthwiseConv2d, {14, 14, 24}, {7, 7, 24}, 5, 2, 2},
     {Op::kDepthwiseConv2d, {7, 7, 19}, {7, 7, 19}, 5, 1, 2},
+    // None of our own kernels takes these.
+    {Op::kDepthwiseConv2d, {9, 8, 12}, {9, 8, 12}, 7, 1, 3},
+    {Op::kDepthwiseConv2d, {8, 8, 6}, {6, 6, 6}, 3, 1, 0},
 };
 
 class WeightedLayers : public testing::TestWithParam<Geometry> {
@@ -161,6 +165,72 @@ INSTANTIATE_TEST_SUITE_P(Types, PlainLayers,
                          testing::Values(TypedCase{kFloat, kFloat, 1e-5f},
                                          TypedCase{kInQS8, {ValueType::kQS8, 0.03f, 3}, 0.0301f},
                                          TypedCase{kInQU8, {ValueType::kQU8, 0.03f, 131}, 0.0301f}));
+
+// A depthwise layer that clamps nothing, and hard-swish behind it.
+PlanBuilder SwishedDepthwise() {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  PlanBuilder builder(11);
+  const uint32_t input = builder.AddValue({14, 14, 24}, ValueType::kF32);
+  const uint32_t sum = builder.AddValue({14, 14, 24}, ValueType::kF32);
+  const uint32_t result = builder.AddValue({14, 14, 24}, ValueType::kF32);
+  builder.AddWeighted(Op::kDepthwiseConv2d, input, sum, 5, 1, 2, -kInfinity, kInfinity);
+  builder.AddPlain(Op::kHardSwish, {sum}, result);
+  builder.plan.input = input;
+  builder.plan.outputs = {result};
+  return builder;
+}
+
+std::vector<OperatorTime> ProfileOf(PlanBuilder& builder) {
+  SessionOptions options;
+  options.profile = true;
+  Session session(builder.plan, options);
+  std::vector<float> output(session.output_size());
+  session.Run(builder.RandomFloats(session.input_size(), -2, 2).data(), output.data());
+  return session.Profile();
+}
+
+TEST(DepthwiseThenHardSwish, MatchesTheReferenceAsOneOperator) {
+  PlanBuilder builder = SwishedDepthwise();
+  ExpectMatchesReference(builder, 1e-4f);
+  const std::vector<OperatorTime> operators = ProfileOf(builder);
+  ASSERT_EQ(operators.size(), 1u);
+  EXPECT_EQ(operators[0].layer, builder.plan.layers[0].name);
+  EXPECT_EQ(operators[0].name.rfind("neonsense depthwise 5x5 stride 1 hard-swish", 0), 0u) << operators[0].name;
+}
+
+TEST(DepthwiseThenHardSwish, StaysTwoOperatorsWhereTheSumIsGivenBackToo) {
+  PlanBuilder builder = SwishedDepthwise();
+  builder.plan.outputs = {1, 2};
+  ExpectMatchesReference(builder, 1e-4f);
+  EXPECT_EQ(ProfileOf(builder).size(), 2u);
+}
+
+TEST(DepthwiseThenHardSwish, StaysTwoOperatorsWhereTheSumIsReadElsewhere) {
+  PlanBuilder builder = SwishedDepthwise();
+  const uint32_t product = builder.AddValue({14, 14, 24}, ValueType::kF32);
+  builder.AddPlain(Op::kMultiply, {2, 1}, product);
+  builder.plan.outputs = {product};
+  ExpectMatchesReference(builder, 1e-3f);
+  EXPECT_EQ(ProfileOf(builder).size(), 3u);
+}
+
+TEST(DepthwiseThenHardSwish, StaysTwoOperatorsWhereTheSumIsClamped) {
+  PlanBuilder builder = SwishedDepthwise();
+  builder.plan.layers[0].min = -1;
+  ExpectMatchesReference(builder, 1e-4f);
+  EXPECT_EQ(ProfileOf(builder).size(), 2u);
+}
+
+TEST(DepthwiseThenHardSwish, GivesTheSameOnSeveralThreads) {
+  PlanBuilder builder = SwishedDepthwise();
+  const std::vector<float> input = builder.RandomFloats(ElementCount(builder.plan.values[0]), -2, 2);
+  std::vector<float> one(input.size()), three(input.size());
+  SessionOptions options;
+  Session(builder.plan, options).Run(input.data(), one.data());
+  options.threads = 3;
+  Session(builder.plan, options).Run(input.data(), three.data());
+  EXPECT_EQ(one, three);
+}
 
 }  // namespace
 }  // namespace neonsense::engine::test

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -8,7 +9,7 @@
 
 namespace neonsense::engine {
 
-// One layer, ready to run: where it reads and writes is settled. A kernel of our own would be another kind.
+// A step, ready to run: where it reads and writes is settled. Of XNNPACK's or of our own.
 class Operator {
  public:
   virtual ~Operator() = default;
@@ -25,7 +26,6 @@ class XnnOperator : public Operator {
 
   void Run(pthreadpool_t pool) override { CheckStatus(xnn_run_operator(handle_.get(), pool), "Running the network"); }
   const std::string& name() const override { return name_; }
-  xnn_operator_t get() const { return handle_.get(); }
 
  private:
   OperatorHandle handle_;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
+#include <string>
 #include <utility>
 
 #include <cpuinfo.h>
@@ -69,65 +69,13 @@ bool IsMostlyZero(const Plan& plan) {
   return zeros * 3 > weights * 2;
 }
 
-// Which piece of memory each value is given: pieces are used again once nobody reads what is in them.
-class MemoryPlan {
- public:
-  explicit MemoryPlan(const Plan& plan) : piece_of_(plan.values.size(), kNone), last_use_(plan.values.size(), 0) {
-    for (size_t i = 0; i < plan.layers.size(); i++) {
-      for (uint32_t input : plan.layers[i].inputs) last_use_[input] = i;
-    }
-    std::vector<bool> is_external(plan.values.size(), false);
-    is_external[plan.input] = true;
-    for (uint32_t output : plan.outputs) is_external[output] = true;
-    for (size_t i = 0; i < plan.layers.size(); i++) {
-      const Layer& layer = plan.layers[i];
-      // Element by element, so it may write where it reads.
-      const bool in_place = layer.op == Op::kHardSwish;
-      if (in_place) ReleaseInputs(layer, i);
-      if (!is_external[layer.output]) piece_of_[layer.output] = Take(ElementCount(plan.values[layer.output]));
-      if (!in_place) ReleaseInputs(layer, i);
-    }
-  }
+Dims PlaneDims(const Value& value) { return {1, value.shape[2], value.shape[0], value.shape[1]}; }
 
-  static constexpr size_t kNone = SIZE_MAX;
-  const std::vector<size_t>& sizes() const { return sizes_; }
-  // kNone for inputs and outputs of the plan.
-  size_t piece_of(size_t value) const { return piece_of_[value]; }
-
- private:
-  // The free piece that fits best; the largest grows where none fits.
-  size_t Take(size_t size) {
-    const auto better = [&](size_t a, size_t b) {
-      const bool fits_a = sizes_[a] >= size;
-      if (fits_a != (sizes_[b] >= size)) return fits_a;
-      return fits_a ? sizes_[a] < sizes_[b] : sizes_[a] > sizes_[b];
-    };
-    const auto best = std::min_element(free_.begin(), free_.end(), better);
-    if (best == free_.end()) {
-      sizes_.push_back(size);
-      return sizes_.size() - 1;
-    }
-    const size_t piece = *best;
-    free_.erase(best);
-    sizes_[piece] = std::max(sizes_[piece], size);
-    return piece;
-  }
-
-  void ReleaseInputs(const Layer& layer, size_t index) {
-    for (uint32_t input : layer.inputs) {
-      if (last_use_[input] != index || piece_of_[input] == kNone) continue;
-      // A layer may read the same value twice.
-      if (std::count(free_.begin(), free_.end(), piece_of_[input]) == 0) free_.push_back(piece_of_[input]);
-    }
-  }
-
-  std::vector<size_t> piece_of_;
-  std::vector<size_t> last_use_;
-  std::vector<size_t> sizes_;
-  std::vector<size_t> free_;
-};
-
-std::array<size_t, 4> PlaneShape(const Value& value) { return {1, value.shape[2], value.shape[0], value.shape[1]}; }
+std::vector<size_t> ElementCounts(const Plan& plan) {
+  std::vector<size_t> counts;
+  for (const Value& value : plan.values) counts.push_back(ElementCount(value));
+  return counts;
+}
 
 }  // namespace
 
@@ -145,168 +93,70 @@ bool SparseExecutor::Supports(const Plan& plan) {
          IsMostlyZero(plan);
 }
 
-SparseExecutor::SparseExecutor(const Plan& plan, const float* input, const std::vector<float*>& outputs,
-                               pthreadpool_t pool, bool profile)
-    : pool_(pool), times_(profile ? plan.layers.size() : 0) {
+SparseExecutor::SparseExecutor(const Plan& plan, float* input, const std::vector<float*>& outputs, pthreadpool_t pool,
+                               bool profile)
+    : OperatorExecutor(pool, profile), memory_(plan, SingleSteps(plan), ElementCounts(plan), {input}, outputs) {
   for (size_t i = 0; i < plan.layers.size(); i++) {
     // After the last operator the threads sleep instead of spinning.
-    Create(plan, plan.layers[i], i + 1 == plan.layers.size() ? XNN_FLAG_YIELD_WORKERS : 0);
-    layer_names_.push_back(plan.layers[i].name);
+    const uint32_t flags = i + 1 == plan.layers.size() ? XNN_FLAG_YIELD_WORKERS : 0;
+    Add(Make(plan, plan.layers[i], {pool, flags}), plan.layers[i].name);
   }
-
-  const MemoryPlan memory(plan);
-  for (size_t size : memory.sizes()) {
-    memory_.push_back(std::make_unique<float[]>(size + XNN_EXTRA_BYTES / sizeof(float)));
-  }
-  std::vector<float*> values(plan.values.size(), nullptr);
-  for (size_t i = 0; i < values.size(); i++) {
-    if (memory.piece_of(i) != MemoryPlan::kNone) values[i] = memory_[memory.piece_of(i)].get();
-  }
-  // Read only: no layer writes the plan's input.
-  values[plan.input] = const_cast<float*>(input);
-  for (size_t i = 0; i < outputs.size(); i++) values[plan.outputs[i]] = outputs[i];
-  for (size_t i = 0; i < plan.layers.size(); i++) Setup(plan, plan.layers[i], i, values);
 }
 
-void SparseExecutor::Create(const Plan& plan, const Layer& layer, uint32_t flags) {
+std::unique_ptr<Operator> SparseExecutor::Make(const Plan& plan, const Layer& layer, const XnnOptions& options) const {
+  const Value& in = plan.values[layer.inputs[0]];
+  const Value& out = plan.values[layer.output];
+  const Place& input = memory_[layer.inputs[0]];
+  const Place& output = memory_[layer.output];
   switch (layer.op) {
     case Op::kConv2d:
     case Op::kDepthwiseConv2d:
     case Op::kLinear:
-      return IsLinear(plan, layer) ? CreateLinear(plan, layer, flags) : CreateConvolution(plan, layer, flags);
+      if (IsLinear(plan, layer)) return MakeLinear(layer, in.shape[2], out.shape[2], input, output, options);
+      return MakePlaneConvolution(plan, layer, options);
     case Op::kGlobalAveragePool:
-      return CreateReduceMean(plan, layer, flags);
+      return MakeMean(layer, PlaneDims(in), {2, 3}, input, output, options);
     case Op::kHardSwish:
-      return CreateHardSwish(plan, layer, flags);
+      return MakeHardSwish(layer, ElementCount(out), input, output, options);
     case Op::kMultiply:
-      return CreateBinary(plan, layer, xnn_binary_multiply, flags);
     case Op::kAdd:
-      return CreateBinary(plan, layer, xnn_binary_add, flags);
+      return MakeBinary(layer, PlaneDims(in), PlaneDims(plan.values[layer.inputs[1]]), input, memory_[layer.inputs[1]],
+                        output, options);
     case Op::kConvert:
       break;
   }
   throw Error("Layer '" + layer.name + "' has no sparse kernel");
 }
 
-void SparseExecutor::CreateConvolution(const Plan& plan, const Layer& layer, uint32_t flags) {
+std::unique_ptr<Operator> SparseExecutor::MakePlaneConvolution(const Plan& plan, const Layer& layer,
+                                                               const XnnOptions& options) const {
   const std::string what = "Packing layer '" + layer.name + "'";
   const Value& in = plan.values[layer.inputs[0]];
   const size_t in_channels = in.shape[2];
   const size_t out_channels = plan.values[layer.output].shape[2];
   const bool depthwise = layer.op == Op::kDepthwiseConv2d;
   const bool reads_image = layer.inputs[0] == plan.input;
-  xnn_operator_t op = nullptr;
+  xnn_operator_t created = nullptr;
   CheckStatus(xnn_create_convolution2d_nchw_f32(
                   layer.padding[0], layer.padding[1], layer.padding[2], layer.padding[3], layer.kernel[0],
                   layer.kernel[1], layer.stride[0], layer.stride[1], 1, 1,
                   /*groups=*/depthwise ? static_cast<uint32_t>(in_channels) : 1, depthwise ? 1 : in_channels,
                   depthwise ? 1 : out_channels, in_channels, out_channels, FoldWeightsInPlace(layer), FiniteBias(layer),
-                  layer.min, layer.max, flags | (reads_image ? XNN_FLAG_INPUT_NHWC : 0), /*code_cache=*/nullptr,
-                  /*weights_cache=*/nullptr, &op),
+                  layer.min, layer.max, options.flags | (reads_image ? XNN_FLAG_INPUT_NHWC : 0), /*code_cache=*/nullptr,
+                  /*weights_cache=*/nullptr, &created),
               what);
-  Add(op, std::string("Convolution (NCHW, F32) ") + (depthwise ? "DWConv" : reads_image ? "Conv2D HWC2CHW" : "SPMM"));
+  OperatorHandle handle(created);
   size_t height = 0;
   size_t width = 0;
-  CheckStatus(xnn_reshape_convolution2d_nchw_f32(op, 1, in.shape[0], in.shape[1], &height, &width, pool_), what);
-}
-
-void SparseExecutor::CreateLinear(const Plan& plan, const Layer& layer, uint32_t flags) {
-  const std::string what = "Packing layer '" + layer.name + "'";
-  const size_t in_channels = plan.values[layer.inputs[0]].shape[2];
-  const size_t out_channels = plan.values[layer.output].shape[2];
-  xnn_operator_t op = nullptr;
-  CheckStatus(
-      xnn_create_fully_connected_nc_f32(in_channels, out_channels, in_channels, out_channels, FoldWeightsInPlace(layer),
-                                        FiniteBias(layer), layer.min, layer.max, flags,
-                                        /*code_cache=*/nullptr, /*weights_cache=*/nullptr, &op),
-      what);
-  Add(op, "Fully Connected (NC, F32) GEMM");
-  CheckStatus(xnn_reshape_fully_connected_nc_f32(op, 1, pool_), what);
-}
-
-void SparseExecutor::CreateReduceMean(const Plan& plan, const Layer& layer, uint32_t flags) {
-  const std::string what = "Adding layer '" + layer.name + "'";
-  xnn_operator_t op = nullptr;
-  CheckStatus(xnn_create_reduce_nd(xnn_reduce_mean, xnn_datatype_fp32, nullptr, nullptr, flags, &op), what);
-  Add(op, "Mean (ND) Mean");
-  const int64_t axes[2] = {2, 3};
-  const auto shape = PlaneShape(plan.values[layer.inputs[0]]);
-  // Sums of floats need no workspace.
-  CheckStatus(xnn_reshape_reduce_nd(op, 2, axes, shape.size(), shape.data(), nullptr, nullptr, pool_), what);
-}
-
-void SparseExecutor::CreateHardSwish(const Plan& plan, const Layer& layer, uint32_t flags) {
-  const std::string what = "Adding layer '" + layer.name + "'";
-  xnn_operator_t op = nullptr;
-  CheckStatus(xnn_create_unary_elementwise_nc(xnn_unary_hardswish, xnn_datatype_fp32, xnn_datatype_fp32, nullptr,
-                                              nullptr, nullptr, flags, &op),
+  CheckStatus(xnn_reshape_convolution2d_nchw_f32(created, 1, in.shape[0], in.shape[1], &height, &width, options.pool),
               what);
-  Add(op, "Unary Elementwise (NC)");
-  const size_t count = ElementCount(plan.values[layer.output]);
-  CheckStatus(xnn_reshape_unary_elementwise_nc(op, /*batch_size=*/1, count, count, count, pool_), what);
-}
-
-void SparseExecutor::CreateBinary(const Plan& plan, const Layer& layer, xnn_binary_operator type, uint32_t flags) {
-  const std::string what = "Adding layer '" + layer.name + "'";
-  xnn_operator_t op = nullptr;
-  CheckStatus(xnn_create_binary_elementwise_nd(type, xnn_datatype_fp32, nullptr, nullptr, nullptr, flags, &op), what);
-  Add(op, "Binary Elementwise (ND)");
-  const auto first = PlaneShape(plan.values[layer.inputs[0]]);
-  const auto second = PlaneShape(plan.values[layer.inputs[1]]);
-  CheckStatus(xnn_reshape_binary_elementwise_nd(op, first.size(), first.data(), second.size(), second.data(), pool_),
+  CheckStatus(xnn_setup_convolution2d_nchw_f32(created, memory_[layer.inputs[0]].as<float>(),
+                                               memory_[layer.output].as<float>()),
               what);
-}
-
-void SparseExecutor::Setup(const Plan& plan, const Layer& layer, size_t index, const std::vector<float*>& values) {
-  xnn_operator_t op = operators_[index]->get();
-  const float* input = values[layer.inputs[0]];
-  float* output = values[layer.output];
-  xnn_status status = xnn_status_invalid_parameter;
-  switch (layer.op) {
-    case Op::kConv2d:
-    case Op::kDepthwiseConv2d:
-    case Op::kLinear:
-      status = IsLinear(plan, layer) ? xnn_setup_fully_connected_nc_f32(op, input, output)
-                                     : xnn_setup_convolution2d_nchw_f32(op, input, output);
-      break;
-    case Op::kGlobalAveragePool:
-      status = xnn_setup_reduce_nd(op, /*workspace=*/nullptr, input, output);
-      break;
-    case Op::kHardSwish:
-      status = xnn_setup_unary_elementwise_nc(op, input, output);
-      break;
-    case Op::kMultiply:
-    case Op::kAdd:
-      status = xnn_setup_binary_elementwise_nd(op, input, values[layer.inputs[1]], output);
-      break;
-    case Op::kConvert:
-      break;
-  }
-  CheckStatus(status, "Setting up layer '" + layer.name + "'");
-}
-
-void SparseExecutor::Add(xnn_operator_t op, std::string name) {
-  OperatorHandle handle(op);
-  operators_.push_back(std::make_unique<XnnOperator>(std::move(handle), std::move(name)));
-}
-
-void SparseExecutor::Run() {
-  using Clock = std::chrono::steady_clock;
-  for (size_t i = 0; i < operators_.size(); i++) {
-    const Clock::time_point start = times_.empty() ? Clock::time_point() : Clock::now();
-    operators_[i]->Run(pool_);
-    if (times_.empty()) continue;
-    const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
-    times_[i] = static_cast<uint64_t>(elapsed.count());
-  }
-}
-
-std::vector<OperatorTime> SparseExecutor::Profile() const {
-  std::vector<OperatorTime> operators;
-  for (size_t i = 0; i < times_.size(); i++) {
-    operators.push_back({layer_names_[i], operators_[i]->name(), times_[i]});
-  }
-  return operators;
+  return std::make_unique<XnnOperator>(std::move(handle),
+                                       std::string("Convolution (NCHW, F32) ") + (depthwise     ? "DWConv"
+                                                                                  : reads_image ? "Conv2D HWC2CHW"
+                                                                                                : "SPMM"));
 }
 
 }  // namespace neonsense::engine

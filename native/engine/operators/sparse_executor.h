@@ -1,12 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "engine/executor.h"
-#include "engine/operators/operator.h"
+#include "engine/operators/memory.h"
+#include "engine/operators/operator_executor.h"
+#include "engine/operators/xnn_operators.h"
 #include "engine/plan.h"
 
 namespace neonsense::engine {
@@ -17,7 +16,7 @@ namespace neonsense::engine {
 // values are single pixels, where both layouts are the same, use dense kernels. XNNPACK's graph can do such a rewrite
 // itself (XNN_FLAG_HINT_SPARSE_INFERENCE), but at the pinned version a mean over planes declares its output as
 // [1, 1, H] instead of [1, 1, C] and is given too little memory. Hence single operators, run one after the other.
-class SparseExecutor : public Executor {
+class SparseExecutor : public OperatorExecutor {
  public:
   // True for plans this class can run, with more than two thirds of their 1x1 convolutions' weights zero, on CPUs where
   // XNNPACK has kernels for it: not on x86 with AVX. Needs an initialized XNNPACK.
@@ -26,30 +25,13 @@ class SparseExecutor : public Executor {
   // Packs a validated plan that Supports(plan). Reads one image [H, W, C] at `input` in each run and writes
   // `outputs`, in the plan's order; both must have room for XNN_EXTRA_BYTES more. Measures each operator with
   // `profile`. Multiplies weights by their factors in place. Throws Error.
-  SparseExecutor(const Plan& plan, const float* input, const std::vector<float*>& outputs, pthreadpool_t pool,
-                 bool profile);
-
-  void Run() override;
-  std::vector<OperatorTime> Profile() const override;
+  SparseExecutor(const Plan& plan, float* input, const std::vector<float*>& outputs, pthreadpool_t pool, bool profile);
 
  private:
-  void Create(const Plan& plan, const Layer& layer, uint32_t flags);
-  void CreateConvolution(const Plan& plan, const Layer& layer, uint32_t flags);
-  void CreateLinear(const Plan& plan, const Layer& layer, uint32_t flags);
-  void CreateReduceMean(const Plan& plan, const Layer& layer, uint32_t flags);
-  void CreateHardSwish(const Plan& plan, const Layer& layer, uint32_t flags);
-  void CreateBinary(const Plan& plan, const Layer& layer, xnn_binary_operator type, uint32_t flags);
-  void Setup(const Plan& plan, const Layer& layer, size_t index, const std::vector<float*>& values);
+  std::unique_ptr<Operator> Make(const Plan& plan, const Layer& layer, const XnnOptions& options) const;
+  std::unique_ptr<Operator> MakePlaneConvolution(const Plan& plan, const Layer& layer, const XnnOptions& options) const;
 
-  // Keeps an operator that has just been created, under the name profiles give it.
-  void Add(xnn_operator_t op, std::string name);
-
-  pthreadpool_t pool_;
-  std::vector<std::unique_ptr<XnnOperator>> operators_;
-  std::vector<std::string> layer_names_;
-  // Microseconds of the last run, one entry per operator; none where they are not measured.
-  std::vector<uint64_t> times_;
-  std::vector<std::unique_ptr<float[]>> memory_;
+  Memory memory_;
 };
 
 }  // namespace neonsense::engine

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/operators/memory.h"
+#include "engine/operators/operator.h"
+#include "engine/operators/step.h"
+#include "engine/plan.h"
+
+namespace neonsense::engine {
+
+// Whether native/kernels/ has a kernel for a layer.
+bool HasDepthwiseKernel(const Plan& plan, const Layer& layer);
+
+// Our own depthwise convolution for a step whose layer HasDepthwiseKernel, with its activation. Multiplies weights by
+// their factors in place. `flags` are pthreadpool's. Throws Error.
+std::unique_ptr<Operator> MakeDepthwise(const Plan& plan, const Step& step, const Place& input, const Place& output,
+                                        uint32_t flags);
+
+}  // namespace neonsense::engine

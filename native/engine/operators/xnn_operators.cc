@@ -1,0 +1,151 @@
+#include "engine/operators/xnn_operators.h"
+
+#include <string>
+#include <utility>
+
+#include "engine/error.h"
+#include "engine/float_weights.h"
+#include "engine/status.h"
+
+namespace neonsense::engine {
+namespace {
+
+std::string Packing(const Layer& layer) { return "Packing layer '" + layer.name + "'"; }
+std::string Adding(const Layer& layer) { return "Adding layer '" + layer.name + "'"; }
+
+// XNNPACK asks for a workspace only where its tables are made anew in each run, which nobody asked it for.
+void CheckNoWorkspace(size_t bytes, const Layer& layer) {
+  if (bytes != 0) throw Error(Packing(layer) + " failed: it needs a workspace");
+}
+
+}  // namespace
+
+std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionWindow& window, size_t out_channels,
+                                          const Place& input, const Place& output, const XnnOptions& options) {
+  const bool depthwise = layer.op == Op::kDepthwiseConv2d;
+  const auto [height, width, in_channels] = window.in_shape;
+  const auto [top, right, bottom, left] = window.padding;
+  const uint32_t groups = depthwise ? static_cast<uint32_t>(in_channels) : 1;
+  const size_t group_in = depthwise ? 1 : in_channels;
+  const size_t group_out = depthwise ? 1 : out_channels;
+  const bool quantized = layer.weights.type == WeightType::kQC8;
+  xnn_operator_t created = nullptr;
+  if (quantized) {
+    CheckStatus(
+        xnn_create_convolution2d_nhwc_qd8_f32_qc8w(
+            top, right, bottom, left, window.kernel[0], window.kernel[1], window.stride[0], window.stride[1], 1, 1,
+            groups, group_in, group_out, in_channels, out_channels, layer.weights.scales.data, layer.weights.qc8.data,
+            FiniteBias(layer), layer.min, layer.max, options.flags, nullptr, nullptr, &created),
+        Packing(layer));
+  } else {
+    CheckStatus(xnn_create_convolution2d_nhwc_f32(
+                    top, right, bottom, left, window.kernel[0], window.kernel[1], window.stride[0], window.stride[1], 1,
+                    1, groups, group_in, group_out, in_channels, out_channels, FoldWeightsInPlace(layer),
+                    FiniteBias(layer), layer.min, layer.max, options.flags, nullptr, nullptr, &created),
+                Packing(layer));
+  }
+  OperatorHandle handle(created);
+  size_t workspace = 0;
+  size_t alignment = 0;
+  const auto reshape = quantized ? xnn_reshape_convolution2d_nhwc_qd8_f32_qc8w : xnn_reshape_convolution2d_nhwc_f32;
+  CheckStatus(reshape(created, 1, height, width, &workspace, &alignment, nullptr, nullptr, options.pool),
+              Packing(layer));
+  CheckNoWorkspace(workspace, layer);
+  if (quantized) {
+    CheckStatus(xnn_setup_convolution2d_nhwc_qd8_f32_qc8w(created, nullptr, input.as<int8_t>(), output.as<float>(),
+                                                          input.params),
+                Packing(layer));
+  } else {
+    CheckStatus(xnn_setup_convolution2d_nhwc_f32(created, nullptr, input.as<float>(), output.as<float>()),
+                Packing(layer));
+  }
+  const bool is_gemm = window.kernel == std::array<uint32_t, 2>{1, 1} && window.stride == window.kernel;
+  return std::make_unique<XnnOperator>(std::move(handle), std::string("Convolution (NHWC, ") +
+                                                              (quantized ? "QD8, F32, QC8W) " : "F32) ") +
+                                                              (depthwise ? "DWConv"
+                                                               : is_gemm ? "GEMM"
+                                                                         : "IGEMM"));
+}
+
+std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, size_t out_channels, const Place& input,
+                                     const Place& output, const XnnOptions& options) {
+  xnn_operator_t created = nullptr;
+  if (layer.weights.type == WeightType::kQC8) {
+    CheckStatus(
+        xnn_create_fully_connected_nc_qd8_f32_qc8w(in_channels, out_channels, in_channels, out_channels,
+                                                   layer.weights.scales.data, layer.weights.qc8.data, FiniteBias(layer),
+                                                   layer.min, layer.max, options.flags, nullptr, nullptr, &created),
+        Packing(layer));
+    OperatorHandle handle(created);
+    CheckStatus(xnn_reshape_fully_connected_nc_qd8_f32_qc8w(created, 1, options.pool), Packing(layer));
+    CheckStatus(
+        xnn_setup_fully_connected_nc_qd8_f32_qc8w(created, input.as<int8_t>(), output.as<float>(), input.params),
+        Packing(layer));
+    return std::make_unique<XnnOperator>(std::move(handle), "Fully Connected (NC, QD8, F32, QC8W) GEMM");
+  }
+  CheckStatus(xnn_create_fully_connected_nc_f32(in_channels, out_channels, in_channels, out_channels,
+                                                FoldWeightsInPlace(layer), FiniteBias(layer), layer.min, layer.max,
+                                                options.flags, nullptr, nullptr, &created),
+              Packing(layer));
+  OperatorHandle handle(created);
+  CheckStatus(xnn_reshape_fully_connected_nc_f32(created, 1, options.pool), Packing(layer));
+  CheckStatus(xnn_setup_fully_connected_nc_f32(created, input.as<float>(), output.as<float>()), Packing(layer));
+  return std::make_unique<XnnOperator>(std::move(handle), "Fully Connected (NC, F32) GEMM");
+}
+
+std::unique_ptr<Operator> MakeMean(const Layer& layer, const Dims& dims, const std::array<int64_t, 2>& axes,
+                                   const Place& input, const Place& output, const XnnOptions& options) {
+  xnn_operator_t created = nullptr;
+  CheckStatus(xnn_create_reduce_nd(xnn_reduce_mean, xnn_datatype_fp32, nullptr, nullptr, options.flags, &created),
+              Adding(layer));
+  OperatorHandle handle(created);
+  // Sums of floats need no workspace.
+  CheckStatus(xnn_reshape_reduce_nd(created, axes.size(), axes.data(), dims.size(), dims.data(), nullptr, nullptr,
+                                    options.pool),
+              Adding(layer));
+  CheckStatus(xnn_setup_reduce_nd(created, /*workspace=*/nullptr, input.data, output.data), Adding(layer));
+  return std::make_unique<XnnOperator>(std::move(handle), "Mean (ND) Mean");
+}
+
+std::unique_ptr<Operator> MakeHardSwish(const Layer& layer, size_t elements, const Place& input, const Place& output,
+                                        const XnnOptions& options) {
+  xnn_operator_t created = nullptr;
+  CheckStatus(xnn_create_unary_elementwise_nc(xnn_unary_hardswish, xnn_datatype_fp32, xnn_datatype_fp32, nullptr,
+                                              nullptr, nullptr, options.flags, &created),
+              Adding(layer));
+  OperatorHandle handle(created);
+  CheckStatus(xnn_reshape_unary_elementwise_nc(created, /*batch_size=*/1, elements, elements, elements, options.pool),
+              Adding(layer));
+  CheckStatus(xnn_setup_unary_elementwise_nc(created, input.data, output.data), Adding(layer));
+  return std::make_unique<XnnOperator>(std::move(handle), "Unary Elementwise (NC)");
+}
+
+std::unique_ptr<Operator> MakeBinary(const Layer& layer, const Dims& first_dims, const Dims& second_dims,
+                                     const Place& first, const Place& second, const Place& output,
+                                     const XnnOptions& options) {
+  const xnn_binary_operator type = layer.op == Op::kMultiply ? xnn_binary_multiply : xnn_binary_add;
+  xnn_operator_t created = nullptr;
+  CheckStatus(
+      xnn_create_binary_elementwise_nd(type, xnn_datatype_fp32, nullptr, nullptr, nullptr, options.flags, &created),
+      Adding(layer));
+  OperatorHandle handle(created);
+  CheckStatus(xnn_reshape_binary_elementwise_nd(created, first_dims.size(), first_dims.data(), second_dims.size(),
+                                                second_dims.data(), options.pool),
+              Adding(layer));
+  CheckStatus(xnn_setup_binary_elementwise_nd(created, first.data, second.data, output.data), Adding(layer));
+  return std::make_unique<XnnOperator>(std::move(handle), "Binary Elementwise (ND)");
+}
+
+std::unique_ptr<Operator> MakeQuantize(const Layer& layer, size_t elements, const Place& input, const Place& output,
+                                       const XnnOptions& options) {
+  xnn_operator_t created = nullptr;
+  CheckStatus(xnn_create_convert_nc_f32_qd8(options.flags, &created), Adding(layer));
+  OperatorHandle handle(created);
+  CheckStatus(xnn_reshape_convert_nc_f32_qd8(created, /*batch_size=*/1, elements, elements, elements, options.pool),
+              Adding(layer));
+  CheckStatus(xnn_setup_convert_nc_f32_qd8(created, input.as<float>(), output.as<int8_t>(), output.params),
+              Adding(layer));
+  return std::make_unique<XnnOperator>(std::move(handle), "Convert (NC, F32, QD8)");
+}
+
+}  // namespace neonsense::engine

@@ -1,0 +1,11 @@
+#pragma once
+
+namespace neonsense::kernels {
+
+// What kernels need to know of the CPU they are chosen for. Whoever asks the CPU fills it in.
+struct CpuFeatures {
+  bool avx2_fma3 = false;
+  bool avx512f = false;
+};
+
+}  // namespace neonsense::kernels

@@ -1,0 +1,59 @@
+#include "kernels/depthwise.h"
+
+#include <algorithm>
+
+#include "kernels/depthwise_variants.h"
+
+namespace neonsense::kernels {
+namespace {
+
+// Whether `zeros` before the input and no more than kernel / 2 behind it give `out` positions.
+bool FitsAxis(const DepthwiseShape& shape, size_t length, size_t out, size_t zeros) {
+  const size_t most = shape.kernel / 2;
+  if (length == 0 || out == 0 || zeros > most) return false;
+  const size_t read = (out - 1) * shape.stride + shape.kernel;
+  // The middle of each window lies on the input.
+  return read <= zeros + length + most;
+}
+
+}  // namespace
+
+bool DepthwiseShape::IsSupported() const {
+  return (kernel == 3 || kernel == 5) && (stride == 1 || stride == 2) && channels > 0 &&
+         FitsAxis(*this, height, out_height, top) && FitsAxis(*this, width, out_width, left);
+}
+
+const std::vector<DepthwiseVariant>& DepthwiseVariants() {
+  static const std::vector<DepthwiseVariant> variants = {
+    {"scalar", 1, [](const CpuFeatures&) { return true; }, RunDepthwiseScalar},
+#if defined(__aarch64__)
+    {"NEON", 8, [](const CpuFeatures&) { return true; }, RunDepthwiseNeon},
+#elif defined(__x86_64__)
+    {"SSE2", 4, [](const CpuFeatures&) { return true; }, RunDepthwiseSse},
+    {"AVX2", 8, [](const CpuFeatures& cpu) { return cpu.avx2_fma3; }, RunDepthwiseAvx2},
+    {"AVX-512", 16, [](const CpuFeatures& cpu) { return cpu.avx512f; }, RunDepthwiseAvx512},
+#endif
+  };
+  return variants;
+}
+
+const DepthwiseVariant& ChooseDepthwise(const CpuFeatures& cpu) {
+  const std::vector<DepthwiseVariant>& variants = DepthwiseVariants();
+  return *std::find_if(variants.rbegin(), variants.rend(),
+                       [&](const DepthwiseVariant& variant) { return variant.runs_on(cpu); });
+}
+
+std::vector<float> PackDepthwiseWeights(const DepthwiseShape& shape, size_t lanes, const float* weights,
+                                        const float* bias) {
+  const size_t taps = shape.kernel * shape.kernel;
+  const size_t groups = (shape.channels + lanes - 1) / lanes;
+  std::vector<float> packed(groups * (1 + taps) * lanes);
+  for (size_t c = 0; c < shape.channels; c++) {
+    float* lane = packed.data() + c / lanes * (1 + taps) * lanes + c % lanes;
+    lane[0] = bias[c];
+    for (size_t tap = 0; tap < taps; tap++) lane[(1 + tap) * lanes] = weights[c * taps + tap];
+  }
+  return packed;
+}
+
+}  // namespace neonsense::kernels

@@ -1,0 +1,11 @@
+#include "kernels/depthwise_variants.h"
+// Before the loops over it.
+#include "kernels/vector_avx2.h"
+
+#include "kernels/depthwise_tiles.h"
+
+namespace neonsense::kernels {
+
+void RunDepthwiseAvx2(const DepthwiseArguments& arguments, const DepthwisePart& part) { RunDepthwise(arguments, part); }
+
+}  // namespace neonsense::kernels

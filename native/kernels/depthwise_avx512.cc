@@ -1,0 +1,13 @@
+#include "kernels/depthwise_variants.h"
+// Before the loops over it.
+#include "kernels/vector_avx512.h"
+
+#include "kernels/depthwise_tiles.h"
+
+namespace neonsense::kernels {
+
+void RunDepthwiseAvx512(const DepthwiseArguments& arguments, const DepthwisePart& part) {
+  RunDepthwise(arguments, part);
+}
+
+}  // namespace neonsense::kernels

@@ -1,0 +1,11 @@
+#include "kernels/depthwise_variants.h"
+// Before the loops over it.
+#include "kernels/vector_neon.h"
+
+#include "kernels/depthwise_tiles.h"
+
+namespace neonsense::kernels {
+
+void RunDepthwiseNeon(const DepthwiseArguments& arguments, const DepthwisePart& part) { RunDepthwise(arguments, part); }
+
+}  // namespace neonsense::kernels

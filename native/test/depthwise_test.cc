@@ -1,0 +1,172 @@
+// Each variant of the depthwise kernels against the scalar one.
+
+#include <cmath>
+#include <ostream>
+#include <random>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/cpu.h"
+#include "kernels/depthwise.h"
+
+namespace neonsense::kernels {
+
+void PrintTo(const DepthwiseVariant& variant, std::ostream* out) { *out << variant.name; }
+
+namespace test {
+namespace {
+
+struct Case {
+  size_t kernel;
+  size_t stride;
+  size_t height;
+  size_t width;
+  size_t channels;
+  // As torch pads, the same on each side, or as TensorFlow does, as little as possible and less before than behind.
+  bool symmetric;
+};
+
+const Case kCases[] = {
+    // The layers of MobileNetV3-Small at 224 pixels; the first two and the last kind smaller.
+    {3, 2, 24, 112, 16, true},
+    {3, 2, 12, 56, 72, false},
+    {3, 1, 9, 28, 88, true},
+    {5, 2, 28, 28, 96, true},
+    {5, 2, 28, 28, 96, false},
+    {5, 1, 14, 14, 120, true},
+    {5, 2, 14, 14, 144, false},
+    {5, 1, 7, 7, 576, true},
+    // Widths that are no multiple of a tile, down to one; channels that are none of a vector.
+    {3, 1, 5, 41, 3, true},
+    {3, 2, 6, 33, 17, true},
+    {3, 2, 7, 34, 9, false},
+    {5, 1, 6, 13, 31, true},
+    {5, 1, 3, 12, 5, true},
+    {5, 2, 9, 25, 7, true},
+    {5, 2, 8, 11, 33, false},
+    {5, 1, 2, 5, 20, true},
+    {5, 1, 4, 6, 12, true},
+    {3, 1, 3, 3, 8, true},
+    {5, 1, 2, 2, 11, true},
+    {3, 2, 2, 2, 6, false},
+    {5, 2, 1, 1, 40, true},
+    {5, 1, 1, 1, 1, true},
+};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.kernel << "x" << c.kernel << " stride " << c.stride << " on " << c.height << "x" << c.width << "x"
+       << c.channels << (c.symmetric ? "" : " as TensorFlow pads");
+}
+
+// Output length and zeros before the input.
+std::pair<size_t, size_t> Axis(const Case& c, size_t length) {
+  if (c.symmetric) return {(length - 1) / c.stride + 1, c.kernel / 2};
+  const size_t out = (length + c.stride - 1) / c.stride;
+  const size_t read = (out - 1) * c.stride + c.kernel;
+  return {out, read > length ? (read - length) / 2 : 0};
+}
+
+DepthwiseShape ShapeOf(const Case& c) {
+  DepthwiseShape shape;
+  shape.kernel = c.kernel;
+  shape.stride = c.stride;
+  shape.height = c.height;
+  shape.width = c.width;
+  shape.channels = c.channels;
+  std::tie(shape.out_height, shape.top) = Axis(c, c.height);
+  std::tie(shape.out_width, shape.left) = Axis(c, c.width);
+  return shape;
+}
+
+std::vector<float> RandomFloats(size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> numbers(-2, 2);
+  std::vector<float> floats(count);
+  for (float& number : floats) number = numbers(random);
+  return floats;
+}
+
+std::vector<float> RandomInput(const DepthwiseShape& shape) {
+  return RandomFloats(shape.height * shape.width * shape.channels, 3);
+}
+
+// Computed in parts, as threads share the work.
+std::vector<float> RunKernel(const DepthwiseShape& shape, const Activation& activation, const DepthwiseVariant& variant,
+                             std::vector<float> input) {
+  const std::vector<float> weights =
+      PackDepthwiseWeights(shape, variant.lanes, RandomFloats(shape.channels * shape.kernel * shape.kernel, 1).data(),
+                           RandomFloats(shape.channels, 2).data());
+  // What lies behind the input is read, but must not matter.
+  input.resize(input.size() + kReadSlack, NAN);
+  std::vector<float> output(shape.out_height * shape.out_width * shape.channels, NAN);
+  const DepthwiseArguments arguments = {shape, activation, weights.data(), input.data(), output.data()};
+  const size_t rows = shape.out_height / 2;
+  const size_t channels = shape.channels / 2 / variant.lanes * variant.lanes;
+  variant.run(arguments, {0, rows, 0, channels});
+  variant.run(arguments, {0, rows, channels, shape.channels});
+  variant.run(arguments, {rows, shape.out_height, 0, shape.channels});
+  return output;
+}
+
+class DepthwiseKernels : public testing::TestWithParam<std::tuple<DepthwiseVariant, Case>> {
+ protected:
+  void ExpectMatchesScalar(const Activation& activation) const {
+    const auto& [variant, geometry] = GetParam();
+    if (!variant.runs_on(engine::KernelFeatures())) GTEST_SKIP() << "not on this CPU";
+    const DepthwiseShape shape = ShapeOf(geometry);
+    ASSERT_TRUE(shape.IsSupported());
+    const std::vector<float> input = RandomInput(shape);
+    const std::vector<float> expected = RunKernel(shape, activation, DepthwiseVariants().front(), input);
+    const std::vector<float> actual = RunKernel(shape, activation, variant, input);
+    for (size_t i = 0; i < expected.size(); i++) ASSERT_NEAR(actual[i], expected[i], 1e-5f) << "at element " << i;
+  }
+
+  void ExpectNanStays(const Activation& activation) const {
+    const auto& [variant, geometry] = GetParam();
+    if (!variant.runs_on(engine::KernelFeatures())) GTEST_SKIP() << "not on this CPU";
+    const DepthwiseShape shape = ShapeOf(geometry);
+    std::vector<float> input = RandomInput(shape);
+    input[input.size() / 2] = NAN;
+    const std::vector<float> expected = RunKernel(shape, activation, DepthwiseVariants().front(), input);
+    const std::vector<float> actual = RunKernel(shape, activation, variant, input);
+    for (size_t i = 0; i < expected.size(); i++) {
+      ASSERT_EQ(std::isnan(actual[i]), std::isnan(expected[i])) << "at element " << i;
+    }
+  }
+};
+
+TEST_P(DepthwiseKernels, ClampAsTheScalarOneDoes) { ExpectMatchesScalar({Activation::Kind::kClamp, -1.5f, 3}); }
+
+TEST_P(DepthwiseKernels, ApplyHardSwishAsTheScalarOneDoes) { ExpectMatchesScalar({Activation::Kind::kHardSwish}); }
+
+// A broken model or picture shows as such, as it does in XNNPACK's operators.
+TEST_P(DepthwiseKernels, ClampNoNanAway) { ExpectNanStays({Activation::Kind::kClamp, -1.5f, 3}); }
+
+TEST_P(DepthwiseKernels, LetHardSwishKeepNan) { ExpectNanStays({Activation::Kind::kHardSwish}); }
+
+INSTANTIATE_TEST_SUITE_P(AllVariants, DepthwiseKernels,
+                         testing::Combine(testing::ValuesIn(DepthwiseVariants()), testing::ValuesIn(kCases)));
+
+TEST(DepthwiseShape, RefusesWhatNoKernelIsMadeFor) {
+  const DepthwiseShape supported = ShapeOf({3, 1, 8, 8, 16, true});
+  ASSERT_TRUE(supported.IsSupported());
+  DepthwiseShape shape = supported;
+  shape.kernel = 7;
+  EXPECT_FALSE(shape.IsSupported());
+  shape = supported;
+  shape.stride = 3;
+  EXPECT_FALSE(shape.IsSupported());
+  shape = supported;
+  shape.left = 2;
+  EXPECT_FALSE(shape.IsSupported());
+  shape = supported;
+  shape.out_width = 10;
+  EXPECT_FALSE(shape.IsSupported());
+}
+
+}  // namespace
+}  // namespace test
+}  // namespace neonsense::kernels
