@@ -1,3 +1,4 @@
+import { csvLine } from '../text/csv.js';
 import { type BenchmarkResult, type BenchRow, type Comparison, rowName } from './benchmark.js';
 import type { Environment } from './environment.js';
 import type { Profile } from './profile.js';
@@ -59,16 +60,10 @@ const CSV_ENVIRONMENT = [
 ] as const;
 
 function csv(rows: readonly BenchRow[]): string {
-  const quote = (value: unknown): string => {
-    const text = Array.isArray(value) ? value.join(' ') : String(value ?? '');
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
   const lines = [
-    [...CSV_FIELDS, ...CSV_ENVIRONMENT].join(','),
+    csvLine([...CSV_FIELDS, ...CSV_ENVIRONMENT]),
     ...rows.map((row) =>
-      [...CSV_FIELDS.map((field) => row[field]), ...CSV_ENVIRONMENT.map((field) => row.environment[field])]
-        .map(quote)
-        .join(','),
+      csvLine([...CSV_FIELDS.map((field) => row[field]), ...CSV_ENVIRONMENT.map((field) => row.environment[field])]),
     ),
   ];
   return `${lines.join('\n')}\n`;

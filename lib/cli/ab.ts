@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { type AbReport, abReport, type Share } from '../serve/abReport.js';
 import { percent, signedPercent } from '../text/units.js';
+import { note } from './notes.js';
 import { alignColumns, printable } from './text.js';
+import { addFormats } from './vocabulary.js';
 
 /** Kinds of disagreement listed for people; `--json` has all. */
 const LISTED = 10;
@@ -9,18 +11,18 @@ const LISTED = 10;
 /** Adds `neonsense ab report LOG`. */
 export function register(program: Command): void {
   const ab = program.command('ab').description('two models on the same pictures: what `serve --shadow-log` wrote');
-  ab.command('report')
+  const command = ab
+    .command('report')
     .description('how often the two agree, what each rejects, how long each takes, with intervals')
     .argument('<log>', 'the file that `neonsense serve --shadow-log` appends to')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', '\nExample:\n  neonsense ab report ab.jsonl')
-    .action(run);
+    .addHelpText('after', '\nExample:\n  neonsense ab report ab.jsonl');
+  addFormats(command, ['text', 'json']).action(run);
 }
 
 async function run(log: string, options: { readonly json?: boolean }): Promise<void> {
   const report = await abReport(log);
   process.stdout.write(`${options.json === true ? JSON.stringify(report) : reportText(report)}\n`);
-  if (report.skipped > 0) process.stderr.write(`neonsense: ${report.skipped} lines are no records and do not count\n`);
+  if (report.skipped > 0) note(`${report.skipped} lines are no records and do not count`);
 }
 
 /** The report for people. */

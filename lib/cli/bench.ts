@@ -12,11 +12,12 @@ import { MOST_THREADS } from '../runtime/threads.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
 import { addModelOptions, type ModelOptions, readingOf } from './modelOptions.js';
+import { complain, note } from './notes.js';
 import { INTERRUPTED } from './program.js';
 import { progressLine } from './progress.js';
-import { printable } from './text.js';
+import { addFormats, type FormatOptions, formatOf } from './vocabulary.js';
 
-interface Options extends ModelOptions {
+interface Options extends ModelOptions, FormatOptions {
   readonly precision?: readonly BenchPrecision[] | undefined;
   readonly threads: readonly number[];
   readonly batch: readonly number[];
@@ -26,7 +27,6 @@ interface Options extends ModelOptions {
   readonly profile?: boolean | undefined;
   readonly compare?: string | undefined;
   readonly cooldown: number;
-  readonly format: BenchFormat;
   readonly lab?: string | undefined;
   readonly board?: string | undefined;
 }
@@ -42,19 +42,22 @@ export function register(program: Command): void {
       '[model...]',
       'model files, or models that come with neonsense by their names (default: the float one); .onnx files run on the peer',
     )
-    .option('--precision <list>', `convert each model first: ${BENCH_PRECISIONS.join(', ')}`, precisions)
-    .option('--threads <list>', 'numbers of threads', counts(MOST_THREADS), [1])
+    .option(
+      '--precision <list>',
+      `convert each model first: ${BENCH_PRECISIONS.join(', ')}; int8 is int8-dynamic`,
+      precisions,
+    )
+    .option('-t, --threads <list>', 'numbers of threads', counts(MOST_THREADS), [1])
     .option('--batch <list>', 'batch sizes', counts(MOST_IMAGES), [1])
-    .option('--runs <count>', 'counted runs of each combination', wholeNumber, 250)
-    .option('--warmup <count>', 'uncounted runs before them, in each trial', warmup, 20)
-    .option('--trials <count>', 'processes each combination is spread over', wholeNumber, 5)
+    .option('--runs <n>', 'counted runs of each combination', wholeNumber, 250)
+    .option('--warmup <n>', 'uncounted runs before them, in each trial', warmup, 20)
+    .option('--trials <n>', 'processes each combination is spread over', wholeNumber, 5)
     .option('--profile', 'also print the time by layer and by operator')
     .addOption(new Option('--compare <peer>', 'measure a peer on the same weights').choices(['onnxruntime']))
     .option('--cooldown <seconds>', 'rest before each trial', seconds, 0)
-    .addOption(new Option('--format <format>', 'of the output').choices([...BENCH_FORMATS]).default('md'))
     .option('--lab <address>', 'also send the rows to a `neonsense serve --lab`, such as http://lab:8080')
     .option('--board <name>', 'how the lab calls this board (default: what it calls itself)');
-  addModelOptions(command).action(run);
+  addModelOptions(addFormats(command, BENCH_FORMATS, 'row')).action(run);
 }
 
 /** A file that is named twice, in whatever way, is measured once. */
@@ -91,7 +94,9 @@ function warmup(text: string): number {
 
 function precisions(text: string): BenchPrecision[] {
   return [...new Set(text.split(',').map((part) => part.trim()))].map((part) => {
-    const known = BENCH_PRECISIONS.find((precision) => precision === part);
+    // Without calibration pictures there is one way to 8 bits.
+    const name = part === 'int8' ? 'int8-dynamic' : part;
+    const known = BENCH_PRECISIONS.find((precision) => precision === name);
     if (known === undefined) {
       throw new InvalidArgumentError(`Expected some of ${BENCH_PRECISIONS.join(', ')} but received "${part}".`);
     }
@@ -101,11 +106,12 @@ function precisions(text: string): BenchPrecision[] {
 
 async function run(files: readonly string[], options: Options): Promise<void> {
   if (options.lab !== undefined) labAddress(options.lab);
+  const format = formatOf<BenchFormat>(options, BENCH_FORMATS);
   const onnxRuntime = options.compare === undefined ? undefined : findPeer('onnxruntime-node');
   if (options.compare !== undefined && onnxRuntime === undefined) {
-    process.stderr.write(
+    note(
       'onnxruntime-node is not installed here, so it is left out: run `npm install onnxruntime-node` in this folder, ' +
-        'or set NODE_PATH to the node_modules that has it\n',
+        'or set NODE_PATH to the node_modules that has it',
     );
   }
   const environment = {
@@ -134,15 +140,16 @@ async function run(files: readonly string[], options: Options): Promise<void> {
       onProgress: ({ done, total }) => progress.update(done, total),
     });
     progress.clear();
-    process.stdout.write(formatRows(options.format, result, environment));
+    process.stdout.write(formatRows(format, result, environment));
     if (options.lab !== undefined && result.rows.length > 0) {
       const kept = await sendToLab(options.lab, slug(options.board ?? '') || boardName(environment.cpu), result.rows);
-      process.stderr.write(`neonsense: the lab keeps it as ${printable(kept)}\n`);
+      note(`the lab keeps it as ${kept}`);
     }
-    for (const message of [...result.warnings, ...result.failures]) process.stderr.write(`${printable(message)}\n`);
+    for (const message of result.warnings) note(message);
+    for (const message of result.failures) complain(message);
     if (result.failures.length > 0) process.exitCode = 1;
     if (!result.complete) {
-      process.stderr.write('Interrupted: these are the trials that were finished\n');
+      note('interrupted: these are the trials that were finished');
       process.exitCode = INTERRUPTED;
     }
   } finally {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { printable } from './text.js';
+import { complain } from './notes.js';
 
 /** What a command is told of a change. */
 export interface Change {
@@ -72,7 +72,7 @@ export class ChangeCommand {
   #ended(failure: string | undefined): void {
     if (this.#child === undefined) return;
     this.#child = undefined;
-    if (failure !== undefined) process.stderr.write(`neonsense: the command of --exec: ${printable(failure)}\n`);
+    if (failure !== undefined) complain(`the command of --exec: ${failure}`);
     const next = this.#waiting;
     this.#waiting = undefined;
     if (next !== undefined) this.run(next);

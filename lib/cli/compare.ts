@@ -2,19 +2,21 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { readPictures } from '../evaluate/pictures.js';
 import { compareModels, type ModelComparison } from '../measure/compress.js';
 import type { LogitComparison } from '../numbers/compareLogits.js';
-import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
 import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
-import { alignColumns, printable } from './text.js';
+import { coloursOf, columnsOf } from './terminal.js';
+import { printable, table } from './text.js';
+import { addFormats, type FormatOptions, formatOf, limitOption, threadsOption } from './vocabulary.js';
 
-interface Options extends ModelOptions {
+const FORMATS = ['text', 'json'] as const;
+
+interface Options extends ModelOptions, FormatOptions {
   readonly data?: string | undefined;
   readonly labels?: string | undefined;
-  readonly images: number;
+  readonly limit: number;
   readonly tolerance?: number | undefined;
   readonly agreement?: number | undefined;
   readonly threads: number;
-  readonly json?: boolean | undefined;
 }
 
 /**
@@ -28,16 +30,15 @@ export function register(program: Command): void {
   const command = program
     .command('compare')
     .description('hold two models against each other: logits, agreement, single pictures against batches')
-    .argument('<a>', 'model file, or a model that comes with neonsense by its name: the reference')
-    .argument('<b>', 'the other one')
+    .argument('<model>', 'model file, or a model that comes with neonsense by its name: the reference')
+    .argument('<other>', 'the model that is held against it')
     .option('--data <path>', 'pictures to compare on (see evaluate --data); default: generated patterns')
     .option('--labels <file>', 'uint8 labels of raw pixels')
-    .option('--images <count>', 'pictures to use at most', wholeNumber, 100)
+    .addOption(limitOption('pictures to use at most').default(100))
     .option('--tolerance <share>', "fail beyond this largest logit difference, as a share of A's logit range", share)
     .option('--agreement <share>', 'fail below this share of pictures with the same first class', share)
-    .option('--threads <count>', 'threads of the engine', wholeNumber, 1)
-    .option('--json', 'print one JSON object');
-  addModelOptions(command).action(run);
+    .addOption(threadsOption('threads of the engine').default(1));
+  addModelOptions(addFormats(command, FORMATS)).action(run);
 }
 
 async function run(first: string, second: string, options: Options): Promise<void> {
@@ -49,14 +50,16 @@ async function run(first: string, second: string, options: Options): Promise<voi
     signal,
     ...(options.data === undefined
       ? {}
-      : { inputs: await readPictures(a, options.data, { labelsFile: options.labels, limit: options.images, signal }) }),
+      : { inputs: await readPictures(a, options.data, { labelsFile: options.labels, limit: options.limit, signal }) }),
   });
   const failures = failuresOf(comparison, options);
-  if (options.json === true) {
+  if (formatOf(options, FORMATS) === 'json') {
     process.stdout.write(`${JSON.stringify({ a: first, b: second, ...comparison, failures })}\n`);
   } else {
-    process.stdout.write(`A: ${printable(first)}\nB: ${printable(second)}\n${comparisonText(comparison)}\n`);
-    for (const failure of failures) process.stdout.write(`FAILED: ${failure}\n`);
+    const text = comparisonText(comparison, columnsOf(process.stdout));
+    process.stdout.write(`A: ${printable(first)}\nB: ${printable(second)}\n${text}\n`);
+    const { red } = coloursOf(process.stdout);
+    for (const failure of failures) process.stdout.write(`${red('FAILED')}: ${failure}\n`);
   }
   if (failures.length > 0) process.exitCode = 1;
 }
@@ -83,7 +86,7 @@ export function failuresOf(
 }
 
 /** A comparison as a table for a terminal. */
-export function comparisonText({ models, singleAgainstBatch }: ModelComparison): string {
+export function comparisonText({ models, singleAgainstBatch }: ModelComparison, columns = Infinity): string {
   const row = (name: string, { images, largest, mean, relative, agreement }: LogitComparison): string[] => [
     name,
     `${images}`,
@@ -95,10 +98,10 @@ export function comparisonText({ models, singleAgainstBatch }: ModelComparison):
   const rows = [
     ['compared', 'images', 'largest', 'mean', 'of the range', 'same first class'],
     row('A against B', models),
-    row('A alone against in a batch', singleAgainstBatch[0]),
-    row('B alone against in a batch', singleAgainstBatch[1]),
+    row('A alone against batch', singleAgainstBatch[0]),
+    row('B alone against batch', singleAgainstBatch[1]),
   ];
-  return alignColumns(rows, [1, 2, 3, 4, 5]).join('\n');
+  return table(rows, [1, 2, 3, 4, 5], columns).join('\n');
 }
 
 function share(text: string): number {

@@ -27,8 +27,11 @@ import { writeModel } from '../model/files.js';
 import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
 import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
-import { progressLine } from './progress.js';
-import { alignColumns, printable } from './text.js';
+import { note, noteWritten } from './notes.js';
+import { progressOf } from './progress.js';
+import { coloursOf, columnsOf, NO_SCREEN, type Screen } from './terminal.js';
+import { printable, table } from './text.js';
+import { addFormats, limitOption, outputOption, threadsOption } from './vocabulary.js';
 
 interface Options extends ModelOptions {
   readonly output: string;
@@ -38,7 +41,7 @@ interface Options extends ModelOptions {
   readonly pruneTargets: string;
   readonly pattern: readonly [number, number];
   readonly repair: 'reconstruct' | 'recalibrate' | 'none';
-  readonly quantize?: 'dynamic' | 'static' | 'fp16' | undefined;
+  readonly quantize?: 'int8' | 'dynamic' | 'static' | 'fp16' | undefined;
   readonly scope: 'linear' | 'all';
   readonly observer: 'minmax' | 'percentile' | 'mse';
   readonly percentile: number;
@@ -48,11 +51,13 @@ interface Options extends ModelOptions {
   readonly order: readonly Step[];
   readonly calibrate?: string | undefined;
   readonly calibrateLabels?: string | undefined;
-  readonly calibrateImages: number;
+  readonly calibrateLimit: number;
   readonly evaluate?: string | undefined;
   readonly evaluateLabels?: string | undefined;
   readonly limit?: number | undefined;
+  readonly threads?: number | undefined;
   readonly runs: number;
+  readonly json?: boolean | undefined;
   readonly keepStages?: string | undefined;
   readonly require?: string | undefined;
   readonly report?: string | undefined;
@@ -66,7 +71,7 @@ export function register(program: Command): void {
     .command('compress')
     .description('prune and quantize a model, and measure what each stage cost and gained')
     .argument('<model>', 'model file, or a model that comes with neonsense by its name')
-    .requiredOption('-o, --output <file>', 'model file to write')
+    .addOption(outputOption('model file to write'))
     .option('--prune <amount>', 'zero this share of the weights, for example 0.3', share)
     .addOption(
       new Option('--prune-method <method>', 'what is removed')
@@ -88,7 +93,12 @@ export function register(program: Command): void {
         .choices(['reconstruct', 'recalibrate', 'none'])
         .default('reconstruct'),
     )
-    .addOption(new Option('--quantize <how>', 'quantize the weights').choices(['dynamic', 'static', 'fp16']))
+    .addOption(
+      new Option(
+        '--quantize <how>',
+        'quantize the weights; int8 is static beside --ranges, else dynamic, which needs no calibration',
+      ).choices(['int8', 'dynamic', 'static', 'fp16']),
+    )
     .addOption(
       new Option('--scope <scope>', 'for dynamic: the Linear layers, or every 1x1 convolution too')
         .choices(['linear', 'all'])
@@ -110,15 +120,16 @@ export function register(program: Command): void {
     .option('--order <steps>', 'order of the steps', order, ['prune', 'quantize'] as const)
     .option('--calibrate <data>', 'pictures to calibrate with (see evaluate --data)')
     .option('--calibrate-labels <file>', 'labels of raw calibration pixels')
-    .option('--calibrate-images <count>', 'calibration pictures to use, spread evenly over the data', wholeNumber, 200)
+    .option('--calibrate-limit <n>', 'calibration pictures to use, spread evenly over the data', wholeNumber, 200)
     .option('--evaluate <data>', 'labelled pictures to score every stage on (see evaluate --data)')
     .option('--evaluate-labels <file>', 'labels of raw evaluation pixels')
-    .option('--limit <images>', 'score on this many pictures at most', wholeNumber)
-    .option('--runs <count>', 'runs of each model for the latency', wholeNumber, 200)
-    .option('--keep-stages <dir>', 'write the model of every stage to this folder')
+    .addOption(limitOption('pictures at most to score on, spread evenly over the data'))
+    .addOption(threadsOption('threads of the engine (default: 1 for latency, the performance cores for accuracy)'))
+    .option('--runs <n>', 'runs of each model for the latency', wholeNumber, 200)
+    .option('--keep-stages <folder>', 'write the model of every stage to this folder')
     .option('--require <goals>', 'fail unless met, for example size=-30%,latency=-40%,accuracy=-5%')
     .option('--report <file>', 'write a report: .md, .json or .html');
-  addModelOptions(command).action(run);
+  addModelOptions(addFormats(command, ['text', 'json'])).action(run);
 }
 
 async function run(source: string, options: Options): Promise<void> {
@@ -143,10 +154,10 @@ async function run(source: string, options: Options): Promise<void> {
       ? undefined
       : await readPictures(model, options.calibrate, {
           labelsFile: options.calibrateLabels,
-          limit: options.calibrateImages,
+          limit: options.calibrateLimit,
           signal,
         });
-  const progress = new StageProgress();
+  const progress = progressOf();
   let result: CompressResult;
   try {
     result = await compress(model, {
@@ -157,17 +168,18 @@ async function run(source: string, options: Options): Promise<void> {
         : {
             evaluate: (models: readonly NamedModel[]): Promise<readonly ModelScore[]> =>
               evaluate(models, dataset, {
+                threads: options.threads,
                 signal,
-                onProgress: ({ done, total }) => progress.update('evaluation', done, total),
+                onProgress: ({ done, total }) => progress.update('pictures evaluated', done, total),
               }),
           }),
       ...(options.require === undefined ? {} : { require: options.require }),
-      latency: { runs: options.runs },
+      latency: { runs: options.runs, threads: options.threads },
       environment: environmentOf(source, options),
       signal,
       onProgress: (what, done, total) => progress.update(what, done, total),
       onWarning: (message) => {
-        if (options.repair !== 'none') process.stderr.write(`neonsense: ${message} (--calibrate, or --repair none)\n`);
+        if (options.repair !== 'none') note(`${message} (--calibrate, or --repair none)`);
       },
     });
   } finally {
@@ -175,11 +187,18 @@ async function run(source: string, options: Options): Promise<void> {
   }
 
   await writeModel(result.model, options.output);
-  if (options.keepStages !== undefined) await keepStages(result, options.keepStages);
+  const written = [options.output];
+  if (options.keepStages !== undefined) written.push(...(await keepStages(result, options.keepStages)));
   if (options.report !== undefined && render !== undefined) {
     await writeFileAtomically(options.report, render(result.report));
+    written.push(options.report);
   }
-  process.stdout.write(`${printable(`${source} to ${options.output}`)}\n${resultText(result.report)}\n`);
+  process.stdout.write(
+    options.json === true
+      ? `${JSON.stringify(result.report)}\n`
+      : `${printable(`${source} to ${options.output}`)}\n${resultText(result.report, process.stdout)}\n`,
+  );
+  for (const file of written) await noteWritten(file);
   if (!result.passed) process.exitCode = 1;
 }
 
@@ -213,22 +232,23 @@ function pruneOptions({ prune: amount, pruneMethod, pruneScope, pruneTargets, pa
 }
 
 function quantizeStage(
-  { quantize, scope, observer, percentile, activations, keepFloat }: Options,
+  { quantize: named, scope, observer, percentile, activations, keepFloat }: Options,
   ranges: TrainedRanges | undefined,
 ): CompressStage {
+  const quantize = named === 'int8' ? (ranges === undefined ? 'dynamic' : 'static') : named;
   if (ranges !== undefined && quantize !== 'static') {
     throw invalidArgument('--quantize', 'static beside --ranges', quantize);
   }
   if (quantize === 'fp16') return { stage: 'fp16' };
   const searched = keepFloat === 'auto' || keepFloat === 'sensitive';
-  const named = keepFloat === undefined || searched ? undefined : keepFloat === 'none' ? [] : keepFloat.split(',');
+  const layersLeft = keepFloat === undefined || searched ? undefined : keepFloat === 'none' ? [] : keepFloat.split(',');
   if (quantize === 'static') {
-    const layers = searched ? keepFloat : named;
+    const layers = searched ? keepFloat : layersLeft;
     const how = ranges === undefined ? { observer, percentile } : { ranges };
     return { stage: 'quantize-static', ...how, activations, ...(layers && { keepFloat: layers }) };
   }
   if (searched) throw invalidArgument('--keep-float', 'none or layer names with --quantize dynamic', keepFloat);
-  return { stage: 'quantize-dynamic', scope, ...(named && { keepFloat: named }) };
+  return { stage: 'quantize-dynamic', scope, ...(layersLeft && { keepFloat: layersLeft }) };
 }
 
 /** What the file holds is checked where it is used, against the network. */
@@ -252,11 +272,14 @@ async function readRanges(file: string): Promise<TrainedRanges> {
 }
 
 /** Writes `1-prune.safetensors`, `2-quantize-dynamic.safetensors` and so on. */
-async function keepStages(result: CompressResult, folder: string): Promise<void> {
+async function keepStages(result: CompressResult, folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true });
+  const files: string[] = [];
   for (const [index, { name, model }] of result.stages.entries()) {
-    await writeModel(model, join(folder, `${index + 1}-${name}.safetensors`));
+    files.push(join(folder, `${index + 1}-${name}.safetensors`));
+    await writeModel(model, files.at(-1)!);
   }
+  return files;
 }
 
 const RENDERERS: Readonly<Record<string, (report: CompressReport) => string>> = {
@@ -285,30 +308,18 @@ function environmentOf(source: string, options: Options): Record<string, string>
 }
 
 /** The stages, and the goals where there were any, as tables for a terminal. */
-export function resultText({ stages, goals }: CompressReport): string {
+export function resultText({ stages, goals }: CompressReport, screen: Screen = NO_SCREEN): string {
+  const columns = columnsOf(screen);
+  const { green, red } = coloursOf(screen);
   const rows = [[...STAGE_COLUMNS], ...stages.map((stage) => stageRow(stage, stages[0]!))];
-  const lines = alignColumns(rows, [2, 3, 4, 5, 6, 7, 8, 9]);
-  if (goals.length > 0) lines.push('', ...alignColumns([[...GOAL_COLUMNS], ...goals.map(goalRow)], [1, 2, 3, 4]));
+  const lines = table(rows, [2, 3, 4, 5, 6, 7, 8, 9], columns);
+  if (goals.length > 0) {
+    const marked = goals.map((goal) =>
+      goalRow(goal).map((cell, at) => (at < 5 ? cell : (goal.met ? green : red)(cell))),
+    );
+    lines.push('', ...table([[...GOAL_COLUMNS], ...marked], [1, 2, 3, 4], columns));
+  }
   return lines.join('\n');
-}
-
-/** One progress line at a time: a new one for each kind of work. */
-class StageProgress {
-  #what = '';
-  #line: ReturnType<typeof progressLine> | undefined;
-
-  update(what: string, done: number, total: number): void {
-    if (what !== this.#what) {
-      this.clear();
-      this.#what = what;
-      this.#line = progressLine(what);
-    }
-    this.#line?.update(done, total);
-  }
-
-  clear(): void {
-    this.#line?.clear();
-  }
 }
 
 function share(text: string): number {

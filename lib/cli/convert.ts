@@ -3,11 +3,15 @@ import type { Command } from 'commander';
 import { invalidArgument, shortened } from '../errors.js';
 import { writeModel } from '../model/files.js';
 import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
+import { noteWritten } from './notes.js';
 import { preprocessingText } from './preprocessing.js';
-import { alignColumns, formatBytes, printable } from './text.js';
+import { columnsOf } from './terminal.js';
+import { facts, printable } from './text.js';
+import { addFormats, outputOption } from './vocabulary.js';
 
 interface Options extends ModelOptions {
   readonly output: string;
+  readonly json?: boolean | undefined;
 }
 
 /** Adds `neonsense convert IN -o OUT`. */
@@ -16,8 +20,8 @@ export function register(program: Command): void {
     .command('convert')
     .description('make one .safetensors file of a network, with class names and preprocessing in it')
     .argument('<model>', 'checkpoint or model file: .pth, .pt, .ckpt, .safetensors, .npz')
-    .requiredOption('-o, --output <file>', 'where the model goes, a .safetensors file');
-  addModelOptions(command)
+    .addOption(outputOption('where the model goes, a .safetensors file'));
+  addModelOptions(addFormats(command, ['text', 'json']))
     .addHelpText(
       'after',
       `
@@ -29,20 +33,30 @@ Examples:
     .action(run);
 }
 
-async function run(source: string, { output, ...options }: Options): Promise<void> {
+async function run(source: string, { output, json, ...options }: Options): Promise<void> {
   if (extname(output) !== '.safetensors') throw invalidArgument('--output', 'the name of a .safetensors file', output);
   const model = await openModel(source, options);
   const { bytes } = await writeModel(model, output);
   const { architecture, labels, translations, preprocessing, precision } = model;
-  const facts = [
-    ['from', printable(source)],
-    ['network', `${architecture.name}, ${precision}`],
-    ['classes', labels.length === 0 ? 'none: it gives features' : `${labels.length}: ${named(labels)}`],
-    ...(translations === undefined ? [] : [['also in', printable(Object.keys(translations).join(', '))]]),
-    ['preprocessing', preprocessingText(preprocessing)],
-    ['file', formatBytes(bytes)],
-  ];
-  process.stdout.write(`${[printable(output), ...alignColumns(facts, []).map((line) => `  ${line}`)].join('\n')}\n`);
+  const languages = Object.keys(translations ?? {});
+  const text =
+    json === true
+      ? JSON.stringify({ source, output, bytes, architecture: architecture.name, precision, labels, preprocessing })
+      : [
+          printable(output),
+          ...facts(
+            [
+              ['from', printable(source)],
+              ['network', `${architecture.name}, ${precision}`],
+              ['classes', labels.length === 0 ? 'none: it gives features' : `${labels.length}: ${named(labels)}`],
+              ...(languages.length === 0 ? [] : [['also in', printable(languages.join(', '))] as const]),
+              ['preprocessing', preprocessingText(preprocessing)],
+            ],
+            columnsOf(process.stdout),
+          ),
+        ].join('\n');
+  process.stdout.write(`${text}\n`);
+  await noteWritten(output);
 }
 
 const named = (labels: readonly string[]): string => printable(shortened(labels.join(', ')));

@@ -4,7 +4,9 @@ import { type DoctorReport, diagnose } from '../doctor/doctor.js';
 import { examineRuntime, type RuntimeReport } from '../doctor/runtime.js';
 import type { SelfTestResult } from '../shipped/selfTest.js';
 import { grouped } from '../text/units.js';
-import { bar, printable } from './text.js';
+import { type Colours, coloursOf, columnsOf, NO_SCREEN, type Screen } from './terminal.js';
+import { bar, printable, wrapped } from './text.js';
+import { addFormats } from './vocabulary.js';
 
 interface Options {
   readonly json?: boolean | undefined;
@@ -15,18 +17,17 @@ const LABEL_CELLS = 12;
 
 /** Adds `neonsense doctor`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('doctor')
     .description('show what neonsense finds on this machine and whether it works; belongs into every bug report')
-    .option('--json', 'print one JSON object')
     .option('--in-process', 'do not examine in a process of its own, which survives a crash of the addon')
-    .addHelpText('after', '\nThe exit code is 0 when all is well and 1 when something is broken.')
-    .action(run);
+    .addHelpText('after', '\nThe exit code is 0 when all is well and 1 when something is broken.');
+  addFormats(command, ['text', 'json']).action(run);
 }
 
 async function run({ json, inProcess }: Options): Promise<void> {
   const report = inProcess === true ? await diagnose() : await diagnoseApart();
-  process.stdout.write(json === true ? `${JSON.stringify(report)}\n` : `${reportText(report, process.stdout.isTTY)}\n`);
+  process.stdout.write(`${json === true ? JSON.stringify(report) : reportText(report, process.stdout)}\n`);
   if (!report.healthy) process.exitCode = 1;
 }
 
@@ -64,14 +65,18 @@ function withoutAddon(problem: string): RuntimeReport {
   return { ...report, problems: [advice] };
 }
 
-/** The report for people. */
-export function reportText(report: DoctorReport, bars: boolean): string {
+/** The report for people, with bars and colours on a terminal. */
+export function reportText(report: DoctorReport, screen: Screen = NO_SCREEN): string {
+  const colours = coloursOf(screen);
+  const bars = screen.isTTY;
   const { binary, cpu, kernels, threads, memory, choice, sharp } = report;
   const lines: string[] = [`neonsense ${report.version} in ${printable(report.package)}`, ''];
   const line = (label: string, ...texts: string[]): void => {
-    texts.forEach((text, i) =>
-      lines.push(`  ${(i === 0 ? label : '').padEnd(LABEL_CELLS)}${printable(text)}`.trimEnd()),
-    );
+    texts
+      .flatMap((text) => wrapped(text, columnsOf(screen) - LABEL_CELLS - 2))
+      .forEach((text, i) =>
+        lines.push(`  ${colours.dim((i === 0 ? label : '').padEnd(LABEL_CELLS))}${text}`.trimEnd()),
+      );
   };
   const runtime = report.electron === null ? '' : `, Electron ${report.electron}`;
   line(
@@ -109,13 +114,19 @@ export function reportText(report: DoctorReport, bars: boolean): string {
       : report.models.map(({ name, state }) => `${name}${state === 'present' ? '' : `: ${state}`}`)),
   );
   if (choice !== null) line('chosen', `${choice.variant}: ${choice.reason}`);
-  if (report.selfTest.length > 0) line('self-test', ...report.selfTest.map((result) => selfTestText(result, bars)));
-  lines.push('', ...verdict(report));
+  if (report.selfTest.length > 0)
+    line('self-test', ...report.selfTest.map((result) => selfTestText(result, bars, colours)));
+  const [said = '', ...rest] = verdict(report);
+  lines.push('', (report.healthy ? colours.green : colours.red)(said), ...rest);
   return lines.join('\n');
 }
 
-function selfTestText({ precision, state, what, difference, tolerance }: SelfTestResult, bars: boolean): string {
-  const mark = { passed: 'ok  ', failed: 'FAIL', skipped: '-   ' }[state];
+function selfTestText(
+  { precision, state, what, difference, tolerance }: SelfTestResult,
+  bars: boolean,
+  { green, red }: Colours,
+): string {
+  const mark = { passed: green('ok  '), failed: red('FAIL'), skipped: '-   ' }[state];
   const name = `${mark} ${precision.padEnd('fp16 arithmetic'.length)}`;
   if (difference === null) return `${name} ${what}`;
   const off = `off by ${(100 * difference).toFixed(3)} % of the range, at most ${100 * tolerance} % allowed`;

@@ -5,19 +5,25 @@ import { writeFileAtomically } from '../files/writeFile.js';
 import { loadSharp } from '../image/loadSharp.js';
 import { chooseShipped } from '../shipped/pickModel.js';
 import { DUPLICATE, type Embedded, findDuplicates } from '../similar/similar.js';
+import { csvLine } from '../text/csv.js';
 import { expandPictures } from './expandPictures.js';
 import { catchInterrupt } from './interrupt.js';
 import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
+import { complain, noteWritten } from './notes.js';
 import { progressLine } from './progress.js';
-import { printable } from './text.js';
+import { addFormats, type FormatOptions, formatOf, limitOption, modelOption, threadsOption } from './vocabulary.js';
 
-interface Options extends ModelOptions {
+interface Options extends ModelOptions, FormatOptions {
   readonly model: string;
   readonly page?: string | undefined;
   readonly duplicates?: boolean | undefined;
   readonly threshold: string;
+  readonly limit?: number | undefined;
+  readonly threads?: number | undefined;
 }
 
+/** What `embed --format` takes. Nobody reads vectors. */
+const FORMATS = ['json', 'csv'] as const;
 /** Longer side of the page's small pictures. */
 const THUMBNAIL_SIDE = 160;
 
@@ -27,11 +33,13 @@ export function register(program: Command): void {
     .command('embed')
     .description('feature vectors of pictures, and which pictures look alike')
     .argument('<image...>', 'picture files, or directories (searched recursively)')
-    .option('-m, --model <file>', 'model file, a model that comes with neonsense by its name, or auto', 'auto')
+    .addOption(modelOption())
+    .addOption(limitOption('pictures at most'))
+    .addOption(threadsOption())
     .option('--duplicates', 'print groups of near duplicates instead of vectors, one a line as JSON')
     .option('--threshold <similarity>', 'from which two pictures count as the same one, 0 to 1', String(DUPLICATE))
     .option('--page <file>', 'also write an HTML page that shows duplicates and similar pictures');
-  addModelOptions(command, { classes: false })
+  addModelOptions(addFormats(command, FORMATS, 'picture'), { classes: false })
     .addHelpText(
       'after',
       `
@@ -46,6 +54,7 @@ A line is {"file", "model", "vector"}; vectors have length 1, so their scalar pr
 }
 
 async function run(inputs: readonly string[], options: Options): Promise<void> {
+  const format = formatOf(options, FORMATS);
   using interrupt = catchInterrupt();
   const { signal } = interrupt;
   const progress = progressLine('pictures');
@@ -53,13 +62,16 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
     if (!(error instanceof NeonsenseError) || error.code === 'ERR_ABORTED') throw error;
     process.exitCode = 1;
     progress.clear();
-    process.stderr.write(`neonsense: ${printable(error.message)}\n`);
+    complain(error.message);
   };
   const name = options.model === 'auto' ? (await chooseShipped()).variant.name : options.model;
-  await using embedder = await Embedder.create(await openModel(name, options), { consume: true });
+  await using embedder = await Embedder.create(await openModel(name, options), {
+    consume: true,
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+  });
   const pictures: Embedded[] = [];
   try {
-    const files = await expandPictures(inputs, report);
+    const files = (await expandPictures(inputs, report)).slice(0, options.limit);
     for (const [done, file] of files.entries()) {
       progress.update(done, files.length);
       try {
@@ -67,7 +79,12 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
         pictures.push({ file, vector });
         if (options.duplicates === true) continue;
         progress.clear();
-        process.stdout.write(`${JSON.stringify({ file, model: name, vector: Array.from(vector) })}\n`);
+        if (format === 'csv' && pictures.length === 1) print(csvLine(['file', 'model', ...vector.keys()]));
+        print(
+          format === 'csv'
+            ? csvLine([file, name, ...vector])
+            : JSON.stringify({ file, model: name, vector: Array.from(vector) }),
+        );
       } catch (error) {
         report(error);
       }
@@ -77,17 +94,23 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
   }
   const groups = findDuplicates(pictures, Number(options.threshold));
   if (options.duplicates === true) {
-    for (const { files } of groups) process.stdout.write(`${JSON.stringify({ model: name, files })}\n`);
+    if (format === 'csv') print(csvLine(['group', 'file']));
+    groups.forEach(({ files }, group) => {
+      if (format === 'json') print(JSON.stringify({ model: name, files }));
+      else for (const file of files) print(csvLine([group + 1, file]));
+    });
   }
   if (options.page !== undefined) {
     const { similarPage } = await import('../similar/page.js');
     const shown = [];
     for (const picture of pictures) shown.push({ ...picture, thumbnail: await thumbnailOf(picture.file) });
     await writeFileAtomically(options.page, similarPage(shown, groups));
-    process.stderr.write(
-      `neonsense: ${printable(options.page)} written, ${groups.length} groups of duplicates by ${printable(name)}\n`,
-    );
+    await noteWritten(options.page, `${groups.length} groups of duplicates by ${name}`);
   }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 async function thumbnailOf(file: string): Promise<string> {

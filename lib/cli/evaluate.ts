@@ -8,19 +8,20 @@ import { fitTemperature, withTemperature } from '../evaluate/temperature.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { writeModel } from '../model/files.js';
 import { wholeNumber } from './arguments.js';
-import { evaluationText, jsonLine } from './evaluateOutput.js';
+import { EVALUATION_FORMATS, evaluationOutput } from './evaluateOutput.js';
 import { catchInterrupt } from './interrupt.js';
 import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
+import { complain, note, noteWritten } from './notes.js';
 import { progressLine } from './progress.js';
-import { printable } from './text.js';
+import { columnsOf } from './terminal.js';
+import { addFormats, type FormatOptions, formatOf, limitOption, threadsOption } from './vocabulary.js';
 
-interface Options extends ModelOptions {
+interface Options extends ModelOptions, FormatOptions {
   readonly data: string;
   readonly labels?: string | undefined;
   readonly limit?: number | undefined;
   readonly batch: number;
   readonly threads?: number | undefined;
-  readonly json?: boolean | undefined;
   readonly report?: string | undefined;
   readonly fitTemperature?: string | undefined;
 }
@@ -39,19 +40,19 @@ export function register(program: Command): void {
       "folder with a folder of pictures per class, CIFAR-100's binary file, or raw uint8 [N, H, W, 3] pixels",
     )
     .option('--labels <file>', 'uint8 labels of raw pixels (default: NAME_labels.bin beside NAME.bin)')
-    .option('--limit <images>', 'use this many images at most, spread evenly over the data', wholeNumber)
-    .option('--batch <images>', 'images that go through the network at once', wholeNumber, 1)
-    .option('--threads <count>', 'threads of the engine', wholeNumber)
-    .option('--json', 'print one JSON object a model, a line each')
+    .addOption(limitOption('pictures at most, spread evenly over the data'))
+    .option('--batch <n>', 'pictures that go through the network at once', wholeNumber, 1)
+    .addOption(threadsOption())
     .option('--report <file>', 'also write a self-contained HTML report')
     .option(
       '--fit-temperature <file>',
       'also write the model to this file with probabilities fitted to these pictures, which should be none it was trained on',
     );
-  addModelOptions(command).action(run);
+  addModelOptions(addFormats(command, EVALUATION_FORMATS, 'model')).action(run);
 }
 
 async function run(files: readonly string[], options: Options): Promise<void> {
+  const format = formatOf(options, EVALUATION_FORMATS);
   const models = [];
   if (options.fitTemperature !== undefined && new Set(files).size > 1) {
     throw invalidArgument('--fit-temperature', 'one model beside it', files);
@@ -70,7 +71,7 @@ async function run(files: readonly string[], options: Options): Promise<void> {
   });
 
   using interrupt = catchInterrupt();
-  const progress = progressLine('images');
+  const progress = progressLine('pictures');
   let evaluations: Evaluation[];
   const seen: { readonly logits: readonly number[]; readonly label: number }[] = [];
   try {
@@ -93,19 +94,17 @@ async function run(files: readonly string[], options: Options): Promise<void> {
       seen.map(({ label }) => label),
     );
     await writeModel(withTemperature(models[0]!.model, temperature, seen.length), options.fitTemperature);
-    fitted = `temperature ${temperature.toFixed(4)} written to ${options.fitTemperature}`;
+    fitted = `fitted at temperature ${temperature.toFixed(4)}`;
   }
   if (options.report !== undefined) {
     await writeFileAtomically(options.report, evaluationReport(`Evaluation on ${options.data}`, evaluations));
   }
-  const text = options.json === true ? evaluations.map(jsonLine).join('\n') : evaluationText(evaluations);
-  process.stdout.write(`${text}\n`);
-  if (fitted !== undefined) process.stderr.write(`${printable(fitted)}\n`);
-  if (dataset.leftOut > 0) {
-    process.stderr.write(`${dataset.leftOut} pictures of other classes were left out\n`);
-  }
+  process.stdout.write(`${evaluationOutput(format, evaluations, columnsOf(process.stdout))}\n`);
+  if (options.fitTemperature !== undefined) await noteWritten(options.fitTemperature, fitted);
+  if (options.report !== undefined) await noteWritten(options.report);
+  if (dataset.leftOut > 0) note(`${dataset.leftOut} pictures of other classes were left out`);
   for (const { file, reason } of dataset.unreadable) {
-    process.stderr.write(`neonsense: ${printable(`${file} was skipped: ${reason}`)}\n`);
+    complain(`${file} was skipped: ${reason}`);
   }
   if (dataset.unreadable.length > 0) process.exitCode = 1;
 }

@@ -1,8 +1,35 @@
 import { shortNames } from '../bench/names.js';
 import { summaryRows } from '../evaluate/report.js';
 import type { Evaluation } from '../evaluate/score.js';
+import { csvLine } from '../text/csv.js';
 import { percent } from '../text/units.js';
-import { alignColumns, printable } from './text.js';
+import { printable, table, wrapped } from './text.js';
+
+/** What `evaluate --format` takes. */
+export const EVALUATION_FORMATS = ['text', 'json', 'csv'] as const;
+
+/** The evaluations as they are printed, on a terminal of so many columns. */
+export function evaluationOutput(
+  format: (typeof EVALUATION_FORMATS)[number],
+  evaluations: readonly Evaluation[],
+  columns: number,
+): string {
+  if (format === 'json') return evaluations.map(jsonLine).join('\n');
+  return format === 'csv' ? csvText(evaluations) : evaluationText(evaluations, columns);
+}
+
+const CSV_FIELDS = ['model', 'precision', 'images', 'top1', 'top5', 'ece', 'classMean', 'imagesPerSecond'] as const;
+
+/** A line for each model, with the accuracy of each class. */
+function csvText(evaluations: readonly Evaluation[]): string {
+  const labels = evaluations[0]?.labels ?? [];
+  return [
+    csvLine([...CSV_FIELDS, ...labels]),
+    ...evaluations.map((evaluation) =>
+      csvLine([...CSV_FIELDS.map((field) => evaluation[field]), ...labels.map((label) => evaluation.perClass[label])]),
+    ),
+  ].join('\n');
+}
 
 /** One evaluation as `--json` prints it; accuracies are fractions, null for a class without images. */
 export function jsonLine(evaluation: Evaluation): string {
@@ -26,7 +53,8 @@ export function jsonLine(evaluation: Evaluation): string {
 }
 
 /** The evaluations as tables for a terminal. */
-export function evaluationText(evaluations: readonly Evaluation[]): string {
+export function evaluationText(evaluations: readonly Evaluation[], width = Number.POSITIVE_INFINITY): string {
+  const columns = (rows: readonly (readonly string[])[]): string => printedTable(rows, width);
   const shorten = shortNames(evaluations.map(({ model }) => model));
   const sections = [
     columns(summaryRows(evaluations, shorten)),
@@ -56,16 +84,19 @@ export function evaluationText(evaluations: readonly Evaluation[]): string {
       .sort((a, b) => b.count - a.count)
       .slice(0, 5)
       .map(({ label, predicted, count }) => `${labels[label]} as ${labels[predicted]} ${count}`);
-    if (worst.length > 0) sections.push(`most confused by ${shorten(model)}: ${worst.join(', ')}`);
+    if (worst.length > 0) {
+      sections.push(wrapped(printable(`most confused by ${shorten(model)}: ${worst.join(', ')}`), width).join('\n'));
+    }
   }
   return sections.join('\n\n');
 }
 
 /** The first column to the left, the others to the right. */
-function columns(rows: readonly (readonly string[])[]): string {
+function printedTable(rows: readonly (readonly string[])[], width: number): string {
   const numbers = (rows[0] ?? []).map((_, column) => column).slice(1);
-  return alignColumns(
+  return table(
     rows.map((row) => row.map(printable)),
     numbers,
+    width,
   ).join('\n');
 }

@@ -6,9 +6,12 @@ import { modelFile } from '../shipped/readModel.js';
 import { grouped, percent } from '../text/units.js';
 import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
 import { preprocessingText } from './preprocessing.js';
-import { alignColumns, formatBytes, printable } from './text.js';
+import { columnsOf } from './terminal.js';
+import { facts, formatBytes, printable, table } from './text.js';
+import { addFormats } from './vocabulary.js';
 
 interface Options extends ModelOptions {
+  readonly layers?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -16,24 +19,28 @@ interface Options extends ModelOptions {
 export function register(program: Command): void {
   const command = program
     .command('inspect')
-    .description('show what a model file holds: architecture, labels, preprocessing, precision, size and every layer')
+    .description('show what a model file holds: architecture, labels, preprocessing, precision and size')
     .argument('<model>', 'model file, or a model that comes with neonsense by its name')
-    .option('--json', 'print one JSON object');
-  addModelOptions(command)
+    .option('--layers', 'also show every layer');
+  addModelOptions(addFormats(command, ['text', 'json']))
     .addHelpText(
       'after',
       `
 Examples:
   neonsense inspect my-model.safetensors
+  neonsense inspect my-model.safetensors --layers
   neonsense inspect checkpoint.pth --json`,
     )
     .action(run);
 }
 
-async function run(file: string, { json, ...options }: Options): Promise<void> {
+async function run(file: string, { json, layers, ...options }: Options): Promise<void> {
   const model = await openModel(file, options);
   const summary = inspectModel(model, { bytes: (await stat(modelFile(file))).size });
-  process.stdout.write(`${json === true ? summaryJson(file, summary) : summaryText(file, summary)}\n`);
+  const columns = columnsOf(process.stdout);
+  const text = json === true ? [summaryJson(file, summary)] : [summaryText(file, summary, columns)];
+  if (layers === true && json !== true) text.push('', layersText(summary, columns));
+  process.stdout.write(`${text.join('\n')}\n`);
 }
 
 /** The summary as `--json` prints it; maps become objects. */
@@ -43,46 +50,49 @@ export function summaryJson(file: string, summary: ModelSummary): string {
   );
 }
 
-/** The summary for people. */
-export function summaryText(file: string, summary: ModelSummary): string {
+/** What a model is, for people. */
+function summaryText(file: string, summary: ModelSummary, columns: number): string {
   const { architecture, bytes, classes, labels, layers, macs, parameters, precision, provenance, sparsity } = summary;
   const folded = summary.batchNormFolded ? 'batch norm folded' : 'batch norm not folded';
-  const facts = [
+  const known: (readonly [string, string])[] = [
     ['architecture', `${architecture.name}, ${architecture.blocks.length} blocks, ${layers.length} weighted layers`],
     ['classes', `${classes}: ${printable(labels.join(', '))}`],
     ...(summary.translations === undefined
       ? []
-      : [['also in', printable(Object.keys(summary.translations).join(', '))]]),
+      : [['also in', printable(Object.keys(summary.translations).join(', '))] as const]),
     ['preprocessing', preprocessingText(summary.preprocessing)],
     ['precision', precision + quantizationText(summary.quantization)],
     ['probabilities', confidenceText(summary.confidence)],
     ['parameters', `${grouped(parameters)} (${folded})`],
-    ...(bytes === undefined ? [] : [['file', formatBytes(bytes)]]),
+    ...(bytes === undefined ? [] : [['file', formatBytes(bytes)] as const]),
     ['sparsity', `${percent(sparsity)} of the weights are zero`],
     ['MACs', `${(macs / 1e6).toFixed(1)} M for one picture`],
-    ...provenance.map(({ step, details }, i) => [
-      i === 0 ? 'made by' : '',
-      printable(`${step} ${Object.keys(details).length === 0 ? '' : JSON.stringify(details)}`.trim()),
-    ]),
+    ...provenance.map(
+      ({ step, details }, i) =>
+        [
+          i === 0 ? 'made by' : '',
+          printable(`${step} ${Object.keys(details).length === 0 ? '' : JSON.stringify(details)}`.trim()),
+        ] as const,
+    ),
   ];
-  const table = [
-    ['layer', 'kind', 'shape', 'weights', 'parameters', 'zeros', 'MACs'],
+  return [printable(file), ...facts(known, columns)].join('\n');
+}
+
+/** A line for each layer. */
+function layersText({ layers }: ModelSummary, columns: number): string {
+  const rows = [
+    ['layer', 'kind', 'shape', 'weights', 'params', 'zeros', 'M MACs'],
     ...layers.map((layer) => [
       layer.name,
-      layer.kind,
-      layer.shape.join(' x '),
+      layer.kind.replace(/^depthwise-.*/, 'depthwise'),
+      layer.shape.join('x'),
       layer.weightType,
       grouped(layer.parameters),
       percent(layer.sparsity),
-      grouped(layer.macs),
+      (layer.macs / 1e6).toFixed(2),
     ]),
   ];
-  return [
-    printable(file),
-    ...alignColumns(facts, []).map((line) => `  ${line}`),
-    '',
-    ...alignColumns(table, [4, 5, 6]),
-  ].join('\n');
+  return table(rows, [4, 5, 6], columns).join('\n');
 }
 
 function confidenceText(confidence: Confidence | undefined): string {

@@ -4,11 +4,13 @@ import { DEFAULT_BASE, type LearnReport, learn } from '../learn/learn.js';
 import { readRemembered, rememberedFile, writeRemembered } from '../learn/rememberedFile.js';
 import { writeModel } from '../model/files.js';
 import { percent } from '../text/units.js';
-import { wholeNumber } from './arguments.js';
 import { catchInterrupt } from './interrupt.js';
 import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
-import { progressLine } from './progress.js';
-import { alignColumns, printable } from './text.js';
+import { noteWritten } from './notes.js';
+import { progressOf } from './progress.js';
+import { columnsOf } from './terminal.js';
+import { printable, table } from './text.js';
+import { addFormats, limitOption, outputOption, threadsOption } from './vocabulary.js';
 
 interface Options extends ModelOptions {
   readonly output: string;
@@ -28,16 +30,15 @@ export function register(program: Command): void {
     .command('learn')
     .description('teach a network your classes from a folder of photos: no GPU, no Python, no internet')
     .argument('<photos>', 'folder with a folder of photos per class; `other` holds things that are none of them')
-    .requiredOption('-o, --output <file>', 'where the model goes, a .safetensors file')
+    .addOption(outputOption('where the model goes, a .safetensors file'))
     .option(
-      '--base <file>',
+      '--base <model>',
       'network whose features are used: a file, or one that comes with neonsense by its name (default: features-imagenet)',
     )
     .option('--add <file>', 'a learnt model: its classes are kept, those of the folder are added')
-    .option('--limit <n>', 'photos taken of each class at most', wholeNumber)
-    .option('-t, --threads <n>', 'photos worked on at a time (default: the cores, at most 4)', wholeNumber)
-    .option('--json', 'print the report as one JSON object');
-  addModelOptions(command, { classes: false })
+    .addOption(limitOption('photos taken of each class at most'))
+    .addOption(threadsOption('photos worked on at a time (default: the cores, at most 4)'));
+  addModelOptions(addFormats(command, ['text', 'json']), { classes: false })
     .addHelpText(
       'after',
       `
@@ -57,7 +58,7 @@ async function run(photos: string, options: Options): Promise<void> {
     throw invalidArgument('--output', 'the name of a .safetensors file', options.output);
   }
   using interrupt = catchInterrupt();
-  const lines = { photos: progressLine('photos'), fits: progressLine('fits') };
+  const progress = progressOf();
   try {
     const { model, report, remembered } = await learn(photos, {
       base: options.base === undefined ? undefined : await openModel(options.base, options),
@@ -66,23 +67,21 @@ async function run(photos: string, options: Options): Promise<void> {
       threads: options.threads,
       signal: interrupt.signal,
       onProgress: (what, done, total) => {
-        lines[what].update(done, total);
-        if (done === total) lines[what].clear();
+        progress.update(what, done, total);
+        if (done === total) progress.clear();
       },
     });
     await writeModel(model, options.output);
     await writeRemembered(rememberedFile(options.output), remembered);
     const named = { base: options.base ?? DEFAULT_BASE, model: options.output };
-    process.stdout.write(`${options.json === true ? JSON.stringify({ ...named, ...report }) : reportText(report)}\n`);
+    process.stdout.write(
+      `${options.json === true ? JSON.stringify({ ...named, ...report }) : reportText(report, columnsOf(process.stdout))}\n`,
+    );
   } finally {
-    lines.photos.clear();
-    lines.fits.clear();
+    progress.clear();
   }
-  const kept = rememberedFile(options.output);
-  process.stderr.write(
-    `neonsense: ${printable(options.output)}, learnt on ${printable(options.base ?? DEFAULT_BASE)}, written; ` +
-      `${printable(kept)} lets classes be added later\n`,
-  );
+  await noteWritten(options.output, `learnt on ${options.base ?? DEFAULT_BASE}`);
+  await noteWritten(rememberedFile(options.output), 'lets classes be added later');
 }
 
 /** Pairs of classes listed for people; `--json` has the whole confusion matrix. */
@@ -98,13 +97,13 @@ function mostConfused(labels: readonly string[], confusion: LearnReport['confusi
 }
 
 /** The report for people. */
-export function reportText(report: LearnReport): string {
+export function reportText(report: LearnReport, columns = Number.POSITIVE_INFINITY): string {
   const { labels, photos, confusion, accuracy, interval, nearestMean, rejection, wrong, unreadable } = report;
   const rows = labels.map((label, index) => {
     const right = confusion[index]![index]!;
     return [`  ${printable(label)}`, `${photos[index]}`, accuracy === null ? '-' : percent(right / photos[index]!)];
   });
-  const text = [...alignColumns([['class', 'photos', 'named right'], ...rows], [1, 2])];
+  const text = [...table([['class', 'photos', 'named right'], ...rows], [1, 2], columns)];
   if (accuracy === null || interval === null) {
     text.push('', 'With a single photo in a class nothing could be left out, so nobody knows how good this is.');
   } else {

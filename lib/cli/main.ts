@@ -18,6 +18,7 @@ await runProgram(
     export: () => import('./export.js'),
     doctor: () => import('./doctor.js'),
     build: () => import('./build.js'),
+    completion: () => import('./completion.js'),
   },
   process.argv.slice(2),
 );

@@ -3,14 +3,14 @@ import { fileError, NeonsenseError } from '../errors.js';
 import { readRegularFile } from '../files/openFile.js';
 import type { Model } from '../model/model.js';
 import { isPreset, PRESETS, type Preprocessing, preprocessingFrom, presetOf } from '../model/preprocessing.js';
-import { printable } from './text.js';
+import { note } from './notes.js';
 
 const NAME = '--preprocess';
 
 /** `--preprocess PRESET|FILE|JSON`, which every command that takes a model has. */
 export function preprocessOption(): Option {
   return new Option(
-    `${NAME} <how>`,
+    `${NAME} <preset>`,
     `how pictures become the network's input: ${Object.keys(PRESETS).join(', ')}, a JSON file, or JSON`,
   );
 }
@@ -47,9 +47,9 @@ async function fromJson(text: string, name: string): Promise<Preprocessing> {
 export function noteAssumedPreprocessing(file: string, { preprocessing }: Pick<Model, 'preprocessing'>): void {
   const { assumed, ...declared } = preprocessing;
   if (assumed !== true) return;
-  process.stderr.write(
-    `neonsense: ${printable(file)} does not say how its training prepared pictures, so this is assumed: ` +
-      `${preprocessingText(declared)}. If it is wrong, answers are too: choose with --preprocess\n`,
+  note(
+    `${file} does not say how its training prepared pictures, so this is assumed: ` +
+      `${preprocessingText(declared)}. If it is wrong, answers are too: choose with --preprocess`,
   );
 }
 

@@ -2,12 +2,17 @@ import { type Command, CommanderError, Command as Program } from 'commander';
 import { NeonsenseError } from '../errors.js';
 import { machineLimit } from '../machineLimit.js';
 import { packageVersion } from '../package.js';
-import { printable } from './text.js';
+import { asFlags } from './flags.js';
+import { complain } from './notes.js';
+import { currentSpelling } from './oldSpellings.js';
+import { columnsOf } from './terminal.js';
 
 /** What a command's file exports. */
 export interface CommandModule {
   /** Adds the command to the program. */
   register(program: Command): void;
+  /** Whether it speaks of all other commands, which are loaded then. */
+  readonly knowsAll?: boolean;
 }
 
 /** Loads each command's file by the command's name, so that only the one asked for is paid for. */
@@ -30,24 +35,49 @@ export const INTERRUPTED = 130;
 export async function runProgram(commands: CommandList, args: readonly string[]): Promise<void> {
   endWhenClosed(process.stdout);
   endWhenClosed(process.stderr);
-  const named = commands[args[0] ?? ''];
-  const loaders = named !== undefined && Object.hasOwn(commands, args[0] ?? '') ? [named] : Object.values(commands);
+  let ran: Command | undefined;
   try {
     const program = new Program('neonsense')
       .description('MobileNetV3-Small image classification on XNNPACK: classify, compress, measure, deploy')
       .version(packageVersion(), '-V, --version', 'print the version')
       .helpOption('-h, --help', 'print help')
       .helpCommand('help [command]', 'print help for a command')
-      .configureHelp({ helpWidth: 100 })
+      .configureHelp({ helpWidth: Math.min(100, columnsOf(process.stdout)) })
+      .configureOutput({ outputError: (message) => complain(message.replace(/^error: /, '').trimEnd()) })
       .showSuggestionAfterError()
+      .hook('preAction', (_, command) => {
+        ran = command;
+      })
       .exitOverride();
-    for (const command of await Promise.all(loaders.map((load) => load()))) command.register(program);
-    await program.parseAsync(args, { from: 'user' });
+    for (const module of await modulesFor(commands, args[0])) module.register(program);
+    forEachCommand(program, (command) => command.showHelpAfterError(seeHelp(command)));
+    await program.parseAsync(currentSpelling(args), { from: 'user' });
   } catch (error) {
     process.exitCode = exitCodeOf(error);
     const message = messageOf(error);
-    if (message !== undefined) process.stderr.write(`neonsense: ${message}\n`);
+    if (message === undefined) return;
+    complain(asFlags(message, ran));
+    if (ran !== undefined && process.exitCode === WRONG_USAGE) process.stderr.write(`${seeHelp(ran)}\n`);
   }
+}
+
+/** The command that is asked for; all, where none is or where it wants them. */
+async function modulesFor(commands: CommandList, name = ''): Promise<CommandModule[]> {
+  const named = Object.hasOwn(commands, name) ? await commands[name]!() : undefined;
+  if (named !== undefined && named.knowsAll !== true) return [named];
+  return await Promise.all(Object.values(commands).map((load) => load()));
+}
+
+function forEachCommand(command: Command, act: (command: Command) => void): void {
+  act(command);
+  for (const inner of command.commands) forEachCommand(inner, act);
+}
+
+/** What stands below each complaint about a command line. */
+function seeHelp(command: Command): string {
+  const names: string[] = [];
+  for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
+  return `See ${names.join(' ')} --help`;
 }
 
 function exitCodeOf(error: unknown): number {
@@ -58,21 +88,11 @@ function exitCodeOf(error: unknown): number {
   return error.code === 'ERR_ABORTED' ? INTERRUPTED : FAILED;
 }
 
-/** Options that have another name on the command line than in the library. */
-const FLAGS: Readonly<Record<string, string>> = { labels: 'classes', preprocessing: 'preprocess' };
-
-/** A message with the library's options, such as `options.topK`, as who typed a command knows them: `--top-k`. */
-function asFlags(message: string): string {
-  return message.replaceAll(/`options\.(\w+)`/g, (_, name: string) => {
-    return `\`--${(FLAGS[name] ?? name).replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}\``;
-  });
-}
-
 /** What is left to say: commander has printed its errors, and who pressed Ctrl-C knows. */
 function messageOf(error: unknown): string | undefined {
   if (error instanceof CommanderError) return undefined;
   if (error instanceof NeonsenseError) {
-    return error.code === 'ERR_ABORTED' ? undefined : asFlags(error.message).split('\n').map(printable).join('\n');
+    return error.code === 'ERR_ABORTED' ? undefined : error.message;
   }
   const limit = machineLimit(error);
   if (limit !== undefined) return limit;
@@ -88,9 +108,7 @@ function endWhenClosed(stream: NodeJS.WriteStream): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();
     if (stream === process.stdout) {
-      process.stderr.write(
-        `neonsense: the output can't be written: ${machineLimit(error) ?? printable(error.message)}\n`,
-      );
+      complain(`the output can't be written: ${machineLimit(error) ?? error.message}`);
     }
     process.exit(FAILED);
   });

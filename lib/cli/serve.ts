@@ -4,8 +4,10 @@ import { readRegularFile } from '../files/openFile.js';
 import { modelFile } from '../shipped/readModel.js';
 import { portNumber, wholeNumber } from './arguments.js';
 import { addModelOptions, type ModelOptions, readingOf } from './modelOptions.js';
+import { note } from './notes.js';
 import { noteAssumedPreprocessing } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
+import { threadsOption } from './vocabulary.js';
 
 interface Options extends ModelOptions {
   readonly model?: string[] | undefined;
@@ -32,17 +34,17 @@ export function register(program: Command): void {
     .command('serve')
     .description('answer over HTTP: pictures, tensors (Open Inference Protocol v2), a live page, metrics')
     .option(
-      '-m, --model <file>',
+      '-m, --model <model>',
       'model file, or a model that comes with neonsense by its name; may be repeated, the first answers when a request names none',
       collect,
     )
     .option('--models <folder>', 'folder of model files; may be repeated', collect)
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1')
     .option('-p, --port <number>', 'port; 0 takes a free one', portNumber, 8080)
-    .option('-t, --threads <n>', 'threads of each model (default: the performance cores, at most 4)', wholeNumber)
+    .addOption(threadsOption('threads of each model (default: the performance cores, at most 4)'))
     .option('--max-in-flight <n>', 'pictures under way at a time; more are answered with 503', wholeNumber, 8)
     .option('--max-bytes <n>', 'bytes a request may have', wholeNumber, 32 << 20)
-    .option('--shadow <file>', 'a second model that sees a share of the pictures too, after they were answered')
+    .option('--shadow <model>', 'a second model that sees a share of the pictures too, after they were answered')
     .option('--share <part>', 'that share, above 0 to 1', '0.1')
     .option('--shadow-log <file>', 'append what both answered, a JSON line a picture, for `neonsense ab report`')
     .option('--keep <folder>', 'keep the pictures on which the two disagree')
@@ -88,7 +90,7 @@ async function run(options: Options): Promise<void> {
   const address = await server.listen({ host: options.host, port: options.port });
   for (const { file, model } of server.models) noteAssumedPreprocessing(file, model);
   const names = server.models.map(({ name }) => name).join(', ');
-  process.stderr.write(`neonsense: ${names} at ${address}\n`);
+  note(`${names} at ${address}`);
   if ((await stop) === 'SIGINT') process.exitCode = INTERRUPTED;
 }
 

@@ -1,6 +1,7 @@
 import { addAbortSignal } from 'node:stream';
 import { NeonsenseError, throwIfAborted } from '../errors.js';
 import { readStream } from '../image/pictureFile.js';
+import { note } from './notes.js';
 
 /** How messages call it. */
 export const STANDARD_INPUT = 'standard input';
@@ -12,7 +13,7 @@ export const STANDARD_INPUT = 'standard input';
  * @throws {NeonsenseError} `ERR_IMAGE`, `ERR_IO`, `ERR_ABORTED`
  */
 export async function readStandardInput(signal: AbortSignal): Promise<Uint8Array> {
-  if (process.stdin.isTTY) process.stderr.write(`neonsense: reading a picture from ${STANDARD_INPUT}\n`);
+  if (process.stdin.isTTY) note(`reading a picture from ${STANDARD_INPUT}`);
   try {
     return await readStream(addAbortSignal(signal, process.stdin), STANDARD_INPUT);
   } catch (cause) {

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import stringWidth from 'string-width';
 import { invalidArgument, NeonsenseError } from '../errors.js';
 import type { Server } from '../serve/options.js';
 import { modelFile } from '../shipped/readModel.js';
@@ -9,16 +10,19 @@ import { portNumber, wholeNumber } from './arguments.js';
 import { ChangeCommand } from './changeCommand.js';
 import { loadClassifier } from './loadClassifier.js';
 import { addModelOptions, type ModelOptions, readingOf } from './modelOptions.js';
+import { complain, note } from './notes.js';
 import { noteAssumedPreprocessing } from './preprocessing.js';
 import { INTERRUPTED } from './program.js';
-import { bar, printable } from './text.js';
+import { columnsOf } from './terminal.js';
+import { bar, cut, printable } from './text.js';
+import { addFormats, modelOption, threadsOption } from './vocabulary.js';
 
 interface Options extends ModelOptions {
   readonly model: string;
   readonly language?: string | undefined;
   readonly threads?: number | undefined;
   readonly topK: number;
-  readonly format?: string | undefined;
+  readonly pixelFormat?: string | undefined;
   readonly size?: readonly [width: number, height: number] | undefined;
   readonly fps?: number | undefined;
   readonly roi?: Region | undefined;
@@ -34,6 +38,8 @@ interface Options extends ModelOptions {
 }
 
 const BAR_CELLS = 16;
+/** For the label, so that the rest of the line stands still while labels change. */
+const LABEL_CELLS = 14;
 
 /** Adds `neonsense watch SOURCE`. */
 export function register(program: Command): void {
@@ -41,10 +47,10 @@ export function register(program: Command): void {
     .command('watch')
     .description('label what a camera, a film, a stream or a folder shows, as it happens')
     .argument('<source>', 'camera, /dev/video0, a film, rtsp://, http:// (Motion JPEG), - or a folder of new pictures')
-    .option('-m, --model <file>', 'model file, a model that comes with neonsense by its name, or auto', 'auto')
-    .option('-t, --threads <n>', 'threads of the engine (default: the performance cores, at most 4)', wholeNumber)
+    .addOption(modelOption())
+    .addOption(threadsOption())
     .option('-k, --top-k <n>', 'predictions of each frame in --json', wholeNumber, 5)
-    .option('--format <name>', "for -: ffmpeg's name of the pixel format (yuv420p, rgb24...), or mjpeg")
+    .option('--pixel-format <name>', "for -: ffmpeg's name of the pixel format (yuv420p, rgb24...), or mjpeg")
     .option('--size <WxH>', 'for -: sides of the raw frames; for a camera: those it is asked for', size)
     .option('--fps <n>', 'frames a second that a camera is asked for', wholeNumber)
     .option('--roi <x,y,w,h>', 'look at this part only, in shares of the picture: 0.25,0,0.5,1', region)
@@ -52,7 +58,6 @@ export function register(program: Command): void {
     .option('--smooth', 'average over frames, so that labels do not flicker')
     .option('--all', 'look at every frame and let the source wait; for a film this is so anyway')
     .option('--realtime', 'play a film at its own pace, and drop frames as of a camera')
-    .option('--json', 'print one JSON object a frame, a line each')
     .option('--changes', 'print only when the label changes')
     .option('--exec <command>', 'run a shell command when the label changes; the label is $1 and $NEONSENSE_LABEL')
     .option(
@@ -62,7 +67,7 @@ export function register(program: Command): void {
     )
     .option('--host <address>', 'for --serve: address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1')
     .option('--language <tag>', 'name the classes in this language, where the model has them in it, for example de');
-  addModelOptions(command)
+  addModelOptions(addFormats(command, ['text', 'json'], 'frame'))
     .addHelpText(
       'after',
       `
@@ -71,7 +76,7 @@ Examples:
   neonsense watch /dev/video0 --size 1280x720 --json --changes
   neonsense watch camera --serve 8080
   neonsense watch rtsp://camera.local/stream --exec 'echo "$1" >> seen.txt'
-  ffmpeg -i film.mp4 -f rawvideo -pix_fmt yuv420p -s 640x480 - | neonsense watch - --format yuv420p --size 640x480
+  ffmpeg -i film.mp4 -f rawvideo -pix_fmt yuv420p -s 640x480 - | neonsense watch - --pixel-format yuv420p --size 640x480
 
 Programs that read cameras and films (ffmpeg, rpicam-vid, gst-launch-1.0) are found on the machine.
 Ctrl-C ends the program that reads, and the command.`,
@@ -87,7 +92,7 @@ async function run(source: string, options: Options): Promise<void> {
   const classifier = server?.models[0]?.classifier ?? (await loadClassifier(options));
   noteAssumedPreprocessing(options.model, classifier.model);
   const model = server?.models[0]?.name ?? classifier.choice?.variant ?? options.model;
-  if (options.json !== true) process.stderr.write(`neonsense: ${printable(model)} looks at ${printable(source)}\n`);
+  if (options.json !== true) note(`${model} looks at ${source}`);
   const show = shownAs(options, model);
   try {
     let label: string | undefined;
@@ -126,7 +131,7 @@ async function serve(source: string, options: Options, port: number): Promise<Se
   });
   try {
     const address = await server.listen({ host, port });
-    process.stderr.write(`neonsense: ${printable(source)} is shown at ${address}\n`);
+    note(`${source} is shown at ${address}`);
     return server;
   } catch (error) {
     await server.close();
@@ -135,7 +140,7 @@ async function serve(source: string, options: Options, port: number): Promise<Se
 }
 
 function watchOptions(options: Options, signal: AbortSignal): Parameters<typeof watch>[2] {
-  const { format, size: sides, fps, roi, every, smooth, topK, all, realtime } = options;
+  const { pixelFormat: format, size: sides, fps, roi, every, smooth, topK, all, realtime } = options;
   return {
     ...{ format, fps, roi, every, smooth, topK, all, realtime, signal },
     ...(sides === undefined ? {} : { width: sides[0], height: sides[1] }),
@@ -157,11 +162,11 @@ function shownAs({ json, changes }: Options, model: string): (result: WatchResul
   const { stdout } = process;
   if (stdout.isTTY && changes !== true) {
     return async (result) => {
-      await print(`\r${liveLine(result).slice(0, Math.max(1, (stdout.columns ?? 80) - 1))}\u001b[K`, '');
+      await print(`\r${cut(liveLine(result), Math.max(1, columnsOf(stdout) - 1))}\u001b[K`, '');
     };
   }
   return async (result, changed) => {
-    if (result.error !== undefined) process.stderr.write(`neonsense: ${printable(result.error.message)}\n`);
+    if (result.error !== undefined) complain(result.error.message);
     if (changed) await print(`${(result.timeMs / 1000).toFixed(1)} s  ${liveLine(result)}`);
   };
 }
@@ -178,9 +183,13 @@ export function liveLine({ predictions, rejected, fps, dropped, latencyMs, file,
           `${(100 * first.probability).toFixed(0).padStart(3)} %`,
         ];
   const numbers = [`${fps.toFixed(1)} fps`, `${dropped} dropped`, `${latencyMs.toFixed(0)} ms`];
-  return [said[0]!.padEnd(14), ...said.slice(1), ...numbers, ...(file === undefined ? [] : [printable(file)])].join(
-    '  ',
-  );
+  const [what = '', ...rest] = said;
+  return [
+    what + ' '.repeat(Math.max(0, LABEL_CELLS - stringWidth(what))),
+    ...rest,
+    ...numbers,
+    ...(file === undefined ? [] : [printable(file)]),
+  ].join('  ');
 }
 
 /** Writes to standard output and waits where its reader is slow, so that results do not pile up in memory. */

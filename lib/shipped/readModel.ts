@@ -43,7 +43,7 @@ export function modelFile(name: string, folder: string = modelsFolder): string {
 }
 
 /** Names of the models that come with the package. */
-function shippedNames(folder: string): string[] {
+export function shippedNames(folder: string = modelsFolder): string[] {
   try {
     const files = readdirSync(folder).filter((file) => file.endsWith(ENDING));
     return files.map((file) => file.slice(0, -ENDING.length));

@@ -17,3 +17,9 @@ export function grouped(count: number): string {
 export function mebibytes(bytes: number, decimals = 2): string {
   return `${(bytes / 2 ** 20).toFixed(decimals)} MiB`;
 }
+
+/** Bytes in the unit that suits them: `812 bytes`, `4.2 KiB`, `5.95 MiB`. */
+export function sizeText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} ${bytes === 1 ? 'byte' : 'bytes'}`;
+  return bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KiB` : mebibytes(bytes);
+}

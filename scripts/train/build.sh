@@ -33,9 +33,9 @@ compress "$float" household-fp16 --quantize fp16
 compress "$float" household-int8-dynamic --quantize dynamic "${calibration[@]}"
 # Pruned weights are solved for anew, which wants more pictures than ranges do.
 compress "$float" household-pruned-int8-dynamic --prune 0.3 --quantize dynamic "${calibration[@]}" \
-  --calibrate-images 400 --keep-stages "$reports/pruned"
+  --calibrate-limit 400 --keep-stages "$reports/pruned"
 cp "$reports/pruned/2-reconstruct.safetensors" models/household-pruned.safetensors
-compress "$float" household-int8-static --quantize static "${calibration[@]}" --calibrate-images 400
+compress "$float" household-int8-static --quantize static "${calibration[@]}" --calibrate-limit 400
 # The ImageNet network without a head, for embeddings and for classes of one's own.
 node scripts/train/convert.mjs "$shared/checkpoints/keras-mobilenetv3-small-imagenet-notop.npz" \
   "$reports/features-imagenet.safetensors"

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { jsonLine, resultText } from '../../lib/cli/classify.js';
+import { csvHead, csvRow, jsonLine, resultLine, resultText, Tally } from '../../lib/cli/classifyOutput.js';
 import { finish, neonsense, projectRoot, start } from './run.js';
 
 const example = (name: string): string => join(projectRoot, 'examples', `${name}.png`);
@@ -90,8 +90,9 @@ describe('output', () => {
       { label: 'clock', index: 0, probability: 0.75 },
       { label: 'keyboard', index: 1, probability: 0.25 },
     ];
+    const screen = { isTTY: true, columns: 80 };
     expect(
-      resultText('a\u001b[2Jb.png', 'household-fp16', { predictions, rejected: false, ms }, true).split('\n'),
+      resultText('a\u001b[2Jb.png', 'household-fp16', { predictions, rejected: false, ms }, screen).split('\n'),
     ).toEqual([
       'a?[2Jb.png',
       '  clock     75.0 %  ██████████████████',
@@ -100,16 +101,61 @@ describe('output', () => {
     ]);
   });
 
+  const ms = { decode: 0, preprocess: 0, inference: 2 };
+  const answer = (label: string, rejected = false) => ({
+    predictions: [
+      { label, index: 0, probability: 0.75 },
+      { label: 'bed', index: 1, probability: 0.2 },
+    ],
+    rejected,
+    ms,
+  });
+
+  it('lists many pictures a line each, labels in one column in any script', () => {
+    const labels = ['lamp', '椅子'];
+    expect(resultLine('a.png', labels, answer('lamp'))).toBe(' 75.0 %  lamp           a.png  bed 20.0 %');
+    expect(resultLine('b.png', labels, answer('椅子'))).toBe(' 75.0 %  椅子           b.png  bed 20.0 %');
+    expect(resultLine('c.png', labels, answer('lamp', true))).toBe(' 75.0 %  none of these  c.png  bed 20.0 %');
+  });
+
+  it('counts classes, the rejected and the unreadable, and leaves the first picture out of the speed', () => {
+    const tally = new Tally();
+    tally.add(answer('bed'), 9000);
+    tally.add(answer('lamp'), 9500);
+    tally.add(answer('lamp'), 10_000);
+    tally.add(answer('lamp', true), 10_500);
+    expect(tally.text('mine.safetensors', 2)).toEqual([
+      '4 pictures labelled by mine.safetensors, 2.0 a second',
+      '  lamp               2',
+      '  bed                1',
+      '  none of these      1',
+      '  could not be read  2',
+    ]);
+  });
+
+  it('as CSV has a row a picture and quotes what would break it', () => {
+    expect([csvHead(2), csvRow('a,"b".png', 'm', answer('lamp'))]).toEqual([
+      'file,model,rejected,label,probability,label2,probability2',
+      '"a,""b"".png",m,false,lamp,0.750000,bed,0.200000',
+    ]);
+  });
+
+  it('of several pictures is a list with a summary on standard error; --csv and --limit are kept', async () => {
+    const list = await neonsense(['classify', example('clock'), example('lamp')]);
+    expect(list.stdout).toMatch(/^ *[\d.]+ % {2}clock +\S+clock\.png\n *[\d.]+ % {2}lamp +\S+lamp\.png\n$/);
+    expect(list.stderr).toMatch(/^neonsense: 2 pictures labelled by household-[\w-]+.*\n {2}clock +1\n {2}lamp +1\n$/);
+    const csv = await neonsense(['classify', '--csv', '--limit', '1', example('clock'), example('lamp')]);
+    expect([csv.code, csv.stderr]).toEqual([0, '']);
+    expect(csv.stdout).toMatch(/^file,model,rejected,label,probability\n.*clock\.png,.*,false,clock,[\d.]+\n$/);
+  });
+
   it('says where the model is too unsure to answer, to people and to programs', () => {
-    const ms = { decode: 0, preprocess: 0, inference: 2 };
-    const answer = { predictions: [{ label: 'clock', index: 0, probability: 0.2 }], rejected: true, ms };
-    expect(resultText('cat.png', 'mine.safetensors', answer, false)).toMatch(
-      /^cat\.png: none of these.*\n {2}clock +20\.0 %/,
-    );
-    expect(JSON.parse(jsonLine('cat.png', 'mine.safetensors', answer))).toMatchObject({
+    const unsure = { predictions: [{ label: 'clock', index: 0, probability: 0.2 }], rejected: true, ms };
+    expect(resultText('cat.png', 'mine.safetensors', unsure)).toMatch(/^cat\.png: none of these.*\n {2}clock +20\.0 %/);
+    expect(JSON.parse(jsonLine('cat.png', 'mine.safetensors', unsure))).toMatchObject({
       model: 'mine.safetensors',
       rejected: true,
-      predictions: answer.predictions,
+      predictions: unsure.predictions,
     });
   });
 });

@@ -62,7 +62,7 @@ describe('neonsense evaluate --fit-temperature', () => {
       at('out.safetensors'),
     );
     expect(fitted.exit).toBe(0);
-    expect(fitted.stderr).toMatch(/^temperature [\d.]+ written to .*out\.safetensors$/m);
+    expect(fitted.stderr).toMatch(/^neonsense: wrote .*out\.safetensors, [\d.]+ KiB: fitted at temperature [\d.]+$/m);
     const [before, after] = [await readModel(at('in.safetensors')), await readModel(at('out.safetensors'))];
     expect(after.layers).toEqual(before.layers);
     expect(after.provenance.at(-1)).toEqual({ step: 'fit-temperature', details: { images: IMAGES } });

@@ -36,8 +36,16 @@ describe('inspect', () => {
     expect(stdout).toMatch(/preprocessing +area average to 224 x 224, .* bilinear to 224 x 224/);
     expect(stdout).toMatch(/precision +fp32/);
     expect(stdout).toMatch(new RegExp(`file +[\\d.]+ MiB \\(${statSync(model).size.toLocaleString('en-US')} bytes\\)`));
-    expect(stdout).toMatch(/^features\.0\.0 +conv2d +16 x 3 x 3 x 3 /m);
-    expect(stdout).toMatch(/^classifier +linear +11 x 576 /m);
+    expect(stdout).not.toContain('features.0.0');
+  });
+
+  it('--layers adds every layer below, within 80 columns', async () => {
+    const { stdout } = await neonsense(['inspect', '--layers', model]);
+    const [summary = '', layers = ''] = stdout.split('\n\n');
+    expect(summary).toMatch(/precision +fp32/);
+    expect(layers).toMatch(/^features\.0\.0 +conv2d +16x3x3x3 /m);
+    expect(layers).toMatch(/^classifier +linear +11x576 /m);
+    expect(Math.max(...layers.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   it.each([

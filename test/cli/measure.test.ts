@@ -44,8 +44,8 @@ describeShared('the commands that measure and export', (shared) => {
       stderr
         .trimEnd()
         .split('\n')
-        .map((line) => line.slice(0, line.indexOf(' does not say'))),
-    ).toEqual([model, other].map((file) => `neonsense: ${file}`));
+        .map((line) => line.replace(/ does not say.*| \S+\.html, .* KiB$/, '')),
+    ).toEqual([...[model, other].map((file) => `neonsense: ${file}`), 'neonsense: wrote']);
     expect(stderr).not.toContain('\r');
     const rows = stdout
       .trimEnd()
@@ -117,7 +117,7 @@ describeShared('the commands that measure and export', (shared) => {
       const finished = await finish(child);
       clearTimeout(timer);
       expect(finished.code).toBe(130);
-      expect(finished.stderr).toContain('Interrupted');
+      expect(finished.stderr).toContain('neonsense: interrupted');
       stdout = finished.stdout;
     }
     const row = JSON.parse(stdout.trim()) as { samplesMs: number[] };

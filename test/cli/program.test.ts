@@ -10,12 +10,20 @@ describe('a wrong command line exits with 2, says why on standard error, and pri
     [['--bogus'], /unknown option '--bogus'/],
     [['clasify', 'a.png'], /unknown command 'clasify'\n\(Did you mean classify\?\)/],
     [['classify'], /missing required argument 'image'/],
-    [['classify', '--tpo-k', '3', 'a.png'], /unknown option '--tpo-k'/],
+    [
+      ['classify', '--tpo-k', '3', 'a.png'],
+      /^neonsense: unknown option '--tpo-k'\n\(Did you mean --top-k\?\)\nSee neonsense classify --help\n$/,
+    ],
     [['classify', '--threads', '0', 'a.png'], /--threads.*at least 1 but received "0"/],
     [['classify', '--threads', '1.5', 'a.png'], /--threads.*received "1\.5"/],
     [['classify', '--threads', 'two', 'a.png'], /--threads.*received "two"/],
-    [['classify', '--threads', '9999', 'a.png'], /`threads` but received 9999/],
+    [
+      ['classify', '--threads', '9999', 'a.png'],
+      /^neonsense: .*`--threads` but received 9999.*\nSee neonsense classify --help\n$/,
+    ],
     [['classify', '--top-k', '-1', 'a.png'], /--top-k.*received "-1"/],
+    [['classify', '--json', '--csv', 'a.png'], /one format for `--format` but received "json and csv"/],
+    [['ab', 'report'], /missing required argument 'log'\nSee neonsense ab report --help/],
     [['inspect'], /missing required argument 'model'/],
     [['inspect', 'a', 'b'], /too many arguments/],
   ])('%j', async (args, message) => {

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, it } from 'vitest';
-import { formatDuration, progressLine } from '../../lib/cli/progress.js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { formatDuration, progressLine, progressOf } from '../../lib/cli/progress.js';
 
 function terminal(isTTY: boolean, columns = 80) {
   const stream = Object.assign(new PassThrough(), { isTTY, columns });
@@ -9,13 +9,44 @@ function terminal(isTTY: boolean, columns = 80) {
   return { stream: stream as unknown as NodeJS.WriteStream, written };
 }
 
+afterEach(() => void vi.useRealTimers());
+
 describe('progressLine', () => {
-  it('says nothing where nobody looks', () => {
+  it('says nothing in a log of work that is done within ten seconds', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
     const { stream, written } = terminal(false);
     const progress = progressLine('images', stream);
-    progress.update(1, 2);
+    progress.update(1, 3);
+    vi.advanceTimersByTime(9_900);
+    progress.update(2, 3);
+    vi.advanceTimersByTime(9_900);
+    progress.update(3, 3);
     progress.clear();
     expect(written).toEqual([]);
+  });
+
+  it('says in a log how far longer work is, in whole lines that are far apart, whatever kind of work it is', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const { stream, written } = terminal(false);
+    const progress = progressOf(stream);
+    for (let second = 0; second < 50; second++) {
+      vi.advanceTimersByTime(1000);
+      if (second < 25) progress.update('pictures', second, 100);
+      else progress.update('fits', second - 24, 50);
+    }
+    expect(written).toEqual(['neonsense: 9 of 100 pictures, 1:31 left\n', 'neonsense: 15 of 50 fits, 0:35 left\n']);
+  });
+
+  it('judges the time that is left by what came after the first, which also loads and warms up', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const { stream, written } = terminal(true);
+    const progress = progressLine('images', stream);
+    vi.advanceTimersByTime(60_000);
+    progress.update(1, 11);
+    vi.advanceTimersByTime(2000);
+    progress.update(2, 11);
+    expect(written[0]).not.toContain('left');
+    expect(written[1]).toContain('2/11 images, 0:18 left');
   });
 
   it('shows how far it is and always the end, and cleans up after itself', () => {
@@ -27,7 +58,7 @@ describe('progressLine', () => {
     progress.clear();
     // The second update comes too soon after the first to be worth a redraw.
     expect(written).toHaveLength(3);
-    expect(written[0]).toMatch(/######\.+\] 1\/4 images, \d+:\d\d left/);
+    expect(written[0]).toMatch(/######\.+\] 1\/4 images/);
     expect(written[1]).toContain('4/4 images');
     expect(written[2]).toBe('\r\u001b[K');
   });

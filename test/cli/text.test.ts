@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { alignColumns, bar, formatBytes, printable } from '../../lib/cli/text.js';
+import { alignColumns, bar, cut, facts, formatBytes, printable, table } from '../../lib/cli/text.js';
 
 describe('text for a terminal', () => {
   it('aligns words to the left and numbers to the right', () => {
@@ -10,6 +10,69 @@ describe('text for a terminal', () => {
     ];
     expect(alignColumns(rows, [1])).toEqual(['name    count  note', 'a           1  short', 'longer  12345']);
     expect(alignColumns([], [])).toEqual([]);
+  });
+
+  it('gives 椅子 four cells, an emoji two and colours none', () => {
+    const rows = [
+      ['椅子', '1'],
+      ['👩‍🔬 lab', '22'],
+      ['\u001b[31mred\u001b[39m', '3'],
+      ['plain', '4'],
+    ];
+    expect(alignColumns(rows, [1])).toEqual([
+      '椅子     1',
+      '👩‍🔬 lab  22',
+      '\u001b[31mred\u001b[39m      3',
+      'plain    4',
+    ]);
+    expect(cut('椅子 chair', 3)).toBe('椅');
+  });
+
+  describe('a table', () => {
+    const rows = [
+      ['model', 'size', 'accuracy'],
+      ['first', '1 MiB', '90 %'],
+      ['second', '22 MiB', '9 %'],
+    ];
+
+    it('stays as it is where it fits', () => {
+      expect(table(rows, [1, 2], 24)).toEqual([
+        'model     size  accuracy',
+        'first    1 MiB      90 %',
+        'second  22 MiB       9 %',
+      ]);
+    });
+
+    it('is turned where only that fits', () => {
+      expect(table(rows, [1, 2], 23)).toEqual([
+        'model     first  second',
+        'size      1 MiB  22 MiB',
+        'accuracy   90 %     9 %',
+      ]);
+    });
+
+    it('becomes records where neither fits', () => {
+      expect(table(rows, [1, 2], 18)).toEqual([
+        'first',
+        '  size      1 MiB',
+        '  accuracy  90 %',
+        'second',
+        '  size      22 MiB',
+        '  accuracy  9 %',
+      ]);
+    });
+  });
+
+  it('goes on with a long text below its beginning', () => {
+    expect(
+      facts(
+        [
+          ['classes', 'cat, dog, bird'],
+          ['file', '/a/path/of/one/word'],
+        ],
+        20,
+      ),
+    ).toEqual(['  classes  cat, dog,', '           bird', '  file     /a/path/of/one/word']);
   });
 
   it('draws bars to an eighth of a cell and never longer than their cells', () => {

@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const textOf = (report: DoctorReport): string => reportText(report, false);
+const textOf = (report: DoctorReport): string => reportText(report);
 
 describe('on a machine where all is well', () => {
   it('every precision passes its self-test and the choice is the one of Classifier.load', async () => {
