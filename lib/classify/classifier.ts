@@ -10,7 +10,7 @@ import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from 
 import { largestIndices } from '../numbers/largest.js';
 import { softmax } from '../numbers/softmax.js';
 import { preprocess } from '../runtime/preprocess.js';
-import { createSession, type ImageRun, type Session } from '../runtime/session.js';
+import { type ImageRun, openSession, type Session } from '../runtime/session.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
@@ -183,9 +183,13 @@ export class Classifier {
       options.preprocessing === undefined
         ? undefined
         : preprocessingFrom(options.preprocessing, 'options.preprocessing');
-    const { model: picked, choice, consume } = await pickModel(source, options);
+    const { model: picked, choice, consume, unchecked } = await pickModel(source, options, modelsFolder, true);
     const model = { ...named(picked, options), ...(preprocessing === undefined ? {} : { preprocessing }) };
-    const session = await createSession(model, { consume, threads });
+    const session = await openSession(model, { consume, threads }, unchecked).catch(async (error: unknown) => {
+      // Reading it with every check says what is wrong with a file.
+      if (unchecked !== undefined) await pickModel(source, options);
+      throw error;
+    });
     const again = async (): Promise<Model> => {
       const variant = source === undefined && choice !== undefined ? { variant: choice.variant } : {};
       const { model: read } = await pickModel(source, { ...options, measure: false, ...variant });

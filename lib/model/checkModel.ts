@@ -12,6 +12,11 @@ import { elementCount, firstNotFinite } from './weights.js';
  */
 const usable = new WeakSet<ArrayBufferView>();
 
+/** Takes it on trust that weights are finite numbers, where the engine will look before it uses them. */
+export function leaveUnchecked(weights: Weights): void {
+  usable.add(weights.data);
+}
+
 const PRECISIONS: readonly Precision[] = ['fp32', 'fp16', 'int8-dynamic', 'int8-static'];
 
 /**

@@ -6,6 +6,7 @@ import { openRegularFile } from '../files/openFile.js';
 import { withConventions } from './architecture.js';
 import { checkTranslations } from './checkModel.js';
 import { foreignFile, HEAD_BYTES } from './fileKind.js';
+import type { UncheckedContent } from './format/contentHash.js';
 import { decodeModelSteps, isModelFile } from './format/decode.js';
 import { encodeModel } from './format/encode.js';
 import { looksLikeSafetensors, parseSafetensors } from './format/safetensors.js';
@@ -53,6 +54,20 @@ export async function readModel(file: string | Uint8Array, options: ReadModelOpt
 }
 
 /**
+ * As {@link readModel}, but of a file in this package's format the caller sees to what takes longest.
+ *
+ * @param leave is given what is not checked yet, see `decodeModelSteps`; not called for other files
+ */
+export async function readModelUnchecked(
+  file: string | Uint8Array,
+  options: ReadModelOptions,
+  leave: (content: UncheckedContent) => void,
+): Promise<Model> {
+  const own = ownOptions(options);
+  return withOptions(await readBare(file, own, { isStrict: true, leave }), own);
+}
+
+/**
  * As {@link readModel}, for one of several files that `options` are said of together: what they say of checkpoints does not
  * count for a file that is none.
  */
@@ -71,6 +86,7 @@ function ownOptions(options: ReadModelOptions): ReadModelOptions {
 interface Strictness {
   /** Whether to refuse what is said of checkpoints alone when the file is none. */
   readonly isStrict: boolean;
+  readonly leave?: (content: UncheckedContent) => void;
 }
 
 async function readBare(file: string | Uint8Array, options: ReadModelOptions, strictness: Strictness): Promise<Model> {
@@ -122,7 +138,7 @@ async function decode(
       if (options[name] === undefined || !options.isStrict) continue;
       throw invalidArgument(`options.${name}`, 'nothing for a file that holds one model', options[name]);
     }
-    return inTurns(decodeModelSteps(container, budget));
+    return inTurns(decodeModelSteps(container, budget, options.leave));
   }
   const { modelFromStateDict, stateDictFromTensors } = await import('./import/stateDict.js');
   const { findNetwork } = await import('./import/findNetwork.js');

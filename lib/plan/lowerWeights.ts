@@ -59,7 +59,7 @@ export function lowerBias(
   const channels = spec.shape[0]!;
   const real = new Float64Array(channels);
   for (let i = 0; i < channels; i++) real[i] = (bias?.[i] ?? 0) * factor + offset;
-  if (input.scale === undefined || weights.type === 'f32') return Float32Array.from(real);
+  if (input.scale === undefined || weights.type === 'f32') return new Float32Array(real);
 
   const integer = new Int32Array(channels);
   for (let i = 0; i < channels; i++) {

@@ -1,4 +1,5 @@
 import type { PixelLayout } from '../image/pixels.js';
+import type { UncheckedContent } from '../model/format/contentHash.js';
 import type { Preprocessing } from '../model/preprocessing.js';
 import type { Plan } from '../plan/plan.js';
 
@@ -7,8 +8,10 @@ export interface Binding {
   /**
    * Takes over the plan's arrays, which are detached when this returns, and packs them off the main thread. Throws or
    * rejects with a plain Error when the plan is unsound or the CPU can't run it.
+   *
+   * @param content what the weights were read from, taken over like them: rejected where its hash is another one
    */
-  createSession(plan: Plan, options: NativeSessionOptions): Promise<NativeSession>;
+  createSession(plan: Plan, options: NativeSessionOptions, content?: UncheckedContent): Promise<NativeSession>;
   /** Makes the network's input of pixels. Throws a plain Error for what it can't do. */
   readonly Preprocessor: new (
     preprocessing: NativePreprocessing,

@@ -2,6 +2,7 @@ import { untilAborted } from '../abort.js';
 import { examined, invalidArgument, NeonsenseError, throwIfAborted } from '../errors.js';
 import { type Frame, type Pixels, type PixelView, viewOf } from '../image/pixels.js';
 import { checkModel, examinedModel } from '../model/checkModel.js';
+import type { UncheckedContent } from '../model/format/contentHash.js';
 import type { Model } from '../model/model.js';
 import { mainOutput } from '../model/network.js';
 import type { Preprocessing } from '../model/preprocessing.js';
@@ -78,6 +79,20 @@ export interface TensorMetadata {
  * a model that does not hold together, `ERR_NATIVE_LOAD` without the addon, `ERR_NATIVE` when the engine refuses.
  */
 export async function createSession(model: Model, options: SessionOptions = {}): Promise<Session> {
+  return openSession(model, options);
+}
+
+/**
+ * As {@link createSession}, for a model whose file was not checked to the end: that is done before it is packed, also off
+ * the main thread.
+ *
+ * @throws {NeonsenseError} as createSession; `ERR_NATIVE` where the content has another hash
+ */
+export async function openSession(
+  model: Model,
+  options: SessionOptions,
+  unchecked?: UncheckedContent,
+): Promise<Session> {
   const binding = loadBinding();
   const { consume, outputs, nativeOptions } = examined('options', 'an object', options, () => {
     return checkedOptions(options, () => defaultThreads(callNative(() => binding.cpu()).performanceCores));
@@ -89,7 +104,7 @@ export async function createSession(model: Model, options: SessionOptions = {}):
     return { plan: lower(model, { outputs: wanted, consume }), names: wanted };
   });
   if (consume) markConsumed(model);
-  const native = await awaitNative(() => binding.createSession(plan, nativeOptions));
+  const native = await awaitNative(() => binding.createSession(plan, nativeOptions, unchecked));
   return new Session(native, plan, names, nativeOptions.threads, model.preprocessing);
 }
 

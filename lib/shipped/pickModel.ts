@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { examined, invalidArgument, NeonsenseError } from '../errors.js';
 import { checkModel } from '../model/checkModel.js';
 import { encodeModel, type ReadModelOptions } from '../model/files.js';
+import type { UncheckedContent } from '../model/format/contentHash.js';
 import type { Model } from '../model/model.js';
 import { loadBinding } from '../runtime/load/load.js';
 import {
@@ -16,7 +17,7 @@ import {
 } from './chooseVariant.js';
 import { type Manifest, modelsFolder, readManifest, type Variant } from './manifest.js';
 import type { MeasuredCandidate } from './measureVariants.js';
-import { readModel } from './readModel.js';
+import { readModel, readModelUnchecked } from './readModel.js';
 
 /** The part of a classifier's options that says which model runs. */
 export interface PickOptions extends Pick<ReadModelOptions, 'key' | 'padding' | 'batchNormEpsilon' | 'limits'> {
@@ -36,6 +37,8 @@ export interface PickedModel {
   readonly choice?: VariantChoice;
   /** Whether the model's memory may become the session's. */
   readonly consume: boolean;
+  /** What was left to whoever uses the model, see `readModelUnchecked`. */
+  readonly unchecked?: UncheckedContent | undefined;
 }
 
 /**
@@ -43,6 +46,7 @@ export interface PickedModel {
  *
  * @param source a file's path or bytes, a model, or undefined for the models that come with the package
  * @param folder of the models that come with the package
+ * @param mayLeave whether a file's content may be left unchecked
  * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for options that contradict each other; what `readManifest`,
  *   `readModel`, `loadBinding` and `createSession` throw
  */
@@ -50,15 +54,20 @@ export async function pickModel(
   source: string | Uint8Array | Model | undefined,
   options: PickOptions,
   folder: string = modelsFolder,
+  mayLeave = false,
 ): Promise<PickedModel> {
   checkPickOptions(source, options);
-  if (source === undefined) return pickShipped(options, folder);
+  if (source === undefined) return pickShipped(options, folder, mayLeave);
   const given = isModel(source);
   const { key, padding, batchNormEpsilon, limits } = options;
-  const reading = given ? source : readModel(checkSource(source), { key, padding, batchNormEpsilon, limits });
+  // What is quantized first is looked at before.
+  const mayWait = mayLeave && options.precision === undefined;
+  const reading = given
+    ? { model: source }
+    : readPicked(checkSource(source), { key, padding, batchNormEpsilon, limits }, mayWait);
   // The addon is loaded while the file is read.
-  const [model, binding] = await Promise.all([reading, Promise.resolve().then(loadBinding)]);
-  if (options.precision === undefined) return { model, consume: !given };
+  const [{ model, ...unchecked }, binding] = await Promise.all([reading, Promise.resolve().then(loadBinding)]);
+  if (options.precision === undefined) return { model, consume: !given, ...unchecked };
   const { quantize, choice } =
     options.measure === true
       ? await measurePrecision(model, options)
@@ -88,14 +97,27 @@ export async function chooseShipped(
     : chooseByRules(manifest, present, device());
 }
 
-async function pickShipped(options: PickOptions, folder: string): Promise<PickedModel> {
+async function pickShipped(options: PickOptions, folder: string, mayLeave: boolean): Promise<PickedModel> {
   const { variant, choice } = await chooseShipped(options, undefined, folder);
-  const [model] = await Promise.all([
-    readModel(join(folder, variant.file)),
+  const [read] = await Promise.all([
+    readPicked(join(folder, variant.file), {}, mayLeave),
     // Also for a variant that was asked for by name.
     Promise.resolve().then(loadBinding),
   ]);
-  return { model, choice, consume: true };
+  return { ...read, choice, consume: true };
+}
+
+async function readPicked(
+  source: string | Uint8Array,
+  options: ReadModelOptions,
+  mayLeave: boolean,
+): Promise<Pick<PickedModel, 'model' | 'unchecked'>> {
+  if (!mayLeave) return { model: await readModel(source, options) };
+  let unchecked: UncheckedContent | undefined;
+  const model = await readModelUnchecked(source, options, (content) => {
+    unchecked = content;
+  });
+  return { model, unchecked };
 }
 
 async function measureShipped(

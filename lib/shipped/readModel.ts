@@ -1,7 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NeonsenseError, shortened } from '../errors.js';
-import { type ReadModelOptions, readModel as readFileOrBytes } from '../model/files.js';
+import {
+  type ReadModelOptions,
+  readModel as readFileOrBytes,
+  readModelUnchecked as readUnchecked,
+} from '../model/files.js';
+import type { UncheckedContent } from '../model/format/contentHash.js';
 import type { Model } from '../model/model.js';
 import { modelsFolder } from './manifest.js';
 
@@ -23,6 +28,15 @@ const NAME = /^[\w-]+$/;
  */
 export async function readModel(source: string | Uint8Array, options: ReadModelOptions = {}): Promise<Model> {
   return await readFileOrBytes(typeof source === 'string' ? modelFile(source) : source, options);
+}
+
+/** As {@link readModel}; of a file in this package's format `leave` is given what the caller has to check. */
+export async function readModelUnchecked(
+  source: string | Uint8Array,
+  options: ReadModelOptions,
+  leave: (content: UncheckedContent) => void,
+): Promise<Model> {
+  return await readUnchecked(typeof source === 'string' ? modelFile(source) : source, options, leave);
 }
 
 /**

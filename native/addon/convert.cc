@@ -36,7 +36,7 @@ constexpr engine::Op kOps[] = {
 // Reads a plan and remembers its arrays. They are looked at last: whatever an object's getters do is done by then.
 class PlanReader {
  public:
-  TakenPlan Read(const Napi::Value& value) {
+  TakenPlan Read(const Napi::Value& value, const Napi::Value& content) {
     const Napi::Object plan = ObjectOf(value, "plan");
     const Napi::Array values = ListOf(plan.Get("values"), "plan.values");
     const uint32_t value_count = values.Length();
@@ -52,9 +52,11 @@ class PlanReader {
     plan_.input = IntegerOf<uint32_t>(plan.Get("input"), "plan.input");
     plan_.outputs = IndicesOf(plan.Get("outputs"), "plan.outputs", engine::kMaxEntries);
 
+    if (!content.IsUndefined()) ReadContent(ObjectOf(content, "content"));
+
     TakenArrays taken(arrays_);
     for (size_t i = 0; i < targets_.size(); i++) targets_[i](taken.data(i), taken.length(i));
-    return {std::move(plan_), std::move(taken)};
+    return {std::move(plan_), std::move(content_), std::move(taken)};
   }
 
  private:
@@ -114,6 +116,19 @@ class PlanReader {
     }
   }
 
+  void ReadContent(const Napi::Object& object) {
+    content_.sha256 = StringOf(object.Get("sha256"), "content.sha256");
+    const Napi::Array pieces = ListOf(object.Get("pieces"), "content.pieces");
+    // Spans in it are pointed to until the end.
+    content_.pieces.resize(pieces.Length());
+    for (uint32_t i = 0; i < content_.pieces.size(); i++) {
+      const Napi::Object piece = ObjectOf(pieces.Get(i), "content.pieces[i]");
+      content_.pieces[i].text = TextOf(piece.Get("text"), "piece.text");
+      const Napi::Value bytes = piece.Get("bytes");
+      if (!bytes.IsUndefined()) Remember(bytes, napi_uint8_array, "piece.bytes", content_.pieces[i].bytes);
+    }
+  }
+
   template <typename T>
   void Remember(const Napi::Value& value, napi_typedarray_type type, const char* what, engine::Span<T>& span) {
     arrays_.push_back(TypedArrayFromJs(value, type, what));
@@ -121,6 +136,7 @@ class PlanReader {
   }
 
   engine::Plan plan_;
+  Content content_;
   std::vector<Napi::TypedArray> arrays_;
   // Where what is taken of each array belongs.
   std::vector<std::function<void(uint8_t* data, size_t length)>> targets_;
@@ -135,7 +151,7 @@ Napi::TypedArray TypedArrayFromJs(const Napi::Value& value, napi_typedarray_type
   return value.As<Napi::TypedArray>();
 }
 
-TakenPlan PlanFromJs(const Napi::Value& value) { return PlanReader().Read(value); }
+TakenPlan PlanFromJs(const Napi::Value& value, const Napi::Value& content) { return PlanReader().Read(value, content); }
 
 engine::SessionOptions OptionsFromJs(const Napi::Value& value) {
   const Napi::Object object = ObjectOf(value, "options");

@@ -6,21 +6,23 @@
 
 #include <napi.h>
 
+#include "addon/content.h"
 #include "addon/taken_arrays.h"
 #include "engine/plan.h"
 #include "engine/session.h"
 
 namespace neonsense::addon {
 
-// An engine plan and the memory it points to.
+// An engine plan, what its weights were read from, and the memory both point to.
 struct TakenPlan {
   engine::Plan plan;
+  Content content;
   TakenArrays arrays;
 };
 
-// Takes a `Plan` of lib/plan/plan.ts with its arrays. Checks types and counts only; engine::Validate checks what they
-// mean. Throws Napi::Error; the arrays are still JavaScript's then.
-TakenPlan PlanFromJs(const Napi::Value& value);
+// Takes a `Plan` of lib/plan/plan.ts with its arrays, and those of its content where there is one. Checks types and
+// counts only; engine::Validate checks what they mean. Throws Napi::Error; the arrays are still JavaScript's then.
+TakenPlan PlanFromJs(const Napi::Value& value, const Napi::Value& content);
 
 // Reads `{ threads, profile, fp16, sparse }`. Throws Napi::Error.
 engine::SessionOptions OptionsFromJs(const Napi::Value& value);

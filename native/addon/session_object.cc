@@ -16,7 +16,11 @@ class CreateTask : public Task {
       : Task(env, "neonsense.createSession"), plan_(std::move(plan)), options_(options) {}
 
  protected:
-  void Work() override { session_ = std::make_shared<engine::Session>(plan_.plan, options_); }
+  void Work() override {
+    // Before the weights are folded, which is done in place.
+    plan_.content.Check();
+    session_ = std::make_shared<engine::Session>(plan_.plan, options_);
+  }
   void Finish() override { plan_.arrays.Release(Env()); }
   Napi::Value Result() override { return SessionObject::Wrap(Env(), std::move(session_)); }
 
@@ -131,7 +135,7 @@ Napi::Function SessionObject::Define(Napi::Env env) {
 
 Napi::Value SessionObject::Create(const Napi::CallbackInfo& info) {
   const engine::SessionOptions options = OptionsFromJs(info[1]);
-  return Start(std::make_unique<CreateTask>(info.Env(), PlanFromJs(info[0]), options));
+  return Start(std::make_unique<CreateTask>(info.Env(), PlanFromJs(info[0], info[2]), options));
 }
 
 Napi::Object SessionObject::Wrap(Napi::Env env, std::shared_ptr<engine::Session> session) {

@@ -41,12 +41,19 @@ T IntegerOf(const Napi::Value& value, const std::string& what) {
   return static_cast<T>(number);
 }
 
+// As long as it comes.
+inline std::string TextOf(const Napi::Value& value, const std::string& what) {
+  if (!value.IsString()) Fail(value.Env(), what, "a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+// No longer than a name may be.
 inline std::string StringOf(const Napi::Value& value, const std::string& what) {
   if (!value.IsString()) Fail(value.Env(), what, "a string");
   size_t length = 0;
   napi_get_value_string_utf8(value.Env(), value, nullptr, 0, &length);
   if (length > engine::kMaxNameLength) Fail(value.Env(), what, "a shorter string");
-  return value.As<Napi::String>().Utf8Value();
+  return TextOf(value, what);
 }
 
 inline bool BooleanOf(const Napi::Value& value, const std::string& what) {

@@ -135,6 +135,15 @@ kernels::CpuFeatures KernelFeatures() {
   return features;
 }
 
+bool HasSha256() {
+  if (!IdentifyCpu()) return false;
+#if CPUINFO_ARCH_ARM || CPUINFO_ARCH_ARM64
+  return cpuinfo_has_arm_sha2();
+#else
+  return cpuinfo_has_x86_sha() && cpuinfo_has_x86_sse4_1();
+#endif
+}
+
 bool HasNativeFp16() {
   if (!IdentifyCpu()) return false;
 #if CPUINFO_ARCH_ARM || CPUINFO_ARCH_ARM64

@@ -29,4 +29,7 @@ Cpu DetectCpu();
 // What kernels of our own are chosen by. False where the CPU can't be identified.
 kernels::CpuFeatures KernelFeatures();
 
+// Whether the CPU has instructions for SHA-256; false where it can't be identified.
+bool HasSha256();
+
 }  // namespace neonsense::engine

@@ -30,7 +30,7 @@ elif [ ! -f build/compile_commands.json ]; then
   printf 'lint: C++ is only formatted, because the addon was not built here: run npm run build:native\n'
 else
   # What the addon is built of. Tests, fuzz targets and the benchmark are not in its build.
-  git ls-files "native/addon/*.cc" "native/engine/*.cc" "native/image/*.cc" "native/kernels/*.cc" |
+  git ls-files "native/addon/*.cc" "native/engine/*.cc" "native/hash/*.cc" "native/image/*.cc" "native/kernels/*.cc" |
     xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 4 clang-tidy -p build --quiet 2>/dev/null
 fi
 "$tools/bin/ruff" format --check --quiet scripts

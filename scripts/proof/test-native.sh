@@ -12,11 +12,11 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 build=build-sanitize sanitizers=address,undefined fuzzers=ON
-programs=(engine_tests image_tests allocation_tests)
+programs=(engine_tests hash_tests image_tests allocation_tests)
 if [ "${1-}" = --threads ]; then
   build=build-threads sanitizers=thread fuzzers=OFF
   # allocation_tests brings an operator new of its own, as ThreadSanitizer does.
-  programs=(engine_tests image_tests)
+  programs=(engine_tests hash_tests image_tests)
   shift
 fi
 
@@ -37,7 +37,7 @@ if ! {
 fi
 
 # A report of an earlier run must not stand for this one.
-rm -f "$build"/{engine,image,allocation}_tests.json
+rm -f "$build"/{engine,hash,image,allocation}_tests.json
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 status=0
 for tests in "${programs[@]}"; do

@@ -5,6 +5,33 @@ import type { Container } from './safetensors.js';
 /** Metadata key under which the hash is kept. */
 export const HASH_KEY = 'sha256';
 
+/** A text, and bytes after it. */
+export interface ContentPiece {
+  readonly text: string;
+  readonly bytes?: Uint8Array;
+}
+
+/** What a model file holds and the hash that was stored with it, not compared yet. */
+export interface UncheckedContent {
+  readonly sha256: string;
+  readonly pieces: readonly ContentPiece[];
+}
+
+const NOTHING = new Uint8Array();
+
+/** What the hash is made of, in order. */
+export function contentPieces({ metadata, tensors }: Container): ContentPiece[] {
+  const keys = [...metadata.keys()].filter((key) => key !== HASH_KEY).sort();
+  const names = [...tensors.keys()].sort();
+  return [
+    ...keys.map((key) => ({ text: `${JSON.stringify([key, metadata.get(key)])}\n` })),
+    ...names.map((name) => {
+      const { dtype, shape, bytes } = tensors.get(name)!;
+      return { text: `${JSON.stringify([name, dtype, shape])}\n`, bytes };
+    }),
+  ];
+}
+
 /**
  * SHA-256, as hexadecimal digits, over the metadata (without the hash itself) and the tensors, each sorted by name; it
  * does not depend on where the tensors lie in the file. docs/model-format.md gives the exact bytes.
@@ -14,15 +41,11 @@ export function contentHash(container: Container): string {
 }
 
 /** {@link contentHash} with pauses. */
-export function* contentHashSteps({ metadata, tensors }: Container): Steps<string> {
+export function* contentHashSteps(container: Container): Steps<string> {
   const hash = crypto().createHash('sha256');
-  for (const key of [...metadata.keys()].sort()) {
-    if (key !== HASH_KEY) hash.update(`${JSON.stringify([key, metadata.get(key)])}\n`);
-  }
   let hashed = 0;
-  for (const name of [...tensors.keys()].sort()) {
-    const { dtype, shape, bytes } = tensors.get(name)!;
-    hash.update(`${JSON.stringify([name, dtype, shape])}\n`);
+  for (const { text, bytes = NOTHING } of contentPieces(container)) {
+    hash.update(text);
     for (let begin = 0; begin < bytes.length; begin += BYTES_A_STEP) {
       const piece = bytes.subarray(begin, begin + BYTES_A_STEP);
       hash.update(piece);

@@ -1,14 +1,14 @@
 import { NeonsenseError, shortened } from '../../errors.js';
 import { inflate } from '../../files/inflate.js';
 import type { Budget } from '../../files/limits.js';
-import { checkModel } from '../checkModel.js';
+import { checkModel, leaveUnchecked } from '../checkModel.js';
 import { inferArchitecture } from '../import/inferArchitecture.js';
 import type { Layer, Model, Weights } from '../model.js';
 import type { LayerSpec } from '../network.js';
 import { layerSpecs } from '../network.js';
 import { atOnce, BYTES_A_STEP, type Steps } from '../steps.js';
 import { elementCount } from '../weights.js';
-import { contentHashSteps, HASH_KEY } from './contentHash.js';
+import { contentHashSteps, contentPieces, HASH_KEY, type UncheckedContent } from './contentHash.js';
 import { parseJson } from './json.js';
 import { decodeConventions, decodeMetadata, FORMAT, VERSIONS } from './metadata.js';
 import type { Container, DType, Tensor } from './safetensors.js';
@@ -32,8 +32,17 @@ export function decodeModel(container: Container, budget: Budget): Model {
   return atOnce(decodeModelSteps(container, budget));
 }
 
-/** {@link decodeModel} with pauses. */
-export function* decodeModelSteps(container: Container, budget: Budget): Steps<Model> {
+/**
+ * {@link decodeModel} with pauses.
+ *
+ * @param leave is given what was not looked at: whether the content has the hash stored with it, and whether float
+ *   weights are finite numbers. The caller sees to both before the model is used. Without it both are seen to here.
+ */
+export function* decodeModelSteps(
+  container: Container,
+  budget: Budget,
+  leave?: (content: UncheckedContent) => void,
+): Steps<Model> {
   const { metadata } = container;
   const version = metadata.get('version');
   if (version === undefined || !VERSIONS.includes(version)) {
@@ -42,7 +51,9 @@ export function* decodeModelSteps(container: Container, budget: Budget): Steps<M
   }
   const hash = metadata.get(HASH_KEY);
   if (hash === undefined) throw broken(`the metadata key ${HASH_KEY} is missing`);
-  if (hash !== (yield* contentHashSteps(container))) {
+  if (leave !== undefined) {
+    leave({ sha256: hash, pieces: contentPieces(container) });
+  } else if (hash !== (yield* contentHashSteps(container))) {
     throw broken('its content does not have the hash that was stored with it; copy or download the file again');
   }
   const reader = new TensorReader(container, budget);
@@ -53,6 +64,7 @@ export function* decodeModelSteps(container: Container, budget: Budget): Steps<M
   for (const spec of layerSpecs(architecture)) {
     const layer = reader.layer(spec);
     layers.set(spec.name, layer);
+    if (leave !== undefined) leaveUnchecked(layer.weights);
     decoded += layer.weights.data.byteLength;
     if (decoded < BYTES_A_STEP) continue;
     yield;

@@ -1,0 +1,89 @@
+// What is wrong with a model file is found while it is packed, and said as `readModel` says it.
+import { describe, expect, it } from 'vitest';
+import { Classifier } from '../../lib/classify/classifier.js';
+import { encodeModel, readModel } from '../../lib/model/files.js';
+import { contentHash } from '../../lib/model/format/contentHash.js';
+import { encodeSafetensors, parseSafetensors } from '../../lib/model/format/safetensors.js';
+import { loadBinding } from '../../lib/runtime/load/load.js';
+import { randomModel } from '../randomModel.js';
+
+const model = randomModel();
+const file = encodeModel(model);
+const WEIGHTS = 'features.0.0.weight';
+
+type Parts = { readonly metadata: Map<string, string>; readonly tensors: Map<string, { bytes: Uint8Array }> };
+
+/** The file with something else in it, under the hash of what is in it, or the one it had. */
+function changed(change: (parts: Parts) => void, { rehashed }: { rehashed: boolean }): Uint8Array {
+  const { metadata, tensors } = parseSafetensors(file);
+  const copies = [...tensors].map(([name, tensor]) => [name, { ...tensor, bytes: tensor.bytes.slice() }] as const);
+  const parts = { metadata: new Map(metadata), tensors: new Map(copies) };
+  change(parts);
+  if (rehashed) parts.metadata.set('sha256', contentHash(parts));
+  return encodeSafetensors(parts);
+}
+
+const setFloat = (parts: Parts, index: number, value: number): void => {
+  const { bytes } = parts.tensors.get(WEIGHTS)!;
+  new DataView(bytes.buffer, bytes.byteOffset).setFloat32(4 * index, value, true);
+};
+
+describe('Classifier.load', () => {
+  it.each([
+    ['a changed weight', changed((parts) => setFloat(parts, 3, 0.5), { rehashed: false })],
+    ['a changed label', changed(({ metadata }) => metadata.set('note', 'x'), { rehashed: false })],
+    ['an empty hash', changed(({ metadata }) => metadata.set('sha256', ''), { rehashed: false })],
+    ['the hash in capitals', changed(({ metadata }) => metadata.set('sha256', 'A'.repeat(64)), { rehashed: false })],
+  ])('refuses a file with %s as damaged', async (_, bytes) => {
+    const attempt = Classifier.load(bytes);
+    await expect(attempt).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT' });
+    await expect(attempt).rejects.toThrow(/does not have the hash that was stored with it/);
+    await expect(readModel(bytes)).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT' });
+  });
+
+  it.each([NaN, Infinity])('refuses a weight of %d by its name and place', async (value) => {
+    const bytes = changed((parts) => setFloat(parts, 5, value), { rehashed: true });
+    const attempt = Classifier.load(bytes);
+    await expect(attempt).rejects.toMatchObject({ code: 'ERR_MODEL_ARCHITECTURE' });
+    await expect(attempt).rejects.toThrow(/features\.0\.0\.weight is (NaN|Infinity) at index 5/);
+  });
+
+  it('takes what is whole, from bytes that stay as they were', async () => {
+    const bytes = file.slice();
+    const classifier = await Classifier.load(bytes, { threads: 1 });
+    expect(classifier.labels).toEqual(model.labels);
+    expect(Buffer.compare(bytes, file)).toBe(0);
+    await classifier.dispose();
+  });
+});
+
+describe('the addon', () => {
+  const options = { threads: 1, profile: false, fp16: false, sparse: false };
+  it.each([
+    ['no object', 7],
+    ['no hash', { pieces: [] }],
+    ['pieces that are no list', { sha256: '', pieces: {} }],
+    ['a piece without a text', { sha256: '', pieces: [{}] }],
+    ['bytes that are floats', { sha256: '', pieces: [{ text: '', bytes: new Float32Array(2) }] }],
+    ['another hash', { sha256: '0'.repeat(64), pieces: [{ text: 'abc', bytes: new Uint8Array(3) }] }],
+  ])('refuses content with %s', async (_, content) => {
+    const { lower } = await import('../../lib/plan/lower.js');
+    const attempt = Promise.resolve().then(() => loadBinding().createSession(lower(model), options, content as never));
+    await expect(attempt).rejects.toThrow();
+  });
+
+  it.each([
+    ['abc', 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'],
+    ['', 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'],
+  ])('computes the SHA-256 of %j', async (text, sha256) => {
+    const { lower } = await import('../../lib/plan/lower.js');
+    const bytes = new TextEncoder().encode(text);
+    const pieces = [
+      { text: '', bytes: bytes.slice(0, 1) },
+      { text: text.slice(1, 2) },
+      { text: '', bytes: bytes.slice(2) },
+    ];
+    const session = await loadBinding().createSession(lower(model), options, { sha256, pieces });
+    await session.dispose();
+  });
+});
