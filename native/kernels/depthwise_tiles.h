@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "kernels/depthwise.h"
+#include "kernels/depthwise_rows.h"
 #include "kernels/unrolled.h"
 
 // The loops of all vector variants. Included behind the Vector of one of them, so that each file has its own.
@@ -14,15 +15,6 @@ namespace {
 
 // Stands for columns beside the input.
 alignas(64) constexpr float kZeros[Vector::kLanes] = {};
-
-// Where a tile lies.
-struct Tile {
-  size_t y;
-  size_t x;
-  // Rows of the kernel that lie on the input.
-  size_t kernel_begin;
-  size_t kernel_end;
-};
 
 template <int kCount>
 NEONSENSE_INLINE void Activate(const Activation& activation, Vector (&values)[kCount]) {
@@ -43,137 +35,91 @@ NEONSENSE_INLINE void Activate(const Activation& activation, Vector (&values)[kC
   }
 }
 
-// `kBeside`: the first and last columns may lie beside the input.
-template <int kKernel, int kStride, int kTile, bool kBeside>
-void RunTile(const DepthwiseArguments& arguments, const DepthwisePart& part, const Tile& tile) {
-  constexpr int kMiddle = kKernel / 2;
-  constexpr int kColumns = (kTile - 1) * kStride + kKernel;
-  // Columns from here on may lie to the right of the input, those below kMiddle to the left.
-  constexpr int kRight = kColumns - kMiddle;
-  constexpr size_t kGroup = (1 + kKernel * kKernel) * Vector::kLanes;
-  const DepthwiseShape& shape = arguments.shape;
-  const size_t pixel = shape.channels;
-  const size_t row = shape.width * pixel;
-  const size_t middle = tile.x * kStride + kMiddle - shape.left;
-  const size_t first_row = tile.y * kStride + tile.kernel_begin - shape.top;
-  // Column kMiddle, which is always on the input.
-  const float* input = arguments.input + (first_row * shape.width + middle) * pixel;
-  float* output = arguments.output + (tile.y * shape.out_width + tile.x) * pixel;
+struct FloatTiles {
+  using Arguments = DepthwiseArguments;
+  static constexpr int kWidest = Vector::kRegisters > 16 ? 14 : 7;
 
-  const float* group = arguments.weights + part.channel_begin / Vector::kLanes * kGroup;
-  for (size_t c = part.channel_begin; c < part.channel_end; c += Vector::kLanes, group += kGroup) {
-    // kMiddle columns on the left, then kMiddle on the right.
-    const float* beside[2 * kMiddle];
-    size_t beside_row[2 * kMiddle];
-    if constexpr (kBeside) {
-      Unroll<kMiddle>([&](auto i) NEONSENSE_INLINE_BODY {
-        const bool has_left = middle + i.value >= kMiddle;
-        beside[i.value] = has_left ? input + c - pixel * (kMiddle - i.value) : kZeros;
-        beside_row[i.value] = has_left ? row : 0;
-        const bool has_right = middle + (kRight + i.value - kMiddle) < shape.width;
-        beside[kMiddle + i.value] = has_right ? input + c + pixel * (kRight + i.value - kMiddle) : kZeros;
-        beside_row[kMiddle + i.value] = has_right ? row : 0;
-      });
-    }
+  // `kBeside`: the first and last columns may lie beside the input.
+  template <int kKernel, int kStride, int kTile, bool kBeside>
+  static void RunTile(const DepthwiseArguments& arguments, const DepthwisePart& part, const Tile& tile) {
+    constexpr int kMiddle = kKernel / 2;
+    constexpr int kColumns = (kTile - 1) * kStride + kKernel;
+    // Columns from here on may lie to the right of the input, those below kMiddle to the left.
+    constexpr int kRight = kColumns - kMiddle;
+    constexpr size_t kGroup = (1 + kKernel * kKernel) * Vector::kLanes;
+    const DepthwiseShape& shape = arguments.shape;
+    const size_t pixel = shape.channels;
+    const size_t row = shape.width * pixel;
+    const size_t middle = tile.x * kStride + kMiddle - shape.left;
+    const size_t first_row = tile.y * kStride + tile.kernel_begin - shape.top;
+    // Column kMiddle, which is always on the input.
+    const float* input = arguments.input + (first_row * shape.width + middle) * pixel;
+    float* output = arguments.output + (tile.y * shape.out_width + tile.x) * pixel;
 
-    Vector sums[kTile];
-    const Vector bias = Vector::Load(group);
-    Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY { sums[t.value] = bias; });
-    const float* weights = group + (1 + tile.kernel_begin * kKernel) * Vector::kLanes;
-    const float* row_start = kBeside ? input + c : input + c - pixel * kMiddle;
-    for (size_t k = tile.kernel_begin; k < tile.kernel_end; k++) {
-      Vector taps[kKernel];
-      Unroll<kKernel>([&](auto i)
-                          NEONSENSE_INLINE_BODY { taps[i.value] = Vector::Load(weights + i.value * Vector::kLanes); });
-      const float* next = row_start;
-      const auto load = [&](auto column) NEONSENSE_INLINE_BODY {
-        if constexpr (kBeside && column.value < kMiddle) {
-          return Vector::LoadNext(beside[column.value], beside_row[column.value]);
-        } else if constexpr (kBeside && column.value >= kRight) {
-          constexpr int kIndex = column.value - kRight + kMiddle;
-          return Vector::LoadNext(beside[kIndex], beside_row[kIndex]);
-        } else {
-          return Vector::LoadNext(next, pixel);
-        }
-      };
-      // Each column is fetched while the one before it is at work.
-      Vector value = load(Index<0>{});
-      Unroll<kColumns>([&](auto column) NEONSENSE_INLINE_BODY {
-        const Vector current = value;
-        if constexpr (column.value + 1 < kColumns) value = load(Index<column.value + 1>{});
-        Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY {
-          constexpr int kTap = column.value - t.value * kStride;
-          if constexpr (kTap >= 0 && kTap < kKernel) sums[t.value] = MultiplyAdd(current, taps[kTap], sums[t.value]);
+    const float* group = arguments.weights + part.channel_begin / Vector::kLanes * kGroup;
+    for (size_t c = part.channel_begin; c < part.channel_end; c += Vector::kLanes, group += kGroup) {
+      // kMiddle columns on the left, then kMiddle on the right.
+      const float* beside[2 * kMiddle];
+      size_t beside_row[2 * kMiddle];
+      if constexpr (kBeside) {
+        Unroll<kMiddle>([&](auto i) NEONSENSE_INLINE_BODY {
+          const bool has_left = middle + i.value >= kMiddle;
+          beside[i.value] = has_left ? input + c - pixel * (kMiddle - i.value) : kZeros;
+          beside_row[i.value] = has_left ? row : 0;
+          const bool has_right = middle + (kRight + i.value - kMiddle) < shape.width;
+          beside[kMiddle + i.value] = has_right ? input + c + pixel * (kRight + i.value - kMiddle) : kZeros;
+          beside_row[kMiddle + i.value] = has_right ? row : 0;
         });
-      });
-      weights += kKernel * Vector::kLanes;
-      row_start += row;
-    }
-    Activate(arguments.activation, sums);
+      }
 
-    float* to = output + c;
-    if (shape.channels - c >= Vector::kLanes) {
-      Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY { sums[t.value].Store(to + t.value * pixel); });
-    } else {
-      const int rest = static_cast<int>(shape.channels - c);
-      Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY { sums[t.value].StoreFirst(to + t.value * pixel, rest); });
-    }
-  }
-}
+      Vector sums[kTile];
+      const Vector bias = Vector::Load(group);
+      Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY { sums[t.value] = bias; });
+      const float* weights = group + (1 + tile.kernel_begin * kKernel) * Vector::kLanes;
+      const float* row_start = kBeside ? input + c : input + c - pixel * kMiddle;
+      for (size_t k = tile.kernel_begin; k < tile.kernel_end; k++) {
+        Vector taps[kKernel];
+        Unroll<kKernel>(
+            [&](auto i) NEONSENSE_INLINE_BODY { taps[i.value] = Vector::Load(weights + i.value * Vector::kLanes); });
+        const float* next = row_start;
+        const auto load = [&](auto column) NEONSENSE_INLINE_BODY {
+          if constexpr (kBeside && column.value < kMiddle) {
+            return Vector::LoadNext(beside[column.value], beside_row[column.value]);
+          } else if constexpr (kBeside && column.value >= kRight) {
+            constexpr int kIndex = column.value - kRight + kMiddle;
+            return Vector::LoadNext(beside[kIndex], beside_row[kIndex]);
+          } else {
+            return Vector::LoadNext(next, pixel);
+          }
+        };
+        // Each column is fetched while the one before it is at work.
+        Vector value = load(Index<0>{});
+        Unroll<kColumns>([&](auto column) NEONSENSE_INLINE_BODY {
+          const Vector current = value;
+          if constexpr (column.value + 1 < kColumns) value = load(Index<column.value + 1>{});
+          Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY {
+            constexpr int kTap = column.value - t.value * kStride;
+            if constexpr (kTap >= 0 && kTap < kKernel) sums[t.value] = MultiplyAdd(current, taps[kTap], sums[t.value]);
+          });
+        });
+        weights += kKernel * Vector::kLanes;
+        row_start += row;
+      }
+      Activate(arguments.activation, sums);
 
-constexpr int kWidest = Vector::kRegisters > 16 ? 14 : 7;
-
-// Runs a tile of `kTile` outputs from `done` on and gives how many are done then; where fewer are left, the tile
-// reaches back over some that are done already.
-template <int kKernel, int kStride, int kTile>
-NEONSENSE_INLINE size_t RunNext(const DepthwiseArguments& arguments, const DepthwisePart& part, Tile tile,
-                                size_t done) {
-  constexpr int kColumns = (kTile - 1) * kStride + kKernel;
-  const DepthwiseShape& shape = arguments.shape;
-  const size_t end = done + kTile < shape.out_width ? done + kTile : shape.out_width;
-  tile.x = end - kTile;
-  const bool is_inside = tile.x * kStride >= shape.left && tile.x * kStride - shape.left + kColumns <= shape.width;
-  // Of tiles as wide as AVX-512's few touch neither side.
-  if constexpr (kTile == kWidest && kTile <= 7) {
-    if (is_inside) {
-      RunTile<kKernel, kStride, kTile, false>(arguments, part, tile);
-      return end;
-    }
-  }
-  RunTile<kKernel, kStride, kTile, true>(arguments, part, tile);
-  return end;
-}
-
-template <int kKernel, int kStride>
-void RunRows(const DepthwiseArguments& arguments, const DepthwisePart& part) {
-  const DepthwiseShape& shape = arguments.shape;
-  const size_t width = shape.out_width;
-  for (size_t y = part.row_begin; y < part.row_end; y++) {
-    const size_t above = y * kStride < shape.top ? shape.top - y * kStride : 0;
-    const size_t below = shape.top + shape.height - y * kStride;
-    const Tile tile = {y, 0, above, below < kKernel ? below : kKernel};
-    for (size_t done = 0; done < width;) {
-      const size_t left = width - done;
-      if (left > 7 && width >= kWidest) {
-        done = RunNext<kKernel, kStride, kWidest>(arguments, part, tile, done);
-      } else if (left > 4 && width >= 7) {
-        done = RunNext<kKernel, kStride, 7>(arguments, part, tile, done);
-      } else if (left > 1 && width >= 4) {
-        done = RunNext<kKernel, kStride, 4>(arguments, part, tile, done);
+      float* to = output + c;
+      if (shape.channels - c >= Vector::kLanes) {
+        Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY { sums[t.value].Store(to + t.value * pixel); });
       } else {
-        done = RunNext<kKernel, kStride, 1>(arguments, part, tile, done);
+        const int rest = static_cast<int>(shape.channels - c);
+        Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY { sums[t.value].StoreFirst(to + t.value * pixel, rest); });
       }
     }
   }
-}
+};
 
 NEONSENSE_INLINE void RunDepthwise(const DepthwiseArguments& arguments, const DepthwisePart& part) {
-  const DepthwiseShape& shape = arguments.shape;
-  if (shape.kernel == 3) {
-    shape.stride == 1 ? RunRows<3, 1>(arguments, part) : RunRows<3, 2>(arguments, part);
-  } else {
-    shape.stride == 1 ? RunRows<5, 1>(arguments, part) : RunRows<5, 2>(arguments, part);
-  }
+  RunInTiles<FloatTiles>(arguments, part);
 }
 
 }  // namespace

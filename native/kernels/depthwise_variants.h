@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/depthwise.h"
+#include "kernels/depthwise_int8.h"
 
 // Each is defined in a file of its own, compiled for what it needs.
 namespace neonsense::kernels {
@@ -10,5 +11,9 @@ void RunDepthwiseNeon(const DepthwiseArguments& arguments, const DepthwisePart& 
 void RunDepthwiseSse(const DepthwiseArguments& arguments, const DepthwisePart& part);
 void RunDepthwiseAvx2(const DepthwiseArguments& arguments, const DepthwisePart& part);
 void RunDepthwiseAvx512(const DepthwiseArguments& arguments, const DepthwisePart& part);
+
+void RunDepthwiseInt8Scalar(const DepthwiseInt8Arguments& arguments, const DepthwisePart& part);
+void RunDepthwiseInt8Neon(const DepthwiseInt8Arguments& arguments, const DepthwisePart& part);
+void RunDepthwiseInt8Avx2(const DepthwiseInt8Arguments& arguments, const DepthwisePart& part);
 
 }  // namespace neonsense::kernels

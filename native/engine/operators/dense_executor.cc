@@ -31,22 +31,34 @@ ConvolutionWindow WindowOf(const Plan& plan, const InputLayout& layout, const La
   return {{window.height, 1}, {window.stride, 1}, {window.top, 0, window.bottom, 0}, in_shape};
 }
 
+// Without what is done while the image is laid out.
+std::vector<Step> StepsOf(const Plan& plan, const InputLayout& layout) {
+  std::vector<Step> steps = FusedSteps(plan, TakesHardSwish);
+  if (layout.converted() != InputLayout::kNoLayer) {
+    const Layer* converted = &plan.layers[layout.converted()];
+    const auto is_converted = [&](const Step& step) { return step.layer == converted; };
+    steps.erase(std::remove_if(steps.begin(), steps.end(), is_converted), steps.end());
+  }
+  return steps;
+}
+
 Dims DimsOf(const Value& value) { return {1, value.shape[0], value.shape[1], value.shape[2]}; }
 
 }  // namespace
 
 bool DenseExecutor::Supports(const Plan& plan) {
   return std::all_of(plan.values.begin(), plan.values.end(),
-                     [](const Value& value) { return value.type == ValueType::kF32 || value.type == ValueType::kQD8; });
+                     [](const Value& value) { return value.type != ValueType::kQU8; });
 }
 
-DenseExecutor::DenseExecutor(const Plan& plan, const InputLayout& layout, float* input,
+DenseExecutor::DenseExecutor(const Plan& plan, const InputLayout& layout, void* input,
                              const std::vector<float*>& outputs, pthreadpool_t pool, bool profile)
-    : DenseExecutor(plan, FusedSteps(plan, HasDepthwiseKernel), layout, input, outputs, pool, profile) {}
+    : DenseExecutor(plan, StepsOf(plan, layout), layout, input, outputs, pool, profile) {}
 
-DenseExecutor::DenseExecutor(const Plan& plan, const std::vector<Step>& steps, const InputLayout& layout, float* input,
+DenseExecutor::DenseExecutor(const Plan& plan, const std::vector<Step>& steps, const InputLayout& layout, void* input,
                              const std::vector<float*>& outputs, pthreadpool_t pool, bool profile)
-    : OperatorExecutor(pool, profile), memory_(plan, steps, ElementCounts(plan, layout), {input}, outputs) {
+    : OperatorExecutor(pool, profile),
+      memory_(plan, steps, ElementCounts(plan, layout), layout.graph_input(), input, outputs) {
   for (const Step& step : steps) Add(Make(plan, step, layout, &step == &steps.back()), step.layer->name);
 }
 
@@ -74,13 +86,13 @@ std::unique_ptr<Operator> DenseExecutor::Make(const Plan& plan, const Step& step
     case Op::kGlobalAveragePool:
       return MakeMean(layer, DimsOf(in), {1, 2}, input, output, options);
     case Op::kHardSwish:
-      return MakeHardSwish(layer, ElementCount(out), input, output, options);
+      return MakeUnary(layer, xnn_unary_hardswish, ElementCount(out), input, output, options);
     case Op::kMultiply:
     case Op::kAdd:
       return MakeBinary(layer, DimsOf(in), DimsOf(plan.values[layer.inputs[1]]), input, memory_[layer.inputs[1]],
                         output, options);
     case Op::kConvert:
-      return MakeQuantize(layer, in_shape[0] * in_shape[1] * in_shape[2], input, output, options);
+      return MakeConvert(layer, in_shape[0] * in_shape[1] * in_shape[2], input, output, options);
   }
   throw Error("Layer '" + layer.name + "' is of no known kind");
 }

@@ -11,23 +11,23 @@
 
 namespace neonsense::engine {
 
-// A float plan, quantized at run time or not, on XNNPACK's operators and kernels of our own.
+// A plan of floats, quantized at run time or not, or of signed bytes, on XNNPACK's operators and kernels of our own.
 //
 // XNNPACK's graph would do for XNNPACK's operators. It takes no others, and cut into graphs between them it would plan
 // the memory of each alone.
 class DenseExecutor : public OperatorExecutor {
  public:
-  // Whether all values are floats or quantized at run time.
+  // Whether no value is of unsigned bytes.
   static bool Supports(const Plan& plan);
 
   // Packs a validated plan that Supports(plan). Reads the image at `input`, laid out as `layout` says, and writes
   // `outputs`, in the plan's order; all have room for Memory::kSlackBytes more. Measures each operator with `profile`.
   // Multiplies weights by their factors in place. Throws Error.
-  DenseExecutor(const Plan& plan, const InputLayout& layout, float* input, const std::vector<float*>& outputs,
+  DenseExecutor(const Plan& plan, const InputLayout& layout, void* input, const std::vector<float*>& outputs,
                 pthreadpool_t pool, bool profile);
 
  private:
-  DenseExecutor(const Plan& plan, const std::vector<Step>& steps, const InputLayout& layout, float* input,
+  DenseExecutor(const Plan& plan, const std::vector<Step>& steps, const InputLayout& layout, void* input,
                 const std::vector<float*>& outputs, pthreadpool_t pool, bool profile);
   std::unique_ptr<Operator> Make(const Plan& plan, const Step& step, const InputLayout& layout, bool is_last) const;
 

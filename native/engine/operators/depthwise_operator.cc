@@ -3,16 +3,21 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
+#include "engine/operators/xnn_operators.h"
 #include "kernels/depthwise.h"
+#include "kernels/depthwise_int8.h"
 
 namespace neonsense::engine {
 namespace {
 
 using kernels::Activation;
 using kernels::DepthwiseArguments;
+using kernels::DepthwiseInt8Arguments;
+using kernels::DepthwiseInt8Variant;
 using kernels::DepthwiseShape;
 using kernels::DepthwiseVariant;
 
@@ -39,16 +44,20 @@ DepthwiseShape ShapeOf(const Plan& plan, const Layer& layer) {
   return shape;
 }
 
+// `Arguments` and `Variant` are those of floats or of bytes, `Weights` what they are packed as.
+template <typename Arguments, typename Variant, typename Weights>
 class DepthwiseOperator : public Operator {
  public:
-  DepthwiseOperator(const DepthwiseVariant& variant, const DepthwiseShape& shape, const Activation& activation,
-                    const float* weights, const float* bias, const Place& input, const Place& output, uint32_t flags)
+  DepthwiseOperator(const Variant& variant, const Arguments& arguments, Weights weights, const std::string& what,
+                    uint32_t flags)
       : run_(variant.run),
         lanes_(variant.lanes),
-        weights_(kernels::PackDepthwiseWeights(shape, variant.lanes, weights, bias)),
-        arguments_{shape, activation, weights_.data(), input.as<float>(), output.as<float>()},
+        weights_(std::move(weights)),
+        arguments_(arguments),
         flags_(flags),
-        name_(NameOf(variant, shape, activation)) {}
+        name_("neonsense depthwise " + what + " (" + variant.name + ")") {
+    arguments_.weights = weights_.data();
+  }
 
   void Run(pthreadpool_t pool) override {
     const DepthwiseShape& shape = arguments_.shape;
@@ -68,39 +77,86 @@ class DepthwiseOperator : public Operator {
   const std::string& name() const override { return name_; }
 
  private:
-  static std::string NameOf(const DepthwiseVariant& variant, const DepthwiseShape& shape,
-                            const Activation& activation) {
-    const std::string side = std::to_string(shape.kernel);
-    return "neonsense depthwise " + side + "x" + side + " stride " + std::to_string(shape.stride) +
-           (activation.kind == Activation::Kind::kHardSwish ? " hard-swish" : "") + " (" + variant.name + ")";
-  }
-
-  void (*run_)(const DepthwiseArguments&, const kernels::DepthwisePart&);
+  void (*run_)(const Arguments&, const kernels::DepthwisePart&);
   size_t lanes_;
-  std::vector<float> weights_;
-  DepthwiseArguments arguments_;
+  Weights weights_;
+  Arguments arguments_;
   uint32_t flags_;
   std::string name_;
 };
 
+std::string Describe(const DepthwiseShape& shape) {
+  const std::string side = std::to_string(shape.kernel);
+  return side + "x" + side + " stride " + std::to_string(shape.stride);
+}
+
+std::unique_ptr<Operator> MakeFloat(const Plan& plan, const Step& step, const Place& input, const Place& output,
+                                    uint32_t flags) {
+  const Layer& layer = *step.layer;
+  const DepthwiseVariant& variant = kernels::ChooseDepthwise(KernelFeatures());
+  const bool hard_swish = step.activation != nullptr;
+  DepthwiseArguments arguments;
+  arguments.shape = ShapeOf(plan, layer);
+  arguments.activation = {hard_swish ? Activation::Kind::kHardSwish : Activation::Kind::kClamp, layer.min, layer.max};
+  arguments.input = input.as<float>();
+  arguments.output = output.as<float>();
+  std::vector<float> weights =
+      kernels::PackDepthwiseWeights(arguments.shape, variant.lanes, FoldWeightsInPlace(layer), FiniteBias(layer));
+  return std::make_unique<DepthwiseOperator<DepthwiseArguments, DepthwiseVariant, std::vector<float>>>(
+      variant, arguments, std::move(weights), Describe(arguments.shape) + (hard_swish ? " hard-swish" : ""), flags);
+}
+
+std::unique_ptr<Operator> MakeInt8(const Plan& plan, const Layer& layer, const Place& input, const Place& output,
+                                   uint32_t flags) {
+  const DepthwiseInt8Variant& variant = kernels::ChooseDepthwiseInt8(KernelFeatures());
+  DepthwiseInt8Arguments arguments;
+  arguments.shape = ShapeOf(plan, layer);
+  arguments.input = input.as<int8_t>();
+  arguments.output = output.as<int8_t>();
+  arguments.input_zero_point = static_cast<int8_t>(input.range.zero_point);
+  arguments.output_zero_point = static_cast<int8_t>(output.range.zero_point);
+  arguments.output_min = CodeOf(layer.min, output.range);
+  arguments.output_max = CodeOf(layer.max, output.range);
+  std::vector<float> scales(arguments.shape.channels);
+  for (size_t c = 0; c < scales.size(); c++) {
+    scales[c] = input.range.scale * layer.weights.scales.data[c] / output.range.scale;
+  }
+  std::vector<uint8_t> weights =
+      kernels::PackDepthwiseInt8(arguments.shape, variant, arguments.input_zero_point,
+                                 {layer.weights.qc8.data, layer.bias_i32.data, scales.data()});
+  return std::make_unique<DepthwiseOperator<DepthwiseInt8Arguments, DepthwiseInt8Variant, std::vector<uint8_t>>>(
+      variant, arguments, std::move(weights), "int8 " + Describe(arguments.shape), flags);
+}
+
+// Products of two neighbours are added up in 16 bits.
+bool FitsInt8Kernel(const Layer& layer) {
+  const Span<const int8_t>& weights = layer.weights.qc8;
+  return kernels::ChooseDepthwiseInt8(KernelFeatures()).lanes > 1 &&
+         std::find(weights.data, weights.data + weights.size, int8_t{-128}) == weights.data + weights.size;
+}
+
 }  // namespace
 
 bool HasDepthwiseKernel(const Plan& plan, const Layer& layer) {
-  if (layer.op != Op::kDepthwiseConv2d || plan.values[layer.inputs[0]].type != ValueType::kF32) return false;
+  if (layer.op != Op::kDepthwiseConv2d) return false;
   const uint32_t most = layer.kernel[0] / 2;
-  return layer.kernel[0] == layer.kernel[1] && layer.stride[0] == layer.stride[1] &&
-         std::all_of(layer.padding.begin(), layer.padding.end(), [&](uint32_t zeros) { return zeros <= most; }) &&
-         ShapeOf(plan, layer).IsSupported();
+  if (layer.kernel[0] != layer.kernel[1] || layer.stride[0] != layer.stride[1] ||
+      !std::all_of(layer.padding.begin(), layer.padding.end(), [&](uint32_t zeros) { return zeros <= most; }) ||
+      !ShapeOf(plan, layer).IsSupported()) {
+    return false;
+  }
+  const ValueType type = plan.values[layer.inputs[0]].type;
+  return type == ValueType::kF32 || (type == ValueType::kQS8 && FitsInt8Kernel(layer));
+}
+
+bool TakesHardSwish(const Plan& plan, const Layer& layer) {
+  return plan.values[layer.inputs[0]].type == ValueType::kF32 && HasDepthwiseKernel(plan, layer);
 }
 
 std::unique_ptr<Operator> MakeDepthwise(const Plan& plan, const Step& step, const Place& input, const Place& output,
                                         uint32_t flags) {
-  const Layer& layer = *step.layer;
-  const Activation activation = {step.activation == nullptr ? Activation::Kind::kClamp : Activation::Kind::kHardSwish,
-                                 layer.min, layer.max};
-  return std::make_unique<DepthwiseOperator>(kernels::ChooseDepthwise(KernelFeatures()), ShapeOf(plan, layer),
-                                             activation, FoldWeightsInPlace(layer), FiniteBias(layer), input, output,
-                                             flags);
+  if (input.type == ValueType::kQS8) return MakeInt8(plan, *step.layer, input, output, flags);
+  return MakeFloat(plan, step, input, output, flags);
 }
 
 }  // namespace neonsense::engine

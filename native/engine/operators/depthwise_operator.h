@@ -13,6 +13,9 @@ namespace neonsense::engine {
 // Whether native/kernels/ has a kernel for a layer.
 bool HasDepthwiseKernel(const Plan& plan, const Layer& layer);
 
+// Whether it computes hard-swish on the way.
+bool TakesHardSwish(const Plan& plan, const Layer& layer);
+
 // Our own depthwise convolution for a step whose layer HasDepthwiseKernel, with its activation. Multiplies weights by
 // their factors in place. `flags` are pthreadpool's. Throws Error.
 std::unique_ptr<Operator> MakeDepthwise(const Plan& plan, const Step& step, const Place& input, const Place& output,

@@ -10,13 +10,13 @@ constexpr size_t kNone = SIZE_MAX;
 // Which piece each value is given.
 class Pieces {
  public:
-  Pieces(const Plan& plan, const std::vector<Step>& steps, const std::vector<size_t>& bytes)
+  Pieces(const Plan& plan, const std::vector<Step>& steps, const std::vector<size_t>& bytes, uint32_t graph_input)
       : of_(plan.values.size(), kNone), last_use_(plan.values.size(), 0) {
     for (size_t i = 0; i < steps.size(); i++) {
       for (uint32_t input : steps[i].inputs()) last_use_[input] = i;
     }
     std::vector<bool> is_external(plan.values.size(), false);
-    is_external[plan.input] = true;
+    is_external[graph_input] = true;
     for (uint32_t output : plan.outputs) is_external[output] = true;
     for (size_t i = 0; i < steps.size(); i++) {
       const Step& step = steps[i];
@@ -65,25 +65,27 @@ class Pieces {
 
 }  // namespace
 
-Memory::Memory(const Plan& plan, const std::vector<Step>& steps, const std::vector<size_t>& elements, Place input,
-               const std::vector<float*>& outputs)
+Memory::Memory(const Plan& plan, const std::vector<Step>& steps, const std::vector<size_t>& elements, uint32_t input,
+               void* image, const std::vector<float*>& outputs)
     : places_(plan.values.size()) {
   std::vector<size_t> bytes;
   for (size_t i = 0; i < plan.values.size(); i++) {
     bytes.push_back(elements[i] * (plan.values[i].type == ValueType::kF32 ? sizeof(float) : 1));
   }
-  const Pieces pieces(plan, steps, bytes);
+  const Pieces pieces(plan, steps, bytes, input);
   for (size_t size : pieces.bytes()) {
     pieces_.push_back(std::make_unique<float[]>((size + kSlackBytes + sizeof(float) - 1) / sizeof(float)));
   }
   for (size_t i = 0; i < places_.size(); i++) {
+    places_[i].type = plan.values[i].type;
+    places_[i].range = {plan.values[i].zero_point, plan.values[i].scale};
     if (pieces.of(i) == kNone) continue;
     places_[i].data = pieces_[pieces.of(i)].get();
     if (plan.values[i].type != ValueType::kQD8) continue;
     params_.push_back(std::make_unique<xnn_quantization_params[]>(1 + XNN_EXTRA_QUANTIZATION_PARAMS));
     places_[i].params = params_.back().get();
   }
-  places_[plan.input] = input;
+  places_[input].data = image;
   for (size_t i = 0; i < outputs.size(); i++) places_[plan.outputs[i]].data = outputs[i];
 }
 

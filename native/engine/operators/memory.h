@@ -14,6 +14,9 @@ namespace neonsense::engine {
 // Where a value lies.
 struct Place {
   void* data = nullptr;
+  ValueType type = ValueType::kF32;
+  // Of values with a fixed range.
+  xnn_quantization_params range{};
   // Of values that are quantized at run time.
   xnn_quantization_params* params = nullptr;
 
@@ -30,9 +33,9 @@ class Memory {
   static constexpr size_t kSlackBytes = 64;
   static_assert(kSlackBytes >= XNN_EXTRA_BYTES);
 
-  // `elements` has each value's size; `input` and `outputs` are where the plan's input and outputs lie already.
-  Memory(const Plan& plan, const std::vector<Step>& steps, const std::vector<size_t>& elements, Place input,
-         const std::vector<float*>& outputs);
+  // `elements` has each value's size. The value `input` lies at `image` already, the plan's outputs at `outputs`.
+  Memory(const Plan& plan, const std::vector<Step>& steps, const std::vector<size_t>& elements, uint32_t input,
+         void* image, const std::vector<float*>& outputs);
 
   const Place& operator[](size_t value) const { return places_[value]; }
 

@@ -95,7 +95,8 @@ bool SparseExecutor::Supports(const Plan& plan) {
 
 SparseExecutor::SparseExecutor(const Plan& plan, float* input, const std::vector<float*>& outputs, pthreadpool_t pool,
                                bool profile)
-    : OperatorExecutor(pool, profile), memory_(plan, SingleSteps(plan), ElementCounts(plan), {input}, outputs) {
+    : OperatorExecutor(pool, profile),
+      memory_(plan, SingleSteps(plan), ElementCounts(plan), plan.input, input, outputs) {
   for (size_t i = 0; i < plan.layers.size(); i++) {
     // After the last operator the threads sleep instead of spinning.
     const uint32_t flags = i + 1 == plan.layers.size() ? XNN_FLAG_YIELD_WORKERS : 0;
@@ -117,7 +118,7 @@ std::unique_ptr<Operator> SparseExecutor::Make(const Plan& plan, const Layer& la
     case Op::kGlobalAveragePool:
       return MakeMean(layer, PlaneDims(in), {2, 3}, input, output, options);
     case Op::kHardSwish:
-      return MakeHardSwish(layer, ElementCount(out), input, output, options);
+      return MakeUnary(layer, xnn_unary_hardswish, ElementCount(out), input, output, options);
     case Op::kMultiply:
     case Op::kAdd:
       return MakeBinary(layer, PlaneDims(in), PlaneDims(plan.values[layer.inputs[1]]), input, memory_[layer.inputs[1]],

@@ -1,7 +1,10 @@
 #include "engine/operators/xnn_operators.h"
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/error.h"
 #include "engine/float_weights.h"
@@ -18,7 +21,36 @@ void CheckNoWorkspace(size_t bytes, const Layer& layer) {
   if (bytes != 0) throw Error(Packing(layer) + " failed: it needs a workspace");
 }
 
+xnn_datatype DatatypeOf(const Place& place) {
+  switch (place.type) {
+    case ValueType::kF32:
+      return xnn_datatype_fp32;
+    case ValueType::kQS8:
+      return xnn_datatype_qint8;
+    case ValueType::kQU8:
+      return xnn_datatype_quint8;
+    case ValueType::kQD8:
+      return xnn_datatype_qdint8;
+  }
+  return xnn_datatype_invalid;
+}
+
+// An operator that needs memory of its own to run.
+class XnnOperatorWithWorkspace : public XnnOperator {
+ public:
+  XnnOperatorWithWorkspace(OperatorHandle handle, std::string name, std::unique_ptr<char[]> workspace)
+      : XnnOperator(std::move(handle), std::move(name)), workspace_(std::move(workspace)) {}
+
+ private:
+  std::unique_ptr<char[]> workspace_;
+};
+
 }  // namespace
+
+int8_t CodeOf(float number, const xnn_quantization_params& range) {
+  const float code = number / range.scale + static_cast<float>(range.zero_point);
+  return static_cast<int8_t>(std::lrintf(std::min(std::max(code, -128.0f), 127.0f)));
+}
 
 std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionWindow& window, size_t out_channels,
                                           const Place& input, const Place& output, const XnnOptions& options) {
@@ -28,9 +60,23 @@ std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionW
   const uint32_t groups = depthwise ? static_cast<uint32_t>(in_channels) : 1;
   const size_t group_in = depthwise ? 1 : in_channels;
   const size_t group_out = depthwise ? 1 : out_channels;
-  const bool quantized = layer.weights.type == WeightType::kQC8;
+  const std::string types = input.type == ValueType::kQS8   ? "QS8, QC8W"
+                            : input.type == ValueType::kQD8 ? "QD8, F32, QC8W"
+                                                            : "F32";
+  auto reshape = xnn_reshape_convolution2d_nhwc_f32;
   xnn_operator_t created = nullptr;
-  if (quantized) {
+  if (input.type == ValueType::kQS8) {
+    reshape = xnn_reshape_convolution2d_nhwc_qs8_qc8w;
+    CheckStatus(
+        xnn_create_convolution2d_nhwc_qs8_qc8w(
+            top, right, bottom, left, window.kernel[0], window.kernel[1], window.stride[0], window.stride[1], 1, 1,
+            groups, group_in, group_out, in_channels, out_channels, static_cast<int8_t>(input.range.zero_point),
+            input.range.scale, layer.weights.scales.data, layer.weights.qc8.data, layer.bias_i32.data,
+            static_cast<int8_t>(output.range.zero_point), output.range.scale, CodeOf(layer.min, output.range),
+            CodeOf(layer.max, output.range), options.flags, nullptr, nullptr, &created),
+        Packing(layer));
+  } else if (input.type == ValueType::kQD8) {
+    reshape = xnn_reshape_convolution2d_nhwc_qd8_f32_qc8w;
     CheckStatus(
         xnn_create_convolution2d_nhwc_qd8_f32_qc8w(
             top, right, bottom, left, window.kernel[0], window.kernel[1], window.stride[0], window.stride[1], 1, 1,
@@ -47,21 +93,21 @@ std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionW
   OperatorHandle handle(created);
   size_t workspace = 0;
   size_t alignment = 0;
-  const auto reshape = quantized ? xnn_reshape_convolution2d_nhwc_qd8_f32_qc8w : xnn_reshape_convolution2d_nhwc_f32;
   CheckStatus(reshape(created, 1, height, width, &workspace, &alignment, nullptr, nullptr, options.pool),
               Packing(layer));
   CheckNoWorkspace(workspace, layer);
-  if (quantized) {
-    CheckStatus(xnn_setup_convolution2d_nhwc_qd8_f32_qc8w(created, nullptr, input.as<int8_t>(), output.as<float>(),
-                                                          input.params),
-                Packing(layer));
+  xnn_status status = xnn_status_invalid_parameter;
+  if (input.type == ValueType::kQS8) {
+    status = xnn_setup_convolution2d_nhwc_qs8_qc8w(created, nullptr, input.as<int8_t>(), output.as<int8_t>());
+  } else if (input.type == ValueType::kQD8) {
+    status = xnn_setup_convolution2d_nhwc_qd8_f32_qc8w(created, nullptr, input.as<int8_t>(), output.as<float>(),
+                                                       input.params);
   } else {
-    CheckStatus(xnn_setup_convolution2d_nhwc_f32(created, nullptr, input.as<float>(), output.as<float>()),
-                Packing(layer));
+    status = xnn_setup_convolution2d_nhwc_f32(created, nullptr, input.as<float>(), output.as<float>());
   }
+  CheckStatus(status, Packing(layer));
   const bool is_gemm = window.kernel == std::array<uint32_t, 2>{1, 1} && window.stride == window.kernel;
-  return std::make_unique<XnnOperator>(std::move(handle), std::string("Convolution (NHWC, ") +
-                                                              (quantized ? "QD8, F32, QC8W) " : "F32) ") +
+  return std::make_unique<XnnOperator>(std::move(handle), "Convolution (NHWC, " + types + ") " +
                                                               (depthwise ? "DWConv"
                                                                : is_gemm ? "GEMM"
                                                                          : "IGEMM"));
@@ -70,7 +116,20 @@ std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionW
 std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, size_t out_channels, const Place& input,
                                      const Place& output, const XnnOptions& options) {
   xnn_operator_t created = nullptr;
-  if (layer.weights.type == WeightType::kQC8) {
+  if (input.type == ValueType::kQS8) {
+    CheckStatus(xnn_create_fully_connected_nc_qs8_qc8w(
+                    in_channels, out_channels, in_channels, out_channels, static_cast<int8_t>(input.range.zero_point),
+                    input.range.scale, layer.weights.scales.data, layer.weights.qc8.data, layer.bias_i32.data,
+                    static_cast<int8_t>(output.range.zero_point), output.range.scale, CodeOf(layer.min, output.range),
+                    CodeOf(layer.max, output.range), options.flags, nullptr, nullptr, &created),
+                Packing(layer));
+    OperatorHandle handle(created);
+    CheckStatus(xnn_reshape_fully_connected_nc_qs8_qc8w(created, 1, options.pool), Packing(layer));
+    CheckStatus(xnn_setup_fully_connected_nc_qs8_qc8w(created, input.as<int8_t>(), output.as<int8_t>()),
+                Packing(layer));
+    return std::make_unique<XnnOperator>(std::move(handle), "Fully Connected (NC, QS8, QC8W) GEMM");
+  }
+  if (input.type == ValueType::kQD8) {
     CheckStatus(
         xnn_create_fully_connected_nc_qd8_f32_qc8w(in_channels, out_channels, in_channels, out_channels,
                                                    layer.weights.scales.data, layer.weights.qc8.data, FiniteBias(layer),
@@ -96,22 +155,32 @@ std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, siz
 std::unique_ptr<Operator> MakeMean(const Layer& layer, const Dims& dims, const std::array<int64_t, 2>& axes,
                                    const Place& input, const Place& output, const XnnOptions& options) {
   xnn_operator_t created = nullptr;
-  CheckStatus(xnn_create_reduce_nd(xnn_reduce_mean, xnn_datatype_fp32, nullptr, nullptr, options.flags, &created),
-              Adding(layer));
+  CheckStatus(
+      xnn_create_reduce_nd(xnn_reduce_mean, DatatypeOf(input), &input.range, &output.range, options.flags, &created),
+      Adding(layer));
   OperatorHandle handle(created);
   // Sums of floats need no workspace.
-  CheckStatus(xnn_reshape_reduce_nd(created, axes.size(), axes.data(), dims.size(), dims.data(), nullptr, nullptr,
-                                    options.pool),
+  const bool needs_workspace = input.type != ValueType::kF32;
+  size_t bytes = 0;
+  size_t alignment = 1;
+  CheckStatus(
+      xnn_reshape_reduce_nd(created, axes.size(), axes.data(), dims.size(), dims.data(),
+                            needs_workspace ? &bytes : nullptr, needs_workspace ? &alignment : nullptr, options.pool),
+      Adding(layer));
+  auto memory = std::make_unique<char[]>(bytes + alignment + XNN_EXTRA_BYTES);
+  void* workspace = memory.get();
+  size_t space = bytes + alignment;
+  if (needs_workspace) workspace = std::align(alignment, bytes, workspace, space);
+  CheckStatus(xnn_setup_reduce_nd(created, needs_workspace ? workspace : nullptr, input.data, output.data),
               Adding(layer));
-  CheckStatus(xnn_setup_reduce_nd(created, /*workspace=*/nullptr, input.data, output.data), Adding(layer));
-  return std::make_unique<XnnOperator>(std::move(handle), "Mean (ND) Mean");
+  return std::make_unique<XnnOperatorWithWorkspace>(std::move(handle), "Mean (ND) Mean", std::move(memory));
 }
 
-std::unique_ptr<Operator> MakeHardSwish(const Layer& layer, size_t elements, const Place& input, const Place& output,
-                                        const XnnOptions& options) {
+std::unique_ptr<Operator> MakeUnary(const Layer& layer, xnn_unary_operator type, size_t elements, const Place& input,
+                                    const Place& output, const XnnOptions& options) {
   xnn_operator_t created = nullptr;
-  CheckStatus(xnn_create_unary_elementwise_nc(xnn_unary_hardswish, xnn_datatype_fp32, xnn_datatype_fp32, nullptr,
-                                              nullptr, nullptr, options.flags, &created),
+  CheckStatus(xnn_create_unary_elementwise_nc(type, DatatypeOf(input), DatatypeOf(output), nullptr, &input.range,
+                                              &output.range, options.flags, &created),
               Adding(layer));
   OperatorHandle handle(created);
   CheckStatus(xnn_reshape_unary_elementwise_nc(created, /*batch_size=*/1, elements, elements, elements, options.pool),
@@ -125,9 +194,9 @@ std::unique_ptr<Operator> MakeBinary(const Layer& layer, const Dims& first_dims,
                                      const XnnOptions& options) {
   const xnn_binary_operator type = layer.op == Op::kMultiply ? xnn_binary_multiply : xnn_binary_add;
   xnn_operator_t created = nullptr;
-  CheckStatus(
-      xnn_create_binary_elementwise_nd(type, xnn_datatype_fp32, nullptr, nullptr, nullptr, options.flags, &created),
-      Adding(layer));
+  CheckStatus(xnn_create_binary_elementwise_nd(type, DatatypeOf(output), &first.range, &second.range, &output.range,
+                                               options.flags, &created),
+              Adding(layer));
   OperatorHandle handle(created);
   CheckStatus(xnn_reshape_binary_elementwise_nd(created, first_dims.size(), first_dims.data(), second_dims.size(),
                                                 second_dims.data(), options.pool),
@@ -136,8 +205,9 @@ std::unique_ptr<Operator> MakeBinary(const Layer& layer, const Dims& first_dims,
   return std::make_unique<XnnOperator>(std::move(handle), "Binary Elementwise (ND)");
 }
 
-std::unique_ptr<Operator> MakeQuantize(const Layer& layer, size_t elements, const Place& input, const Place& output,
-                                       const XnnOptions& options) {
+std::unique_ptr<Operator> MakeConvert(const Layer& layer, size_t elements, const Place& input, const Place& output,
+                                      const XnnOptions& options) {
+  if (output.type != ValueType::kQD8) return MakeUnary(layer, xnn_unary_convert, elements, input, output, options);
   xnn_operator_t created = nullptr;
   CheckStatus(xnn_create_convert_nc_f32_qd8(options.flags, &created), Adding(layer));
   OperatorHandle handle(created);

@@ -29,11 +29,14 @@ struct ConvolutionWindow {
   std::array<size_t, 3> in_shape;
 };
 
-// Dense or depthwise, from f32 or qd8 to f32. Multiplies f32 weights by their factors in place.
+// The code of a number in a fixed int8 range, as XNNPACK has it.
+int8_t CodeOf(float number, const xnn_quantization_params& range);
+
+// Dense or depthwise, from f32 or qd8 to f32, or from qs8 to qs8. Multiplies f32 weights by their factors in place.
 std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionWindow& window, size_t out_channels,
                                           const Place& input, const Place& output, const XnnOptions& options);
 
-// For a single pixel, from f32 or qd8 to f32. Multiplies f32 weights by their factors in place.
+// For a single pixel, from f32 or qd8 to f32, or from qs8 to qs8. Multiplies f32 weights by their factors in place.
 std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, size_t out_channels, const Place& input,
                                      const Place& output, const XnnOptions& options);
 
@@ -41,16 +44,16 @@ std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, siz
 std::unique_ptr<Operator> MakeMean(const Layer& layer, const Dims& dims, const std::array<int64_t, 2>& axes,
                                    const Place& input, const Place& output, const XnnOptions& options);
 
-std::unique_ptr<Operator> MakeHardSwish(const Layer& layer, size_t elements, const Place& input, const Place& output,
-                                        const XnnOptions& options);
+std::unique_ptr<Operator> MakeUnary(const Layer& layer, xnn_unary_operator type, size_t elements, const Place& input,
+                                    const Place& output, const XnnOptions& options);
 
 // kMultiply or kAdd; dimensions of 1 are repeated.
 std::unique_ptr<Operator> MakeBinary(const Layer& layer, const Dims& first_dims, const Dims& second_dims,
                                      const Place& first, const Place& second, const Place& output,
                                      const XnnOptions& options);
 
-// From f32 to qd8, with one scale and zero point.
-std::unique_ptr<Operator> MakeQuantize(const Layer& layer, size_t elements, const Place& input, const Place& output,
-                                       const XnnOptions& options);
+// From f32 to qd8, with one scale and zero point, or between f32 and a fixed range.
+std::unique_ptr<Operator> MakeConvert(const Layer& layer, size_t elements, const Place& input, const Place& output,
+                                      const XnnOptions& options);
 
 }  // namespace neonsense::engine
