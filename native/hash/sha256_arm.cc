@@ -1,6 +1,6 @@
 #include "hash/sha256_blocks.h"
 
-#if defined(__ARM_FEATURE_CRYPTO) || defined(__ARM_FEATURE_SHA2)
+#ifdef __ARM_FEATURE_SHA2
 
 #include <arm_neon.h>
 

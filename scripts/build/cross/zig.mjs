@@ -88,9 +88,9 @@ export function writeWrappers(folder, zig, target, root) {
 
 /**
  * Zig names CPU features its own way and refuses clang's -march; it passes neither its own -mcpu nor -Xclang on to the
- * assembler. So `-march=armv8.2-a+X+Y` becomes single target features for C (without all the rest of armv8.2-a, which
- * would allow LSE atomics) and -Wa,-march for assembly. --exclude-libs, which Zig's linker lacks, is dropped: the
- * version script hides the same symbols.
+ * assembler. So `-march=armv8.2-a+X+Y`, or armv8-a, becomes single target features for C (without all the rest of
+ * armv8.2-a, which would allow LSE atomics) and -Wa,-march for assembly. --exclude-libs, which Zig's linker lacks, is
+ * dropped: the version script hides the same symbols.
  */
 function compilerWrapper(zig, language, target) {
   const flags = (target.flags ?? []).join(' ');
@@ -102,11 +102,11 @@ done
 arguments=()
 for argument in "$@"; do
   case $argument in
-    -march=armv8.2-a+*)
+    -march=armv8-a+* | -march=armv8.2-a+*)
       if [ -n "$assembly" ]; then
         arguments+=("-Wa,$argument")
       else
-        features=\${argument#-march=armv8.2-a+}
+        features=\${argument#*-a+}
         for feature in \${features//+/ }; do
           [ "$feature" = fp16 ] && feature=fullfp16
           arguments+=(-Xclang -target-feature -Xclang "+$feature")
