@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { describeEnvironment } from '../bench/environment.js';
 import type { CompressStage } from '../compress/pipeline.js';
 import { isPointwise } from '../compress/quantize/quantizeDynamic.js';
 import type { TrainedRanges } from '../compress/quantize/trainedRanges.js';
@@ -25,6 +24,7 @@ import { writeFileAtomically } from '../files/writeFile.js';
 import { type CompressResult, compress, type ModelScore, type NamedModel } from '../measure/compress.js';
 import { writeModel } from '../model/files.js';
 import { wholeNumber } from './arguments.js';
+import { environmentFacts } from './environmentFacts.js';
 import { catchInterrupt } from './interrupt.js';
 import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
 import { note, noteWritten } from './notes.js';
@@ -190,7 +190,7 @@ async function run(source: string, options: Options): Promise<void> {
   const written = [options.output];
   if (options.keepStages !== undefined) written.push(...(await keepStages(result, options.keepStages)));
   if (options.report !== undefined && render !== undefined) {
-    await writeFileAtomically(options.report, render(result.report));
+    await writeFileAtomically(options.report, await render(result.report));
     written.push(options.report);
   }
   process.stdout.write(
@@ -282,28 +282,26 @@ async function keepStages(result: CompressResult, folder: string): Promise<strin
   return files;
 }
 
-const RENDERERS: Readonly<Record<string, (report: CompressReport) => string>> = {
+type Renderer = (report: CompressReport) => string | Promise<string>;
+
+const RENDERERS: Readonly<Record<string, Renderer>> = {
   '.md': reportMarkdown,
   '.json': reportJson,
   '.html': reportHtml,
 };
 
-function rendererFor(file: string): (report: CompressReport) => string {
+function rendererFor(file: string): Renderer {
   const render = RENDERERS[extname(file).toLowerCase()];
   if (render === undefined) throw invalidArgument('--report', 'a file name ending in .md, .json or .html', file);
   return render;
 }
 
 function environmentOf(source: string, options: Options): Record<string, string> {
-  const { cpu, features, platform, node, version, commit, xnnpack } = describeEnvironment();
   return {
     model: source,
     ...(options.calibrate === undefined ? {} : { calibration: options.calibrate }),
     ...(options.evaluate === undefined ? {} : { evaluation: options.evaluate }),
-    cpu: `${cpu} (${features.join(', ')})`,
-    platform: `${platform}, Node ${node}`,
-    neonsense: commit === null ? version : `${version} at ${commit.slice(0, 12)}`,
-    ...(xnnpack === null ? {} : { XNNPACK: xnnpack }),
+    ...environmentFacts(),
   };
 }
 

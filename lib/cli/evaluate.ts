@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { invalidArgument } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
@@ -7,6 +8,7 @@ import { type Evaluation, hasNumberedLabels } from '../evaluate/score.js';
 import { fitTemperature, withTemperature } from '../evaluate/temperature.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { writeModel } from '../model/files.js';
+import { modelFile } from '../shipped/readModel.js';
 import { wholeNumber } from './arguments.js';
 import { EVALUATION_FORMATS, evaluationOutput } from './evaluateOutput.js';
 import { catchInterrupt } from './interrupt.js';
@@ -25,6 +27,9 @@ interface Options extends ModelOptions, FormatOptions {
   readonly report?: string | undefined;
   readonly fitTemperature?: string | undefined;
 }
+
+/** Thumbnails for each model in a report. */
+const MISTAKES = 24;
 
 /** Adds `neonsense evaluate MODEL... --data PATH`. */
 export function register(program: Command): void {
@@ -49,6 +54,20 @@ export function register(program: Command): void {
       'also write the model to this file with probabilities fitted to these pictures, which should be none it was trained on',
     );
   addModelOptions(addFormats(command, EVALUATION_FORMATS, 'model')).action(run);
+}
+
+/** The page of `--report`, with the machine and the sizes of the files. */
+async function reportOf(
+  files: readonly string[],
+  options: Options,
+  evaluations: readonly Evaluation[],
+): Promise<string> {
+  const { environmentFacts } = await import('./environmentFacts.js');
+  const sizes = await Promise.all(files.map(async (name) => [name, (await stat(modelFile(name))).size] as const));
+  return await evaluationReport(`Evaluation on ${options.data}`, evaluations, {
+    environment: { pictures: options.data, ...environmentFacts() },
+    bytes: Object.fromEntries(sizes),
+  });
 }
 
 async function run(files: readonly string[], options: Options): Promise<void> {
@@ -78,6 +97,7 @@ async function run(files: readonly string[], options: Options): Promise<void> {
     evaluations = await evaluate(models, dataset, {
       threads: options.threads,
       batch: options.batch,
+      mistakes: options.report === undefined ? undefined : MISTAKES,
       signal: interrupt.signal,
       onProgress: ({ done, total }) => progress.update(done, total),
       onLogits:
@@ -97,7 +117,7 @@ async function run(files: readonly string[], options: Options): Promise<void> {
     fitted = `fitted at temperature ${temperature.toFixed(4)}`;
   }
   if (options.report !== undefined) {
-    await writeFileAtomically(options.report, evaluationReport(`Evaluation on ${options.data}`, evaluations));
+    await writeFileAtomically(options.report, await reportOf(files, options, evaluations));
   }
   process.stdout.write(`${evaluationOutput(format, evaluations, columnsOf(process.stdout))}\n`);
   if (options.fitTemperature !== undefined) await noteWritten(options.fitTemperature, fitted);

@@ -1,6 +1,7 @@
 import { shortNames } from '../bench/names.js';
-import { summaryRows } from '../evaluate/report.js';
+
 import type { Evaluation } from '../evaluate/score.js';
+import { summaryRows } from '../evaluate/summary.js';
 import { csvLine } from '../text/csv.js';
 import { percent } from '../text/units.js';
 import { printable, table, wrapped } from './text.js';

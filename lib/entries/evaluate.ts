@@ -2,9 +2,11 @@ export type { Dataset, DatasetOptions, LabelledImage, UnreadableImage } from '..
 export { openDataset } from '../evaluate/datasets.js';
 export type { NamedModel } from '../evaluate/evaluate.js';
 export { evaluate } from '../evaluate/evaluate.js';
-export type { CalibrationBin, Metrics } from '../evaluate/metrics.js';
+export type { CalibrationBin, CoveragePoint, Metrics } from '../evaluate/metrics.js';
+export type { Mistake } from '../evaluate/mistakes.js';
 export type { PicturesOptions } from '../evaluate/pictures.js';
 export { readPictures } from '../evaluate/pictures.js';
+export type { EvaluationReportOptions } from '../evaluate/report.js';
 export { evaluationReport } from '../evaluate/report.js';
 export type { EvaluateOptions, Evaluation, EvaluationProgress, Predictor } from '../evaluate/score.js';
 export { scorePredictors } from '../evaluate/score.js';

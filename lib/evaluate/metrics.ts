@@ -4,6 +4,9 @@ import { indexOfLargest } from '../numbers/largest.js';
 /** Bins of the expected calibration error, as in Guo et al. 2017, "On Calibration of Modern Neural Networks". */
 export const CALIBRATION_BINS = 15;
 
+/** Steps between the thresholds of coverage. */
+const THRESHOLDS = 100;
+
 /** One bin of a reliability diagram: images whose highest probability fell in `(lower, upper]`. */
 export interface CalibrationBin {
   readonly lower: number;
@@ -12,6 +15,16 @@ export interface CalibrationBin {
   /** Mean of the highest probability, 0 where the bin is empty. */
   readonly confidence: number;
   /** Share of the images whose most probable class is the right one, 0 where the bin is empty. */
+  readonly accuracy: number;
+}
+
+/** What a model reaches where it only answers when it is sure enough. */
+export interface CoveragePoint {
+  /** The least confidence of an answer. */
+  readonly threshold: number;
+  /** Share of the images that are answered then. */
+  readonly coverage: number;
+  /** Share of those answers that are right. */
   readonly accuracy: number;
 }
 
@@ -55,6 +68,8 @@ export interface Metrics {
   /** `confusion[label][predicted]` counts images; an image of the reject class is predicted as that where it is rejected. */
   readonly confusion: readonly (readonly number[])[];
   readonly calibration: readonly CalibrationBin[];
+  /** By thresholds a hundredth apart, from the highest that any image reaches to 0. */
+  readonly coverage: readonly CoveragePoint[];
 }
 
 /**
@@ -96,6 +111,8 @@ export class MetricsAccumulator {
   readonly #binImages = new Float64Array(CALIBRATION_BINS);
   readonly #binConfidence = new Float64Array(CALIBRATION_BINS);
   readonly #binCorrect = new Float64Array(CALIBRATION_BINS);
+  readonly #sureImages = new Float64Array(THRESHOLDS + 1);
+  readonly #sureCorrect = new Float64Array(THRESHOLDS + 1);
   #images = 0;
   #lost = 0;
   #top1 = 0;
@@ -146,7 +163,23 @@ export class MetricsAccumulator {
     this.#binImages[bin]!++;
     this.#binConfidence[bin]! += Number.isNaN(confidence) ? 0 : confidence;
     if (correct) this.#binCorrect[bin]!++;
+    const threshold = Number.isNaN(confidence) ? 0 : Math.floor(confidence * THRESHOLDS);
+    this.#sureImages[threshold]!++;
+    if (correct) this.#sureCorrect[threshold]!++;
     return predicted;
+  }
+
+  #coverage(): CoveragePoint[] {
+    const points: CoveragePoint[] = [];
+    let [images, correct] = [0, 0];
+    for (let at = THRESHOLDS; at >= 0; at--) {
+      images += this.#sureImages[at]!;
+      correct += this.#sureCorrect[at]!;
+      if (images > 0) {
+        points.push({ threshold: at / THRESHOLDS, coverage: images / this.#images, accuracy: correct / images });
+      }
+    }
+    return points;
   }
 
   /** The metrics of all images added so far. */
@@ -196,6 +229,7 @@ export class MetricsAccumulator {
       classAccuracy,
       confusion: this.#confusion.map((row) => [...row]),
       calibration,
+      coverage: this.#coverage(),
     };
   }
 }

@@ -8,6 +8,7 @@ import type { EvaluateOptions } from './score.js';
 
 const evaluateOptions = z.strictObject({
   batch: z.optional(integer(1)),
+  mistakes: z.optional(integer(1)),
   threads: z.optional(integer(1, MOST_THREADS)),
   signal: z.optional(abortSignal()),
   onProgress: z.optional(callback<NonNullable<EvaluateOptions['onProgress']>>()),
@@ -17,6 +18,13 @@ const evaluateOptions = z.strictObject({
 const sampled = { labelsFile: z.optional(text('the path of a labels file')), limit: z.optional(integer(1)) };
 const datasetOptions = z.strictObject({ labels: z.array(z.string()), rejectClass: z.optional(z.string()), ...sampled });
 const picturesOptions = z.strictObject({ ...sampled, signal: z.optional(abortSignal()) });
+
+/** Of `evaluationReport`. */
+export const reportOptions = z.strictObject({
+  date: z.optional(z.string()),
+  environment: z.optional(z.record(z.string(), z.string())),
+  bytes: z.optional(z.record(z.string(), z.number())),
+});
 
 /** @throws {NeonsenseError} `ERR_INVALID_ARGUMENT` for options of the wrong shape, misspelt ones included */
 export function checkEvaluateOptions(options: object): void {

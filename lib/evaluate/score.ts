@@ -5,7 +5,8 @@ import type { Confidence, Precision, Preprocessing } from '../model/model.js';
 import { preprocessingFrom } from '../model/preprocessing.js';
 import { preprocess } from '../runtime/preprocess.js';
 import type { Dataset, LabelledImage } from './datasets.js';
-import { type Metrics, MetricsAccumulator } from './metrics.js';
+import { confidenceOf, type Metrics, MetricsAccumulator } from './metrics.js';
+import { type Mistake, Mistakes } from './mistakes.js';
 import { checkEvaluateOptions } from './options.js';
 
 /** Anything that turns prepared images into logits: a session, or a peer's. */
@@ -29,6 +30,8 @@ export interface EvaluationProgress {
 export interface EvaluateOptions {
   /** Images that go through the network at once, 1 by default. */
   readonly batch?: number | undefined;
+  /** Keep thumbnails of so many mistakes of each model, the ones it was surest of. None by default. */
+  readonly mistakes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: EvaluationProgress) => void) | undefined;
   /** Given each picture's logits, in the order of the data set's labels, and its label's index. */
@@ -45,6 +48,10 @@ export interface Evaluation extends Omit<Metrics, 'classAccuracy'> {
   readonly perClass: Readonly<Record<string, number | null>>;
   /** Share of images on which each other model names the same class. */
   readonly agreement: Readonly<Record<string, number>>;
+  /** Images that this model names right and each other model wrong. */
+  readonly rightAlone: Readonly<Record<string, number>>;
+  /** The mistakes it was surest of, the surest first; only where `options.mistakes` asked for them. */
+  readonly mistakes?: readonly Mistake[];
   /** Images per second of inference alone: decoding and preprocessing are not counted. */
   readonly imagesPerSecond: number;
 }
@@ -137,9 +144,13 @@ async function score(
     predicted: [] as number[],
     milliseconds: 0,
     agreeing: new Array<number>(predictors.length).fill(0),
+    rightAlone: new Array<number>(predictors.length).fill(0),
+    mistakes: options.mistakes === undefined ? undefined : new Mistakes(options.mistakes),
   }));
 
-  const scoreBatch = async (images: readonly Pixels[], labels: readonly number[]): Promise<void> => {
+  const scoreBatch = async (shown: readonly LabelledImage[]): Promise<void> => {
+    const images = shown.map(({ pixels }) => pixels);
+    const labels = shown.map(({ label }) => label);
     const inputs = new Map<string, Float32Array>();
     for (const [index, predictor] of predictors.entries()) {
       const key = JSON.stringify(predictor.preprocessing);
@@ -158,34 +169,41 @@ async function score(
         const own = logits.subarray(image * classes, (image + 1) * classes);
         const ordered = score.order.map((at) => (at < 0 ? -Infinity : own[at]!));
         options.onLogits?.(predictor.name, ordered, label);
-        return score.metrics.add(ordered, label);
+        const predicted = score.metrics.add(ordered, label);
+        if (predicted !== label && score.mistakes !== undefined) {
+          const { index: at, pixels } = shown[image]!;
+          const confidence = confidenceOf(ordered, predictor.confidence?.temperature);
+          const [right, wrong] = [dataset.labels[label]!, dataset.labels[predicted]!];
+          score.mistakes.add({ index: at, label: right, predicted: wrong, confidence }, pixels);
+        }
+        return predicted;
       });
       throwIfAborted(options.signal);
     }
     for (const score of scores) {
       for (const [other, { predicted }] of scores.entries()) {
         score.agreeing[other]! += predicted.reduce((sum, label, i) => sum + (label === score.predicted[i] ? 1 : 0), 0);
+        score.rightAlone[other]! += labels.filter(
+          (label, i) => score.predicted[i] === label && predicted[i] !== label,
+        ).length;
       }
     }
   };
 
   let done = 0;
-  let images: Pixels[] = [];
-  let labels: number[] = [];
+  let images: LabelledImage[] = [];
   const flush = async (): Promise<void> => {
     if (images.length === 0) return;
-    await scoreBatch(images, labels);
+    await scoreBatch(images);
     done += images.length;
     images = [];
-    labels = [];
     options.onProgress?.({ done, total: dataset.size });
   };
 
   throwIfAborted(options.signal);
-  for await (const { pixels, label } of picturesOf(dataset)) {
+  for await (const image of picturesOf(dataset)) {
     throwIfAborted(options.signal);
-    images.push(pixels);
-    labels.push(label);
+    images.push(image);
     if (images.length === batch) await flush();
   }
   await flush();
@@ -199,7 +217,7 @@ async function score(
   }
 
   return predictors.map((predictor, index): Evaluation => {
-    const { metrics, milliseconds, agreeing } = scores[index]!;
+    const { metrics, milliseconds, agreeing, rightAlone, mistakes } = scores[index]!;
     const { classAccuracy, ...rest } = metrics.result();
     return {
       model: predictor.name,
@@ -210,6 +228,10 @@ async function score(
       agreement: Object.fromEntries(
         names.flatMap((name, other) => (other === index ? [] : [[name, agreeing[other]! / done]])),
       ),
+      rightAlone: Object.fromEntries(
+        names.flatMap((name, other) => (other === index ? [] : [[name, rightAlone[other]!]])),
+      ),
+      ...(mistakes === undefined ? {} : { mistakes: mistakes.list }),
       imagesPerSecond: milliseconds === 0 ? 0 : (1000 * done) / milliseconds,
     };
   });

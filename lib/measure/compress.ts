@@ -28,6 +28,8 @@ export interface ModelScore {
   readonly top5: number;
   /** Share of pictures on which each other model names the same class. */
   readonly agreement: Readonly<Record<string, number>>;
+  /** Pictures that this model names right and each other one wrong. */
+  readonly rightAlone?: Readonly<Record<string, number>> | undefined;
 }
 
 /** Options of {@link compress}. */
@@ -120,6 +122,7 @@ export async function compress(model: Model, options: CompressOptions): Promise<
               top5: score.top5,
               agreement: index === 0 ? 1 : (score.agreement['baseline'] ?? Number.NaN),
               images: score.images,
+              ...(index === 0 ? {} : pairedCounts(scores![0]!, score, named.name)),
             },
           }),
       ...(latency === undefined
@@ -153,6 +156,12 @@ export async function compress(model: Model, options: CompressOptions): Promise<
     },
     passed: results.every(({ met }) => met),
   };
+}
+
+/** How many pictures only one of two names right, where that was counted. */
+function pairedCounts(baseline: ModelScore, score: ModelScore, name: string): { lost?: number; gained?: number } {
+  const [lost, gained] = [baseline.rightAlone?.[name], score.rightAlone?.['baseline']];
+  return lost === undefined || gained === undefined ? {} : { lost, gained };
 }
 
 /** What 30 % of zeros left of household-fp32 in 2026: 14.6 % instead of 90.8 % of the test pictures named right. */

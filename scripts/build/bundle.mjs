@@ -72,25 +72,31 @@ function onTopOf(base) {
   };
 }
 
-/** What serving rests on is one file that the library and the command line share, beside the chunks of both. */
-const httpApart = {
-  name: 'http-apart',
+/**
+ * What serving rests on, and what draws, are each one file that the library and the command line share, beside the chunks
+ * of both.
+ */
+const apart = {
+  name: 'apart',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/http\.js$/ }, () => ({ path: './http.cjs', external: true }));
+    onResolve({ filter: /^\.\/(http|plots)\.js$/ }, ({ path }) => ({
+      path: path.replace(/js$/, 'cjs'),
+      external: true,
+    }));
   },
 };
-{
+for (const [name, source] of Object.entries({ http: 'lib/serve/http.ts', plots: 'lib/report/plots.ts' })) {
   const { outputFiles, metafile } = await build({
     ...common,
     // Only other packages are in it; short names save 300 kB.
     minifyIdentifiers: true,
-    entryPoints: ['lib/serve/http.ts'],
+    entryPoints: [source],
     format: 'cjs',
     splitting: false,
     supported: { 'dynamic-import': false },
   });
   noteBundled(metafile);
-  write('dist/chunks/http.cjs', outputFiles[0].text);
+  write(`dist/chunks/${name}.cjs`, outputFiles[0].text);
 }
 
 // The library exists once, as CommonJS, and the ES modules hand on what it exports. Two copies would be two classes of
@@ -99,7 +105,7 @@ const httpApart = {
 const library = ['index', 'entries/compress', 'entries/evaluate', 'entries/learn', 'entries/serve'];
 const { outputFiles, metafile } = await build({
   ...common,
-  plugins: [onTopOf('lib/index.ts'), httpApart],
+  plugins: [onTopOf('lib/index.ts'), apart],
   entryPoints: library.map((entry) => `lib/${entry}.ts`),
   outExtension: { '.js': '.cjs' },
   chunkNames: 'chunks/[name]-[hash]',
@@ -127,7 +133,7 @@ write('dist/types/package.json', '{ "type": "commonjs" }\n');
 for (const entry of ['cli/main', 'bench/trial']) {
   const { outputFiles, metafile } = await build({
     ...common,
-    plugins: [httpApart],
+    plugins: [apart],
     entryPoints: [`lib/${entry}.ts`],
     chunkNames: `chunks/${entry.replace('/', '-')}-[hash]`,
   });

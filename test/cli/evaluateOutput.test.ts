@@ -13,7 +13,7 @@ function evaluation(model: string, agreement: Record<string, number>): Evaluatio
   const { classAccuracy, ...rest } = metrics.result();
   const labels = ['clock', 'lamp', 'bed'];
   const perClass = Object.fromEntries(labels.map((label, at) => [label, classAccuracy[at]!]));
-  return { model, precision: 'fp32', ...rest, labels, perClass, agreement, imagesPerSecond: 100 };
+  return { model, precision: 'fp32', ...rest, labels, perClass, agreement, rightAlone: {}, imagesPerSecond: 100 };
 }
 
 describe('jsonLine', () => {

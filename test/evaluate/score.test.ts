@@ -217,6 +217,32 @@ describe('what evaluate prints', () => {
     expect(text).toContain('most confused by m: a as b 1');
   });
 
+  it('counts what only one of two models names right, and keeps the mistakes a model was surest of', async () => {
+    const { set } = dataset([
+      [0, 0],
+      [1, 1],
+      [2, 0],
+      [2, 1],
+    ]);
+    const [right, shifted] = await scorePredictors(
+      [predictor('right', ['a', 'b', 'c']), predictor('shifted', ['a', 'b', 'c'], 1)],
+      set,
+      { mistakes: 1 },
+    );
+    expect([right!.rightAlone, shifted!.rightAlone]).toEqual([{ shifted: 2 }, { right: 1 }]);
+    expect(right!.mistakes).toEqual([
+      {
+        ...{ index: 2, label: 'a', predicted: 'c', confidence: expect.closeTo(1, 6) },
+        thumbnail: { data: Uint8Array.of(2, 0, 0), width: 1, height: 1, channels: 3 },
+      },
+    ]);
+    const html = await evaluationReport('two models', [right!, shifted!], { bytes: { right: 1, shifted: 2 } });
+    expect(html).toContain('shifted is 25.0 points behind, which may be chance (p = 1.000)');
+    expect(html).toMatch(/<td>right and shifted<\/td><td>0.0 %<\/td><td>2<\/td><td>1<\/td><td>p = 1.000<\/td>/);
+    expect(html.match(/<img src="data:image\/png;base64,/g)).toHaveLength(2);
+    expect(html).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
   it('writes a report that escapes names and refers to nothing outside itself', async () => {
     const labels = ['<script>alert(1)</script>', 'b', 'c'];
     const results = await scorePredictors(
@@ -229,7 +255,7 @@ describe('what evaluate prints', () => {
         labels,
       ).set,
     );
-    const html = evaluationReport('made <up>', results);
+    const html = await evaluationReport('made <up>', results);
     expect(html).not.toContain('<script>');
     expect(html).toContain('&lt;script&gt;');
     expect(html).toContain('m &amp; &quot;n&quot;');

@@ -51,10 +51,10 @@ const { healthy, version } = await diagnose();
 console.log(
   JSON.stringify({
     images: score!.images,
-    html: evaluationReport('data', [score!]).includes('household'),
+    html: (await evaluationReport('data', [score!])).includes('household'),
     temperature: fitted.confidence!.temperature > 0,
     stages: report.stages.map(({ name, accuracy }) => [name, accuracy!.images]),
-    reports: [reportMarkdown(report), reportHtml(report)].map((text) => text.includes('quantize-dynamic')),
+    reports: [reportMarkdown(report), await reportHtml(report)].map((text) => text.includes('quantize-dynamic')),
     precision: summary.precision,
     onnx: onnx.length > 1e6,
     engine: typeof COMPRESS_ENGINE.observe,

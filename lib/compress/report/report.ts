@@ -25,6 +25,9 @@ export interface MeasuredStage {
     /** Share of pictures on which the baseline names the same class. */
     readonly agreement: number;
     readonly images: number;
+    /** Pictures that only the baseline names right, and only this model does; absent where that was not counted. */
+    readonly lost?: number;
+    readonly gained?: number;
   };
   /** Of one picture, all stages and the baseline in turn in one run; absent where it was not wanted. */
   readonly latency?: {
