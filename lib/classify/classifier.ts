@@ -158,15 +158,19 @@ export class Classifier {
   }
 
   /**
-   * Loads a model and makes it ready to run.
+   * Loads the household model that suits this machine (see `options.variant`) and makes it ready to run;
+   * {@link Classifier.choice} says why it was chosen.
    *
-   * @param source A model file's path or bytes, or a model. Without it one of the household models that come with the
-   *   package is chosen for this machine (see `options.variant`), and {@link Classifier.choice} says why; the options
-   *   may then be the first argument.
-   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, what `readModel` throws for the file, what `createSession` throws
-   *   for the model, the addon and the machine.
+   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, what `createSession` throws for the addon and the machine
    */
   static load(options?: ClassifierOptions): Promise<Classifier>;
+  /**
+   * Loads a model and makes it ready to run.
+   *
+   * @param source A model file's path or bytes, or a model. When undefined, one of the household models is chosen.
+   * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`, what `readModel` throws for the file, what `createSession` throws
+   *   for the model, the addon and the machine
+   */
   static load(source: string | Uint8Array | Model | undefined, options?: ClassifierOptions): Promise<Classifier>;
   static async load(
     first?: string | Uint8Array | Model | ClassifierOptions,

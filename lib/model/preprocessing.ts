@@ -5,7 +5,7 @@ import { describe, examined, NeonsenseError } from '../errors.js';
  * takes a squashed chair for a wardrobe.
  *
  * In this order: the picture is fitted into `size` as `fit` says, by `interpolation`; each channel, 0..255, is mapped to
- * `range`; `mean` is subtracted and the difference divided by `std`. Names of ready-made ones: {@link PRESETS}.
+ * `range`; `mean` is subtracted and the difference divided by `std`. Names of ready-made ones: {@link PreprocessingPreset}.
  */
 export interface Preprocessing {
   /**
