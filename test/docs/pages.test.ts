@@ -1,4 +1,4 @@
-// Every command of two pages and of README's tour, run in the order of the page in a folder that has what the page speaks of.
+// Every command of the pages by task and of README's tour, run in the order of the page in a folder that has what the page speaks of.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -105,6 +105,29 @@ describe('the page "Teach it your classes"', () => {
 
   it.each(commandsOf(text))('%s', async (line) => {
     const { code, stderr } = await run(line, place());
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+  });
+});
+
+describe('the page "Make a model smaller"', () => {
+  const place = (): string => join(folder, 'compress');
+  beforeAll(async () => {
+    mkdirSync(place());
+    await drawPhotos(join(place(), 'photos'), { cat: 10, dog: 201 }, 4);
+    const learnt = await run('npx neonsense learn photos/ -o mine.safetensors', place());
+    expect(learnt).toMatchObject({ code: 0 });
+  });
+
+  // Solving for the weights of a whole network takes a busy machine a minute.
+  it.each(commandsOf(page('docs/compress.md')))('%s', { timeout: 300_000 }, async (line) => {
+    const { code, stderr } = await run(line, place());
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+  });
+});
+
+describe('the page "Troubleshooting"', () => {
+  it.each(commandsOf(page('docs/troubleshooting.md')))('%s', async (line) => {
+    const { code, stderr } = await run(line, folder);
     expect({ code, stderr }).toMatchObject({ code: 0 });
   });
 });

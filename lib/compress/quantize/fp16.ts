@@ -1,6 +1,7 @@
 import { NeonsenseError } from '../../errors.js';
 import { foldModel } from '../../model/foldBatchNorm.js';
 import type { Layer, Model } from '../../model/model.js';
+import { toFloat32 } from '../../model/weights.js';
 import { floatToHalf } from '../../numbers/half.js';
 
 /** The largest value half precision holds. */
@@ -34,4 +35,13 @@ export function toHalf(model: Model): Model {
     layers,
     provenance: [...model.provenance, { step: 'fp16', details: {} }],
   };
+}
+
+/** A checked model in half precision with the same numbers in single precision. */
+export function toSingle(model: Model): Model {
+  const layers = new Map<string, Layer>();
+  for (const [name, layer] of model.layers) {
+    layers.set(name, { ...layer, weights: { type: 'f32', data: toFloat32(layer.weights) } });
+  }
+  return { ...model, precision: 'fp32', layers };
 }

@@ -1,19 +1,20 @@
 import * as z from 'zod/mini';
 import type { Model } from '../../model/model.js';
+import { toHalf, toSingle } from '../quantize/fp16.js';
 import type { RepairOptions } from '../repair/recalibrate.js';
 import { solveForWeights } from '../repair/reconstruct.js';
 import { acceptRepair } from './repair.js';
-import { accept, requireSingle, type StageKind, type Unchecked } from './stage.js';
+import { accept, requireFloat, type StageKind, type Unchecked } from './stage.js';
 
 export const reconstructStage: StageKind<object> = {
   schema: z.strictObject({}),
   check(_, expected) {
-    requireSingle(expected, 'reconstruct weights');
+    requireFloat(expected, 'reconstruct weights');
     expected.calibration();
     return expected.precision;
   },
   async run(model, _, { calibration, engine, unpruned, signal, onProgress }) {
-    const repaired = await solveForWeights(model, {
+    const repaired = await solveInSingle(model, {
       reference: unpruned,
       calibration: calibration!,
       observe: engine.observe,
@@ -35,11 +36,20 @@ export const reconstructStage: StageKind<object> = {
  * (2023, arXiv:2301.00774), for a given mask, solved exactly by the normal equations. The target is the intact
  * network's output rather than the same layer's on the changed input, so that errors of earlier layers are made good too.
  *
- * @throws {NeonsenseError} `ERR_DATASET` for an unusable calibration set, `ERR_UNSUPPORTED` when weights are not in FP32 or
- * the two models differ in shape, `ERR_MODEL_ARCHITECTURE` for NaN or infinite weights, `ERR_ABORTED`
+ * @throws {NeonsenseError} `ERR_DATASET` for an unusable calibration set, `ERR_UNSUPPORTED` when weights are in int8 or the
+ * two models differ in shape, `ERR_MODEL_ARCHITECTURE` for NaN or infinite weights, `ERR_ABORTED`
  */
 export async function reconstruct(model: Model, options: Unchecked<RepairOptions>): Promise<Model> {
   const { calibration: pictures, ...rest } = acceptRepair(options);
   const calibration = accept(reconstructStage, model, {}, pictures)!;
-  return solveForWeights(model, { ...rest, calibration });
+  return solveInSingle(model, { ...rest, calibration });
+}
+
+/** Weights in half precision are solved for in single precision, and rounded to half again. */
+async function solveInSingle(model: Model, { reference, ...options }: RepairOptions): Promise<Model> {
+  const whole = reference.precision === 'fp16' ? toSingle(reference) : reference;
+  if (model.precision !== 'fp16') return solveForWeights(model, { ...options, reference: whole });
+  const repaired = await solveForWeights(toSingle(model), { ...options, reference: whole });
+  // Its weights were halves before: that is no step of its own.
+  return { ...toHalf(repaired), provenance: repaired.provenance };
 }

@@ -80,10 +80,23 @@ describe('reconstruction', () => {
     );
   });
 
-  it('refuses models that are not in FP32, other shapes, and empty sets, and stops on a signal', async () => {
+  it('works on halves as well, which a learnt model has', async () => {
+    const halves = toFp16(reference);
+    const { model: pruned } = prune(halves, { amount: 0.3 });
+    const repaired = await reconstruct(pruned, { ...options, reference: halves });
+    expect(repaired.precision).toBe('fp16');
+    for (const { weights } of repaired.layers.values()) expect(weights.type).toBe('f16');
+    expect(repaired.provenance.at(-1)).toMatchObject({ step: 'reconstruct' });
+    const input = randomImages(reference, 4, 9);
+    const expected = await runModel(halves, input);
+    expect(relativeError(await runModel(repaired, input), expected)).toBeLessThan(
+      0.6 * relativeError(await runModel(pruned, input), expected),
+    );
+  });
+
+  it('refuses models in int8, other shapes, and empty sets, and stops on a signal', async () => {
     const code = (expected: string) => expect.objectContaining({ code: expected });
     await expect(reconstruct(quantizeDynamic(reference), options)).rejects.toThrow(code('ERR_UNSUPPORTED'));
-    await expect(reconstruct(toFp16(reference), options)).rejects.toThrow(code('ERR_UNSUPPORTED'));
     const narrower = prune(reference, { method: 'channels', amount: 0.5 }).model;
     await expect(reconstruct(narrower, options)).rejects.toThrow(code('ERR_UNSUPPORTED'));
     await expect(reconstruct(reference, { ...options, calibration: [] })).rejects.toThrow(code('ERR_DATASET'));
