@@ -19,10 +19,11 @@ struct Column {
   int8x8_t codes;
 
   static NEONSENSE_INLINE Column LoadNext(const int8_t*& from, size_t step) {
-    const Column column = {vld1_s8(from)};
-    from += step;
-    // Otherwise compilers find each place from the first one, with an instruction more.
-    asm("" : "+r"(from));
+    Column column;
+    // One instruction. Compilers make a load and an addition of it.
+    asm("ld1 {%0.8b}, [%1], %2"
+        : "=w"(column.codes), "+r"(from)
+        : "r"(step), "m"(*reinterpret_cast<const int8_t(*)[kLanes]>(from)));
     return column;
   }
 };
