@@ -26,8 +26,15 @@ endforeach()
 add_subdirectory(${NEONSENSE_SOURCES}/XNNPACK ${CMAKE_BINARY_DIR}/XNNPACK EXCLUDE_FROM_ALL)
 
 # It does not look whether its threads start: native/engine/thread_pool.cc starts them for it.
-if(NOT WIN32)
-  target_compile_definitions(pthreadpool PRIVATE pthread_create=neonsense_start_reserved_thread)
+target_compile_definitions(pthreadpool PRIVATE pthread_create=neonsense_start_reserved_thread)
+if(WIN32)
+  # MinGW has POSIX threads and lacks C11's, which pthreadpool would take there.
+  target_compile_definitions(pthreadpool PRIVATE PTHREADPOOL_USE_PTHREADS=1)
+  # Where alloca is a macro already it includes a header that Windows lacks.
+  file(WRITE ${CMAKE_BINARY_DIR}/windows/alloca.h "#include <malloc.h>\n")
+  target_include_directories(pthreadpool PRIVATE ${CMAKE_BINARY_DIR}/windows)
+  # It takes max from Windows' headers, which XNNPACK switches off; and Zig has said already which Windows it is.
+  target_compile_options(cpuinfo PRIVATE -UNOMINMAX -Wno-macro-redefined)
 endif()
 
 # XNNPACK's x86 kernels load everything before they multiply, and GCC keeps it so: it runs out of the 16 vector registers and

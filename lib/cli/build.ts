@@ -43,6 +43,11 @@ to half an hour. The result is used from then on; remove the folder "build" in t
 }
 
 async function run({ installTools }: Options): Promise<void> {
+  if (process.platform === 'win32') {
+    const message =
+      'On Windows nothing is built: the package carries its binaries. Install neonsense again if it does not load';
+    throw new NeonsenseError('ERR_UNSUPPORTED', message);
+  }
   await checkFolder(packageRoot);
   if (installTools !== true) {
     const advice = adviceFor(await missingTools(process.env['PATH'] ?? ''), process.platform);

@@ -63,7 +63,9 @@ export class ChangeCommand {
     const pid = this.#child?.pid;
     if (pid === undefined) return;
     try {
-      process.kill(-pid, 'SIGTERM');
+      // Windows has no groups of processes: there what the command started is left alone.
+      if (process.platform === 'win32') this.#child?.kill();
+      else process.kill(-pid, 'SIGTERM');
     } catch {
       // It is gone already.
     }

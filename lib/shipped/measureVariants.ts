@@ -80,9 +80,13 @@ export async function chooseByMeasurement(
 export function cacheFile(environment: NodeJS.ProcessEnv = process.env): string {
   const folder = environment['XDG_CACHE_HOME'];
   // The XDG specification: a path that is not absolute is to be ignored.
-  const usual = process.platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache');
-  return join(folder !== undefined && isAbsolute(folder) ? folder : usual, 'neonsense', 'measured.json');
+  const usual = USUAL_CACHES[process.platform as 'darwin' | 'win32'] ?? ['.cache'];
+  const chosen = folder !== undefined && isAbsolute(folder) ? folder : join(homedir(), ...usual);
+  return join(chosen, 'neonsense', 'measured.json');
 }
+
+/** Below the user's folder, where it is not as on Linux. */
+const USUAL_CACHES = { darwin: ['Library', 'Caches'], win32: ['AppData', 'Local'] } as const;
 
 /** Median milliseconds of a run of one picture, all candidates taking turns so that drift of the machine hits each. */
 async function measureCandidates(

@@ -21,7 +21,7 @@ export interface CommandLine {
 /** Whether `program` is on the path. */
 export function isInstalled(program: ProgramName): boolean {
   return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
-    const file = join(folder, program);
+    const file = join(folder, process.platform === 'win32' ? `${program}.exe` : program);
     try {
       accessSync(file, constants.X_OK);
       return statSync(file).isFile();

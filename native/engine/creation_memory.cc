@@ -5,8 +5,28 @@
 #include <cstdlib>
 #include <new>
 
+#ifdef _WIN32
+#include <malloc.h>
+#endif
+
 namespace neonsense::engine {
 namespace {
+
+#ifdef _WIN32
+// Aligned memory is given back in a way of its own there; with one kind for all, nobody has to know which it was.
+void* SystemAllocate(size_t alignment, size_t size) { return _aligned_malloc(size, alignment); }
+void* SystemAllocate(size_t size) { return _aligned_malloc(size, alignof(std::max_align_t)); }
+void* SystemReallocate(void* old, size_t size) { return _aligned_realloc(old, size, alignof(std::max_align_t)); }
+void SystemRelease(void* memory) { _aligned_free(memory); }
+#else
+void* SystemAllocate(size_t alignment, size_t size) {
+  void* memory = nullptr;
+  return posix_memalign(&memory, alignment, size) == 0 ? memory : nullptr;
+}
+void* SystemAllocate(size_t size) { return std::malloc(size); }
+void* SystemReallocate(void* old, size_t size) { return std::realloc(old, size); }
+void SystemRelease(void* memory) { std::free(memory); }
+#endif
 
 // XNNPACK makes some values and operators of its own for each of a plan's: weights, biases, conversions. Its planner
 // counts in three tables, of less than 128 bytes together for each.
@@ -20,14 +40,12 @@ thread_local CreationMemory* current = nullptr;
 class Allocator {
  public:
   static void* Allocate(void*, size_t size) {
-    void* const memory = Remembered(std::malloc(size));
+    void* const memory = Remembered(SystemAllocate(size));
     return memory != nullptr || current == nullptr ? memory : current->TakeReserved(alignof(std::max_align_t), size);
   }
 
   static void* AllocateAligned(void*, size_t alignment, size_t size) {
-    void* memory = nullptr;
-    if (posix_memalign(&memory, alignment, size) != 0) memory = nullptr;
-    memory = Remembered(memory);
+    void* const memory = Remembered(SystemAllocate(alignment, size));
     return memory != nullptr || current == nullptr ? memory : current->TakeReserved(alignment, size);
   }
 
@@ -35,10 +53,10 @@ class Allocator {
     if (old == nullptr) return Allocate(context, size);
     // XNNPACK looks what it gets where there was something before.
     if (current != nullptr && current->IsReserved(old)) return nullptr;
-    if (current == nullptr) return std::realloc(old, size);
+    if (current == nullptr) return SystemReallocate(old, size);
     // Looked up before it may be gone.
     void** const place = current->Find(old);
-    void* const memory = std::realloc(old, size);
+    void* const memory = SystemReallocate(old, size);
     if (memory != nullptr && place != nullptr) *place = memory;
     return memory;
   }
@@ -48,13 +66,13 @@ class Allocator {
       if (current->IsReserved(memory)) return;
       current->Forget(memory);
     }
-    std::free(memory);
+    SystemRelease(memory);
   }
 
  private:
   static void* Remembered(void* memory) {
     if (memory == nullptr || current == nullptr || current->Remember(memory)) return memory;
-    std::free(memory);
+    SystemRelease(memory);
     return nullptr;
   }
 };
@@ -66,7 +84,7 @@ CreationMemory::CreationMemory(const Plan& plan)
 
 CreationMemory::~CreationMemory() {
   current = nullptr;
-  for (void* memory : taken_) std::free(memory);
+  for (void* memory : taken_) SystemRelease(memory);
 }
 
 void CreationMemory::Keep() {

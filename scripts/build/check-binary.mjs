@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// Reads a built addon (ELF or Mach-O) and says whether it can be shipped: what it needs from the machine that loads it,
+// Reads a built addon (ELF, Mach-O or PE) and says whether it can be shipped: what it needs from the machine that loads it,
 // and what it shows.
 //
 //   node scripts/build/check-binary.mjs FILE --target TARGET     as scripts/build/cross/targets.mjs expects it of a target
-//   node scripts/build/check-binary.mjs FILE [--format elf|mach-o] [--arch arm64|x64] [--libc glibc|musl|bionic]
+//   node scripts/build/check-binary.mjs FILE [--format elf|mach-o|pe] [--arch arm64|x64] [--libc glibc|musl|bionic]
 //                                 [--max-glibc 2.28] [--max-macos 11.0] [--baseline armv8-a]
 //                                 [--allow-needed LIB[,LIB...]] [--max-bytes N]
 //   and with either [--symbols FILE] [--json]
@@ -20,6 +20,7 @@ import { extensionsIn } from './arm64-instructions.mjs';
 import { targets } from './cross/targets.mjs';
 import { ElfError, readElf, readElfCode } from './elf.mjs';
 import { MachOError, readMachO } from './mach-o.mjs';
+import { PeError, readPe } from './pe.mjs';
 
 const NODE_API_ENTRIES = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 /** What every system of that kind has; libstdc++ or libc++ and libgcc_s are linked in. */
@@ -36,7 +37,11 @@ const SYSTEM_LIBRARIES = {
   musl: ['libc.so', 'libc.musl-aarch64.so.1', 'libc.musl-x86_64.so.1'],
   bionic: ['libc.so', 'libm.so', 'libdl.so', 'liblog.so'],
   macos: ['/usr/lib/libSystem.B.dylib', '/usr/lib/libc++.1.dylib'],
+  // With the parts of Windows 10's C library, whose names begin with WINDOWS_C_LIBRARY. Not node.exe: its name would be
+  // looked for, and an Electron app has another.
+  windows: ['kernel32.dll', 'ntdll.dll'],
 };
+const WINDOWS_C_LIBRARY = 'api-ms-win-crt-';
 /** Zig's linker exports what it defines itself; nothing that another library could mistake for its own. */
 const MACH_O_LINKER_SYMBOLS = ['_mh_dylib_header', '__dso_handle'];
 const PAGE_16K = 16384;
@@ -47,11 +52,12 @@ const EXTERNAL_BUFFERS = ['napi_create_external_arraybuffer', 'napi_create_exter
  * What a reader wants to know of a binary, from its bytes.
  * @param {Buffer} file
  * @param {Buffer} [withSymbols]  the same binary before it was stripped
- * @throws {ElfError | MachOError} where one of them can't be read
+ * @throws {ElfError | MachOError | PeError} where one of them can't be read
  */
 export function describeBinary(file, withSymbols) {
   const isMachO = file.length >= 4 && file.readUInt32LE(0) === 0xfeedfacf;
-  const binary = isMachO ? describeMachO(file) : describeElf(file, withSymbols);
+  const isPe = file.length >= 2 && file.readUInt16LE(0) === 0x5a4d;
+  const binary = isMachO ? describeMachO(file) : isPe ? describePe(file) : describeElf(file, withSymbols);
   const externalBuffers = EXTERNAL_BUFFERS.filter((name) => file.includes(`${name}\0`));
   return { ...binary, bytes: file.length, externalBuffers, buildPaths: buildPaths(file) };
 }
@@ -96,6 +102,22 @@ function describeMachO(file) {
   };
 }
 
+function describePe(file) {
+  const pe = readPe(file);
+  return {
+    format: 'pe',
+    arch: pe.machine,
+    libc: 'windows',
+    needed: pe.needed.map((name) => name.toLowerCase()).filter((name) => !name.startsWith(WINDOWS_C_LIBRARY)),
+    minimumSystem: pe.minimumSystem,
+    writableCode: pe.segments.some(isWritableCode),
+    movable: pe.movable,
+    dataNotCode: pe.dataNotCode,
+    runpath: [],
+    exported: pe.exported,
+  };
+}
+
 function libcOf(needed, versions) {
   if (versions.some((each) => each.startsWith('GLIBC_')) || needed.includes('libc.so.6')) return 'glibc';
   if (versions.includes('LIBC')) return 'bionic';
@@ -129,7 +151,7 @@ export function problemsOf(binary, expected = {}) {
   expectSame('format', binary.format);
   expectSame('arch', binary.arch);
   expectSame('libc', binary.libc);
-  const kind = binary.format === 'mach-o' ? 'macos' : (expected.libc ?? binary.libc);
+  const kind = LIBRARIES_OF[binary.format] ?? expected.libc ?? binary.libc;
   const allowed = [...(SYSTEM_LIBRARIES[kind] ?? []), ...(expected.allowNeeded ?? [])];
   const strangers = binary.needed.filter((name) => !allowed.includes(name));
   expect(strangers.length === 0, `needs ${strangers.join(', ')}, which a machine may lack: link it statically`);
@@ -137,7 +159,7 @@ export function problemsOf(binary, expected = {}) {
   expect(exposed.length === 0, `exports ${exposed.length} symbols besides the Node-API entry (${shorten(exposed, 5)})`);
   expect(binary.exported.includes(NODE_API_ENTRIES[0]), `does not export ${NODE_API_ENTRIES[0]}: Node can't load it`);
   expect(
-    binary.arch !== 'arm64' || binary.segmentAlignment >= PAGE_16K,
+    binary.arch !== 'arm64' || binary.segmentAlignment === undefined || binary.segmentAlignment >= PAGE_16K,
     `segments are aligned to ${binary.segmentAlignment} bytes; with 16 KiB pages (Raspberry Pi 5) it takes ${PAGE_16K}`,
   );
   expect(
@@ -153,9 +175,13 @@ export function problemsOf(binary, expected = {}) {
   if (expected.maxBytes !== undefined) {
     expect(binary.bytes <= expected.maxBytes, `is ${binary.bytes} bytes, expected at most ${expected.maxBytes}`);
   }
-  (binary.format === 'mach-o' ? problemsOfMachO : problemsOfElf)(binary, expected, expect);
+  PROBLEMS_OF[binary.format](binary, expected, expect);
   return problems;
 }
+
+/** Formats whose system tells which libraries are there. */
+const LIBRARIES_OF = { 'mach-o': 'macos', pe: 'windows' };
+const PROBLEMS_OF = { elf: problemsOfElf, 'mach-o': problemsOfMachO, pe: problemsOfPe };
 
 function problemsOfElf(binary, expected, expect) {
   if (expected.maxGlibc !== undefined && binary.highestGlibc !== undefined) {
@@ -193,6 +219,11 @@ function problemsOfMachO(binary, expected, expect) {
       `needs macOS ${binary.oldestMacos ?? '?'}, expected at most ${expected.maxMacos}`,
     );
   }
+}
+
+function problemsOfPe(binary, _expected, expect) {
+  expect(binary.movable, 'must lie at one address (no ASLR)');
+  expect(binary.dataNotCode, 'may run data as code (no DEP)');
 }
 
 /** Absolute paths of source files, and anything below the home or the project folder of whoever built it. */
@@ -286,14 +317,17 @@ function main(argv) {
   if (options.json) {
     console.log(JSON.stringify({ file: options.file, ...binary, problems }, null, 2));
   } else {
-    const system = binary.format === 'elf' ? `glibc ${binary.highestGlibc ?? 'none'}` : `macOS ${binary.oldestMacos}`;
+    const system = {
+      elf: `glibc ${binary.highestGlibc ?? 'none'}`,
+      'mach-o': `macOS ${binary.oldestMacos}`,
+      pe: "Windows 10's C library",
+    }[binary.format];
     const relro = binary.format === 'elf' ? `, ${binary.relro ? '' : 'not '}read-only after relocation` : '';
-    console.log(
-      `${options.file}: ${binary.arch} ${binary.format === 'elf' ? 'ELF' : 'Mach-O'}, ` +
-        `${(binary.bytes / 2 ** 20).toFixed(2)} MiB`,
-    );
+    const format = { elf: 'ELF', 'mach-o': 'Mach-O', pe: 'PE' }[binary.format];
+    console.log(`${options.file}: ${binary.arch} ${format}, ${(binary.bytes / 2 ** 20).toFixed(2)} MiB`);
     console.log(`  needs      ${binary.needed.join(', ') || 'no library'}; ${system}`);
-    console.log(`  segments   aligned to ${binary.segmentAlignment} bytes${relro}`);
+    if (binary.segmentAlignment !== undefined)
+      console.log(`  segments   aligned to ${binary.segmentAlignment} bytes${relro}`);
     console.log(`  exports    ${shorten(binary.exported, 5) || 'nothing'}`);
     for (const { extension, functions, unguarded } of binary.extensions ?? [])
       console.log(`  ${extension}: ${functions.length} functions, ${unguarded.length} of them not behind a check`);
@@ -306,7 +340,11 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(resolve(p
   try {
     process.exitCode = main(process.argv.slice(2));
   } catch (error) {
-    if (!(error instanceof ElfError || error instanceof MachOError) && error.code === undefined) throw error;
+    if (
+      !(error instanceof ElfError || error instanceof MachOError || error instanceof PeError) &&
+      error.code === undefined
+    )
+      throw error;
     console.error(`check-binary: ${error.message}`);
     process.exitCode = 1;
   }

@@ -29,6 +29,13 @@ const ELF_MACHINES: ReadonlyMap<number, string> = new Map([
   [258, 'loong64'],
 ]);
 
+/** Machine of Microsoft's PE format. */
+const PE_MACHINES: ReadonlyMap<number, string> = new Map([
+  [0x014c, 'ia32'],
+  [0x8664, 'x64'],
+  [0xaa64, 'arm64'],
+]);
+
 /** cputype of Apple's mach/machine.h. */
 const MACH_CPUS: ReadonlyMap<number, string> = new Map([
   [0x01000007, 'x64'],
@@ -61,7 +68,7 @@ export function readBinaryFile(file: string): BinaryFile {
     }
     return { ...found, format: 'mach-o', architectures };
   }
-  if (magic >>> 16 === 0x4d5a) return { ...found, format: 'pe', architectures: [] };
+  if (magic >>> 16 === 0x4d5a) return { ...found, format: 'pe', architectures: peMachine(bytes) };
   return { ...found, format: 'unknown', architectures: [] };
 }
 
@@ -111,6 +118,14 @@ export function isOlder(a: string, b: string): boolean {
     if (difference !== 0) return difference < 0;
   }
   return false;
+}
+
+/** Empty where the file ends before it says. */
+function peMachine(bytes: Buffer): string[] {
+  const at = bytes.length < 64 ? bytes.length : bytes.readUInt32LE(60) + 4;
+  if (at + 2 > bytes.length) return [];
+  const machine = bytes.readUInt16LE(at);
+  return [PE_MACHINES.get(machine) ?? `machine ${machine}`];
 }
 
 function machCpu(type: number): string {

@@ -96,15 +96,20 @@ function nothingThere(root: string): LoadAttempt {
   const { platform, arch } = process;
   // A folder for this platform may be there, but without a binary in it.
   const others = prebuiltPlatforms(root).filter((name) => name !== `${platform}-${arch}`);
-  const supported = ['linux', 'darwin', 'android'].includes(platform) && ['x64', 'arm64'].includes(arch);
+  const supported = ['linux', 'darwin', 'android', 'win32'].includes(platform) && ['x64', 'arm64'].includes(arch);
+  const builds = platform !== 'win32';
   const file = join(root, 'prebuilds', `${platform}-${arch}`);
   const why =
     others.length === 0
       ? 'there is neither a prebuilt binary nor a build'
       : `there is no prebuilt binary for this platform, only for ${others.join(', ')}`;
+  const ways = [
+    ...(others.length > 0 || !builds ? ['install neonsense again on this machine'] : []),
+    ...(builds ? ['build it here: npx neonsense build'] : []),
+  ];
   const advice = supported
-    ? `${others.length === 0 ? '' : 'install neonsense again on this machine, or '}build it here: npx neonsense build`
-    : 'neonsense runs on Linux, macOS and Android, on 64-bit ARM and x86 CPUs; use one of these';
+    ? ways.join(', or ')
+    : 'neonsense runs on Linux, macOS, Windows and Android, on 64-bit ARM and x86 CPUs; use one of these';
   return { file, origin: 'prebuild', cause: 'missing-file', why, advice };
 }
 

@@ -71,6 +71,13 @@ export function explainLoadFailure(
   host: Host,
   read: (file: string) => BinaryFile = readBinaryFile,
 ): LoadFailure {
+  const failure = failureOf(file, error, host, read);
+  if (host.platform !== 'win32') return failure;
+  // Nothing is built there.
+  return { ...failure, advice: failure.advice.replace(`, or ${BUILD}`, '').replace(BUILD, REINSTALL) };
+}
+
+function failureOf(file: string, error: unknown, host: Host, read: (file: string) => BinaryFile): LoadFailure {
   const { code } = (typeof error === 'object' && error !== null ? error : {}) as { code?: string };
   const message = error instanceof Error ? error.message : String(error);
   if (isInsideAsar(file)) {
@@ -184,11 +191,13 @@ function fromMessage(
   ) {
     return isOlder(host.node, OLDEST_NODE) ? oldNode(host) : wrongNodeApi(message, host);
   }
+  // What loads the addon lacks functions of Node-API: the addon itself says no then.
+  if (/initialization routine failed/.test(message)) return wrongNodeApi(message, host);
   if (code === 'ERR_DLOPEN_FAILED' && /did not self-register/.test(message)) {
     const why = 'it is a library but no Node-API addon';
     return { cause: 'wrong-node-api', why, advice: `check the path, or ${BUILD}` };
   }
-  if (/wrong ELF class|Exec format error|incompatible architecture|Bad CPU type/i.test(message)) {
+  if (/wrong ELF class|Exec format error|incompatible architecture|Bad CPU type|not a valid Win32/i.test(message)) {
     const found = binary.architectures.join(' and ') || 'another CPU';
     const why = `it is for ${found}, this Node is for ${host.arch}`;
     return { cause: 'wrong-arch', why, advice: `${REINSTALL}, or ${BUILD}` };

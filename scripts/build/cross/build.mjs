@@ -12,6 +12,7 @@ import { describeBinary, problemsOf } from '../check-binary.mjs';
 import { ndkArguments } from './ndk.mjs';
 import { stripElf } from './strip-elf.mjs';
 import { targets } from './targets.mjs';
+import { nodeApiImports } from './windows/node-api-imports.mjs';
 import { installZig, writeWrappers } from './zig.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -32,8 +33,6 @@ function main([name, ...rest]) {
   const { environment, toolchain } = target.ndk === undefined ? withZig(target, output) : withNdk(target);
   run(process.execPath, [join(root, 'scripts', 'setup', 'vendor.mjs')]);
   const build = join(output, 'cmake');
-  // A path with a space would fall apart in this variable; so it is relative to the build folder.
-  const operators = relative(build, join(root, 'scripts/build/cross/darwin-operators.cc'));
   const isElf = target.expect.format === 'elf';
   mkdirSync(build, { recursive: true });
   const env = { ...process.env, ...environment };
@@ -49,12 +48,7 @@ function main([name, ...rest]) {
       '-Wno-dev',
       '-DCMAKE_BUILD_TYPE=Release',
       ...toolchain,
-      ...(isElf
-        ? [`-DCMAKE_CXX_LINKER_LAUNCHER=${process.execPath};${join(root, 'scripts/build/cross/link-with-symbols.mjs')}`]
-        : [
-            '-DCMAKE_MODULE_LINKER_FLAGS=-s',
-            `-DCMAKE_CXX_STANDARD_LIBRARIES=-fvisibility-global-new-delete=force-hidden ${operators}`,
-          ]),
+      ...LINKING[target.expect.format](build),
       `-DCMAKE_JS_INC=${headers};${wrapper}`,
     ],
     { env, quiet: true },
@@ -73,6 +67,26 @@ function main([name, ...rest]) {
   replace(addon, stripped);
   console.log(`${name}: ${addon}`);
 }
+
+/** CMake arguments for each format of binary. */
+const LINKING = {
+  elf: () => [
+    `-DCMAKE_CXX_LINKER_LAUNCHER=${process.execPath};${join(root, 'scripts/build/cross/link-with-symbols.mjs')}`,
+  ],
+  'mach-o': (build) => {
+    // A path with a space would fall apart in this variable; so it is relative to the build folder.
+    const operators = relative(build, join(root, 'scripts/build/cross/darwin-operators.cc'));
+    return [
+      '-DCMAKE_MODULE_LINKER_FLAGS=-s',
+      `-DCMAKE_CXX_STANDARD_LIBRARIES=-fvisibility-global-new-delete=force-hidden ${operators}`,
+    ];
+  },
+  pe: (build) => {
+    const imports = join(build, 'node-api-imports.S');
+    writeFileSync(imports, nodeApiImports(root));
+    return [`-DNEONSENSE_WINDOWS_NODE_API=${imports};${join(root, 'scripts/build/cross/windows/node_api.cc')}`];
+  },
+};
 
 function withZig(target, output) {
   const zig = installZig(root);

@@ -9,6 +9,7 @@ set(CMAKE_CXX_COMPILER ${NEONSENSE_CROSS_TOOLS}/c++)
 set(CMAKE_ASM_COMPILER ${NEONSENSE_CROSS_TOOLS}/cc)
 set(CMAKE_AR ${NEONSENSE_CROSS_TOOLS}/ar)
 set(CMAKE_RANLIB ${NEONSENSE_CROSS_TOOLS}/ranlib)
+set(CMAKE_RC_COMPILER ${NEONSENSE_CROSS_TOOLS}/rc)
 if(CMAKE_SYSTEM_NAME STREQUAL Darwin)
   # CMake insists on knowing it, and nothing here is installed. The SDK is Zig's, not one below /Applications.
   set(CMAKE_INSTALL_NAME_TOOL ${NEONSENSE_CROSS_TOOLS}/install_name_tool)

@@ -64,14 +64,15 @@ export function installZig(root) {
 }
 
 /**
- * Writes the wrappers cc, c++, ar and ranlib into `folder`, for Darwin also an install_name_tool that is never called.
+ * Writes the wrappers cc, c++, ar, ranlib and rc into `folder`, for Darwin also an install_name_tool that is never called.
  * @returns {Record<string, string>} environment that lets ccache share what it compiled between checkouts
  */
 export function writeWrappers(folder, zig, target, root) {
   mkdirSync(folder, { recursive: true });
   for (const language of ['cc', 'c++'])
     writeProgram(join(folder, language), compilerWrapper(quote(zig), language, target));
-  for (const tool of ['ar', 'ranlib']) writeProgram(join(folder, tool), `#!/bin/sh\nexec ${quote(zig)} ${tool} "$@"\n`);
+  for (const tool of ['ar', 'ranlib', 'rc'])
+    writeProgram(join(folder, tool), `#!/bin/sh\nexec ${quote(zig)} ${tool} "$@"\n`);
   if (target.system === 'Darwin') writeProgram(join(folder, 'install_name_tool'), '#!/bin/sh\nexit 1\n');
   // The wrapper differs between checkouts by the path of zig alone, so its identity for ccache leaves that path out.
   const version = spawnSync(zig, ['version'], { encoding: 'utf8' }).stdout.trim();

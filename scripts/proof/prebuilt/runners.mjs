@@ -1,10 +1,12 @@
-// Ways to run a Node program on a target: natively, with Node of a version from npm, with Node for musl, or emulated.
+// Ways to run a Node program on a target: natively, with Node of a version from npm, with Node for musl, emulated, or
+// under Wine.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepareMusl } from './musl.mjs';
+import { prepareWine } from './wine.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const tools = join(root, 'build-tools');
@@ -22,6 +24,9 @@ const tools = join(root, 'build-tools');
  */
 export function runnersFor(target, { nodes, cpus, docker = false }, host = hostPlatform()) {
   const { platform, arch, libc } = target;
+  if (platform === 'win32' && host.platform === 'linux' && arch === 'x64' && host.arch === 'x64') {
+    return nodes.filter((version) => version !== 'host').map(wine);
+  }
   if (platform !== host.platform) return [];
   if (platform === 'linux' && libc === 'musl' && host.libc !== 'musl') {
     if (arch !== host.arch) return emulated(target, host, nodes, cpus);
@@ -32,7 +37,7 @@ export function runnersFor(target, { nodes, cpus, docker = false }, host = hostP
   return nodes.map((version) =>
     version === 'host' || platform !== 'linux' || libc === 'musl'
       ? { how: `native, Node ${process.versions.node}`, command: () => [process.execPath] }
-      : { how: `native, Node ${version} of npm`, command: () => [npmNode(arch, version)] },
+      : { how: `native, Node ${version} of npm`, command: () => [npmNode(`linux-${arch}`, version)] },
   );
 }
 
@@ -54,6 +59,13 @@ function muslNode(arch) {
       const { loader, node } = prepareMusl(arch, tools);
       return [loader, node];
     },
+  };
+}
+
+function wine(version) {
+  return {
+    how: `Wine, Node ${version} of npm`,
+    command: () => [...prepareWine(tools), npmNode('win-x64', version)],
   };
 }
 
@@ -86,9 +98,9 @@ function emulated({ arch, libc }, host, nodes, cpus) {
   }));
 }
 
-/** Node from the npm package node-linux-ARCH: `npm install` would refuse other platforms, `npm pack` does not. */
-function npmNode(arch, version) {
-  const name = `node-linux-${arch}`;
+/** Node from the npm package node-PLATFORM-ARCH: `npm install` would refuse other platforms, `npm pack` does not. */
+function npmNode(system, version) {
+  const name = `node-${system}`;
   const found = JSON.parse(run('npm', ['view', `${name}@${version}`, 'version', '--json']));
   const newest = [found].flat().sort(compareVersions).at(-1);
   const home = join(tools, `${name}-${newest}`);
@@ -106,7 +118,7 @@ function npmNode(arch, version) {
       rmSync(temporary, { recursive: true, force: true });
     }
   }
-  return join(home, 'bin', 'node');
+  return join(home, 'bin', system.startsWith('win-') ? 'node.exe' : 'node');
 }
 
 function compareVersions(a, b) {

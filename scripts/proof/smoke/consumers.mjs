@@ -22,7 +22,10 @@ import { compress } from 'neonsense/compress';
 `;
 const typeImports = `import type { Classification, ImageInput, Model, Prediction } from 'neonsense';
 import type { CompressResult } from 'neonsense/compress';
-export type Used = [Classification, ImageInput, Model, Prediction, CompressResult];
+import type { Evaluation } from 'neonsense/evaluate';
+import type { LearnOptions } from 'neonsense/learn';
+import type { ServerOptions } from 'neonsense/serve';
+export type Used = [Classification, ImageInput, Model, Prediction, CompressResult, Evaluation, LearnOptions, ServerOptions];
 `;
 
 /** Source files by name. Each of the `.mjs` and `.cjs` ones is a program. */
@@ -61,5 +64,9 @@ void main();
 export const typeChecks = [
   { name: 'TypeScript node16, ESM', file: 'typed-esm.mts', module: 'node16', emits: 'typed-esm.mjs' },
   { name: 'TypeScript node16, CommonJS', file: 'typed-cjs.cts', module: 'node16', emits: 'typed-cjs.cjs' },
+  { name: 'TypeScript nodenext, ESM', file: 'typed-esm.mts', module: 'nodenext' },
+  { name: 'TypeScript nodenext, CommonJS', file: 'typed-cjs.cts', module: 'nodenext' },
+  // Knows no `exports`: package.json's typesVersions lead it to the types.
+  { name: 'TypeScript node10', file: 'typed-bundler.ts', module: 'commonjs', resolution: 'node10' },
   { name: 'TypeScript bundler', file: 'typed-bundler.ts', module: 'esnext', resolution: 'bundler' },
 ];

@@ -1,5 +1,5 @@
 // How each package manager installs neonsense from the registry given, and how a program is run then.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './run.mjs';
 
@@ -11,17 +11,18 @@ const TOOLS = {
   bun: '1.4.5',
   deno: '2.9.6',
   '@arethetypeswrong/cli': '0.18.5',
+  publint: '0.3.25',
 };
 
 /** Installs the package managers, once, into a folder that git ignores. None of their install scripts is run. */
 export async function installTools(folder, env) {
   const manifest = JSON.stringify({ private: true, dependencies: TOOLS });
   const stamp = join(folder, 'node_modules', '.installed');
-  if (existsSync(stamp)) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === manifest) return;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), manifest);
   await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder, env });
-  writeFileSync(stamp, '');
+  writeFileSync(stamp, manifest);
 }
 
 const node = process.execPath;
@@ -85,6 +86,11 @@ export function managers(tools) {
       available: () => existsSync(deno),
     },
   };
+}
+
+/** Checks package.json and the files it names for what trips up bundlers, Node and package managers. */
+export function packageLint(tools, tarball) {
+  return [node, join(tools, 'node_modules', 'publint', 'src', 'cli.js'), tarball, '--strict'];
 }
 
 /** Checks what `exports` and types say for every way TypeScript and Node resolve a package. */

@@ -17,7 +17,7 @@ import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { consumers, typeChecks } from './consumers.mjs';
 import { cleanEnvironment } from './environment.mjs';
-import { installTools, managers, typesWrong } from './managers.mjs';
+import { installTools, managers, packageLint, typesWrong } from './managers.mjs';
 import { packProject, projectRoot } from './pack.mjs';
 import { serveRegistry } from './registry.mjs';
 import { run } from './run.mjs';
@@ -159,6 +159,11 @@ async function everyCase(tarball, manifest, pixels) {
     rmSync(join(cwd, 'node_modules'), { recursive: true });
     await run('npm', ['ci'], { cwd, env });
     for (const file of programs) await runs(cwd, all.npm.program(file));
+  });
+
+  await check('package.json and its files, by publint', async () => {
+    const [command, ...args] = packageLint(tools, tarball);
+    await run(command, args, { cwd: work, env });
   });
 
   await check('types and exports, by attw', async () => {

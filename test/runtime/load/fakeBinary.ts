@@ -22,6 +22,16 @@ export function elfBinary(arch: keyof typeof ELF_MACHINE, names: readonly string
   return file;
 }
 
+/** A Windows library's first headers. */
+export function peBinary(machine: number): Buffer {
+  const file = Buffer.alloc(72);
+  file.write('MZ');
+  file.writeUInt32LE(64, 60);
+  file.write('PE\0\0', 64, 'latin1');
+  file.writeUInt16LE(machine, 68);
+  return file;
+}
+
 /** A Mach-O file of these CPU types, universal if there are several. */
 export function machBinary(...cpus: readonly number[]): Buffer {
   if (cpus.length === 1) {

@@ -4,12 +4,14 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isOlder, readBinaryFile } from '../../../lib/runtime/load/binaryFile.js';
 import { explainLoadFailure, type Host, type LoadFailure } from '../../../lib/runtime/load/loadFailure.js';
-import { elfBinary, machBinary } from './fakeBinary.js';
+import { elfBinary, machBinary, peBinary } from './fakeBinary.js';
 
 const DEBIAN: Host = { platform: 'linux', arch: 'x64', node: '22.1.0', napi: '9', libc: 'glibc', glibc: '2.28' };
 const ALPINE: Host = { ...DEBIAN, libc: 'musl', glibc: undefined };
 const MAC: Host = { ...DEBIAN, platform: 'darwin', arch: 'arm64', libc: undefined, glibc: undefined };
 const TERMUX: Host = { ...DEBIAN, platform: 'android', arch: 'arm64', libc: 'bionic', glibc: undefined };
+const WINDOWS: Host = { ...DEBIAN, platform: 'win32', libc: undefined, glibc: undefined };
+const [PE_X64, PE_ARM64] = [0x8664, 0xaa64];
 const [MAC_X64, MAC_ARM64] = [0x01000007, 0x0100000c];
 
 let folder: string;
@@ -71,6 +73,27 @@ describe('the header says', () => {
     const both = machBinary(MAC_X64, MAC_ARM64);
     expect(explain(both, 'dlopen(FILE, 1): something new', MAC).cause).toBe('unknown');
     expect(explain(both, 'dlopen(FILE, 1): something new', { ...MAC, arch: 'x64' }).cause).toBe('unknown');
+  });
+});
+
+describe('on Windows, where nothing is built,', () => {
+  it.each<[string, Buffer, string, string, RegExp]>([
+    ['a file for another CPU', peBinary(PE_ARM64), '%1 is not a valid Win32 application.', 'wrong-arch', /for arm64/],
+    ['one for Linux', elfBinary('x64'), '%1 is not a valid Win32 application.', 'wrong-platform', /is for Linux/],
+    ['one cut short', peBinary(PE_X64).subarray(0, 66), '%1 is not a valid Win32 application.', 'wrong-arch', /CPU/],
+    [
+      'a program without Node-API 8',
+      peBinary(PE_X64),
+      'A dynamic link library (DLL) initialization routine failed.',
+      'wrong-node-api',
+      /another Node/,
+    ],
+    ['something new', peBinary(PE_X64), 'Something new', 'unknown', /Something new/],
+  ])('%s is not answered by a build', (_, content, message, cause, why) => {
+    const failure = explain(content, message, WINDOWS);
+    expect(failure).toMatchObject({ cause, why: expect.stringMatching(why) });
+    expect(failure.advice).not.toMatch(/neonsense build|build it/);
+    expect(failure.advice).not.toBe('');
   });
 });
 

@@ -49,6 +49,8 @@ test('node-gyp-build and our own loader find the same file on each platform', ()
   expect(found('linux', 'arm64', 'musl')).toBe('linux-arm64-musl');
   expect(found('darwin', 'arm64', '')).toBe('darwin-arm64');
   expect(found('android', 'arm64', '')).toBe('android-arm64');
+  expect(found('win32', 'x64', '')).toBe('win32-x64');
+  expect(found('win32', 'arm64', '')).toBe('win32-arm64');
   expect(found('linux', 'ia32', 'glibc')).toBeUndefined();
 }, 60_000);
 
@@ -60,6 +62,7 @@ test('prebuildify drives the cross build through the shim and leaves the file wh
     'scripts/build/check-binary.mjs',
     'scripts/build/elf.mjs',
     'scripts/build/mach-o.mjs',
+    'scripts/build/pe.mjs',
   ])
     cpSync(join(root, file), join(folder, file), { recursive: true });
   cpSync(join(root, 'scripts/build/arm64-instructions.mjs'), join(folder, 'scripts/build/arm64-instructions.mjs'));
@@ -179,6 +182,13 @@ describe('ways to run a target', () => {
     expect(ways('linux-x64-musl', pc, { ...wanted, docker: true })).toEqual(['Alpine container, Node 20']);
     expect(ways('linux-arm64-musl', pc)).toEqual(['qemu-user, cortex-a53', 'qemu-user, max']);
     expect(ways('linux-x64', { ...pc, libc: 'musl' })).toEqual([]);
+  });
+
+  test('Windows on x64 under Wine, on arm64 only there', () => {
+    expect(ways('win32-x64', pc)).toEqual(['Wine, Node 20 of npm', 'Wine, Node latest of npm']);
+    expect(ways('win32-x64', { platform: 'win32', arch: 'x64' })).toHaveLength(2);
+    expect(ways('win32-x64', pi)).toEqual([]);
+    expect(ways('win32-arm64', pc)).toEqual([]);
   });
 
   test('macOS only on a Mac, Android nowhere', () => {
