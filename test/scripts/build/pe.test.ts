@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
 import { describeBinary, problemsOf } from '../../../scripts/build/check-binary.mjs';
@@ -6,6 +5,7 @@ import { describeBinary, problemsOf } from '../../../scripts/build/check-binary.
 import { nodeApiImports } from '../../../scripts/build/cross/windows/node-api-imports.mjs';
 // @ts-expect-error a script without types
 import { PeError, readPe } from '../../../scripts/build/pe.mjs';
+import fc from '../../fastCheck.js';
 
 // Libraries made by hand from the numbers in Microsoft's "PE Format": headers and one section with the tables.
 
