@@ -129,13 +129,13 @@ export const { ${exports.join(', ')} } = createRequire(import.meta.url)('./${fil
 // The declarations are those of the CommonJS files; an ES module may import them too.
 write('dist/types/package.json', '{ "type": "commonjs" }\n');
 
-// The programs are each on their own, and load no more files than they need.
-for (const entry of ['cli/main', 'bench/trial']) {
+// The programs share their chunks: a benchmark's process runs much of what the command line runs.
+{
   const { outputFiles, metafile } = await build({
     ...common,
     plugins: [apart],
-    entryPoints: [`lib/${entry}.ts`],
-    chunkNames: `chunks/${entry.replace('/', '-')}-[hash]`,
+    entryPoints: ['lib/cli/main.ts', 'lib/bench/trial.ts'],
+    chunkNames: 'chunks/program-[hash]',
   });
   noteBundled(metafile);
   for (const { path, text } of outputFiles) write(relative('.', path), withRequire(text));
