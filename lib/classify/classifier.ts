@@ -189,14 +189,15 @@ export class Classifier {
         : preprocessingFrom(options.preprocessing, 'options.preprocessing');
     const { model: picked, choice, consume, unchecked } = await pickModel(source, options, modelsFolder, true);
     const model = { ...named(picked, options), ...(preprocessing === undefined ? {} : { preprocessing }) };
+    const variant = source === undefined && choice !== undefined ? { variant: choice.variant } : {};
+    const readAgain = () => pickModel(source, { ...options, measure: false, ...variant });
     const session = await openSession(model, { consume, threads }, unchecked).catch(async (error: unknown) => {
       // Reading it with every check says what is wrong with a file.
-      if (unchecked !== undefined) await pickModel(source, options);
+      if (unchecked !== undefined) await readAgain();
       throw error;
     });
     const again = async (): Promise<Model> => {
-      const variant = source === undefined && choice !== undefined ? { variant: choice.variant } : {};
-      const { model: read } = await pickModel(source, { ...options, measure: false, ...variant });
+      const { model: read } = await readAgain();
       return { ...read, preprocessing: model.preprocessing };
     };
     return new Classifier(model, session, choice, again, options);

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <ostream>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "kernels/depthwise.h"
 
@@ -70,6 +73,15 @@ inline DepthwiseShape ShapeOf(const Case& c) {
   std::tie(shape.out_height, shape.top) = Axis(c, c.height);
   std::tie(shape.out_width, shape.left) = Axis(c, c.width);
   return shape;
+}
+
+// An input with kReadSlack of `behind` after it, in memory of exactly that size: a sanitizer sees what is read beyond. A
+// vector would have room that nobody asked for.
+template <typename T>
+std::unique_ptr<T[]> WithSlack(const std::vector<T>& input, T behind) {
+  std::unique_ptr<T[]> memory(new T[input.size() + kReadSlack]);
+  std::fill_n(std::copy(input.begin(), input.end(), memory.get()), kReadSlack, behind);
+  return memory;
 }
 
 }  // namespace neonsense::kernels::test

@@ -38,16 +38,16 @@ std::vector<int8_t> RandomCodes(size_t count, uint32_t seed, int least) {
 // Computed in parts, as threads share the work.
 std::vector<int8_t> RunKernel(const DepthwiseShape& shape, const Ranges& ranges, const DepthwiseInt8Variant& variant,
                               const std::vector<int8_t>& weights, const std::vector<int32_t>& bias,
-                              const std::vector<float>& scales, std::vector<int8_t> input) {
+                              const std::vector<float>& scales, const std::vector<int8_t>& input) {
   const std::vector<uint8_t> packed =
       PackDepthwiseInt8(shape, variant, ranges.input_zero_point, {weights.data(), bias.data(), scales.data()});
   // What lies behind the input is read, but must not matter.
-  input.resize(input.size() + kReadSlack, 77);
+  const std::unique_ptr<int8_t[]> slack = WithSlack<int8_t>(input, 77);
   std::vector<int8_t> output(shape.out_height * shape.out_width * shape.channels, 99);
   DepthwiseInt8Arguments arguments;
   arguments.shape = shape;
   arguments.weights = packed.data();
-  arguments.input = input.data();
+  arguments.input = slack.get();
   arguments.output = output.data();
   arguments.input_zero_point = ranges.input_zero_point;
   arguments.output_zero_point = ranges.output_zero_point;

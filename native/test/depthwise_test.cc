@@ -34,14 +34,14 @@ std::vector<float> RandomInput(const DepthwiseShape& shape) {
 
 // Computed in parts, as threads share the work.
 std::vector<float> RunKernel(const DepthwiseShape& shape, const Activation& activation, const DepthwiseVariant& variant,
-                             std::vector<float> input) {
+                             const std::vector<float>& input) {
   const std::vector<float> weights =
       PackDepthwiseWeights(shape, variant.lanes, RandomFloats(shape.channels * shape.kernel * shape.kernel, 1).data(),
                            RandomFloats(shape.channels, 2).data());
   // What lies behind the input is read, but must not matter.
-  input.resize(input.size() + kReadSlack, NAN);
+  const std::unique_ptr<float[]> slack = WithSlack(input, NAN);
   std::vector<float> output(shape.out_height * shape.out_width * shape.channels, NAN);
-  const DepthwiseArguments arguments = {shape, activation, weights.data(), input.data(), output.data()};
+  const DepthwiseArguments arguments = {shape, activation, weights.data(), slack.get(), output.data()};
   const size_t rows = shape.out_height / 2;
   const size_t channels = shape.channels / 2 / variant.lanes * variant.lanes;
   variant.run(arguments, {0, rows, 0, channels});

@@ -48,6 +48,14 @@ describe('Classifier.load', () => {
     await expect(attempt).rejects.toThrow(/features\.0\.0\.weight is (NaN|Infinity) at index 5/);
   });
 
+  it('takes a file with more metadata than a plan may have layers', async () => {
+    const many = (parts: Parts): void => {
+      for (let i = 0; i < 5000; i++) parts.metadata.set(`note ${i}`, 'x');
+    };
+    await using classifier = await Classifier.load(changed(many, { rehashed: true }), { threads: 1 });
+    expect(classifier.labels).toEqual(model.labels);
+  });
+
   it('takes what is whole, from bytes that stay as they were', async () => {
     const bytes = file.slice();
     const classifier = await Classifier.load(bytes, { threads: 1 });

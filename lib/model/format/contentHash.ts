@@ -19,12 +19,12 @@ export interface UncheckedContent {
 
 const NOTHING = new Uint8Array();
 
-/** What the hash is made of, in order. */
+/** What the hash is made of, in order: the metadata in one piece, however many keys there are, and each tensor. */
 export function contentPieces({ metadata, tensors }: Container): ContentPiece[] {
   const keys = [...metadata.keys()].filter((key) => key !== HASH_KEY).sort();
   const names = [...tensors.keys()].sort();
   return [
-    ...keys.map((key) => ({ text: `${JSON.stringify([key, metadata.get(key)])}\n` })),
+    { text: keys.map((key) => `${JSON.stringify([key, metadata.get(key)])}\n`).join('') },
     ...names.map((name) => {
       const { dtype, shape, bytes } = tensors.get(name)!;
       return { text: `${JSON.stringify([name, dtype, shape])}\n`, bytes };
