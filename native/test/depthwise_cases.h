@@ -75,8 +75,8 @@ inline DepthwiseShape ShapeOf(const Case& c) {
   return shape;
 }
 
-// An input with kReadSlack of `behind` after it, in memory of exactly that size: a sanitizer sees what is read beyond. A
-// vector would have room that nobody asked for.
+// An input with kReadSlack of `behind` after it, in memory of exactly that size, so that a sanitizer sees what is read
+// beyond: a vector would have room that nobody asked for.
 template <typename T>
 std::unique_ptr<T[]> WithSlack(const std::vector<T>& input, T behind) {
   std::unique_ptr<T[]> memory(new T[input.size() + kReadSlack]);
