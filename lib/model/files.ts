@@ -192,8 +192,13 @@ function checkKind(head: Uint8Array, size: number): void {
   if (!looksLikeSafetensors(head)) throw foreignFile(head, size);
 }
 
+/**
+ * `PK` and the kind of a zip archive's first record. The kind counts: a .safetensors file whose header has 19,280 bytes
+ * begins with `PK` as well.
+ */
 function looksLikeZip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] ?? 0) <= 6 && (bytes[3] ?? 0) <= 8;
+  const [p, k, kind = 3, again = kind + 1] = bytes;
+  return p === 0x50 && k === 0x4b && [1, 3, 5, 7].includes(kind) && again === kind + 1;
 }
 
 /** A pickle of protocol 2 that begins with a ten-byte integer: torch.save's old magic number. */

@@ -164,7 +164,7 @@ describe('neonsense learn', () => {
   it('writes a model that classifies, and prints what photos left out were taken for', async () => {
     const file = join(twoFolder, 'cli.safetensors');
     const { stdout, stderr, code } = await neonsense(['learn', twoFolder, '--base', base, '-o', file]);
-    expect(stderr).toMatch(/cli\.safetensors, learnt on .*, written/);
+    expect(stderr).toMatch(/wrote .*cli\.safetensors, .*: learnt on /);
     expect(code).toBe(0);
     expect(stdout).toMatch(/round +6 +\d+\.\d %/);
     expect(stdout).toContain('by cross-validation');

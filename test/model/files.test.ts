@@ -150,6 +150,20 @@ describe('a model file', () => {
     expect(bitsOf(model)).toEqual(before);
   });
 
+  // A header's length comes first in a file. Zip archives begin with PK as well.
+  it.each([84_816, 150_352])('is read with a header of %d bytes, which begins with PK', async (wanted) => {
+    const named = (length: number): Model => {
+      const model = randomModel({ classes: 2 });
+      return { ...model, labels: ['x'.repeat(length), 'y'] };
+    };
+    const headerOf = (bytes: Uint8Array): number =>
+      Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+    const model = named(1 + wanted - headerOf(encodeModel(named(1))));
+    const bytes = encodeModel(model);
+    expect(Buffer.from(bytes.subarray(0, 2)).toString()).toBe('PK');
+    expect((await readModel(bytes)).labels).toEqual(model.labels);
+  });
+
   it('is read at any place in a larger buffer', async () => {
     const encoded = encodeModel(randomModel({ classes: 4 }));
     const shifted = new Uint8Array(encoded.length + 3).subarray(3);
