@@ -18,7 +18,7 @@ export { findPeer, prepareSubjects } from './bench/subjects.js';
 export { planes, runAsTrial } from './bench/trialProcess.js';
 export { checkTrialResult } from './bench/trialSchema.js';
 export type { TrialResult, TrialSpec } from './bench/trialSpec.js';
-export { inSinglePrecision } from './compress/quantize/quantizeDynamic.js';
+export { inSinglePrecision } from './compress/quantize/fp16.js';
 export { trainedRanges } from './compress/quantize/trainedRanges.js';
 export { throwIfAborted } from './errors.js';
 export { openDataset } from './evaluate/datasets.js';

@@ -5,15 +5,15 @@ import {
   type Measured,
   reliabilityChart,
   scatterChart,
-  seriesColour,
+  seriesKey,
 } from '../report/charts.js';
 import { pngUrl } from '../report/png.js';
 import { escapeHtml, htmlFacts, htmlFigure, htmlPage, htmlTable, htmlVerdict, minuteOf } from '../text/html.js';
-import { grouped, mebibytes, percent } from '../text/units.js';
+import { grouped, mebibytes, percent, probabilityText } from '../text/units.js';
 import type { Mistake } from './mistakes.js';
 import type { EvaluationReportOptions } from './report.js';
 import type { Evaluation } from './score.js';
-import { accuracyInterval, classScores, probabilityText, scoredImages, summaryRows, verdictOf } from './summary.js';
+import { accuracyInterval, classScores, scoredImages, summaryRows, verdictOf } from './summary.js';
 
 /** The page of `evaluationReport`. */
 export function evaluationPage(
@@ -37,7 +37,7 @@ export function evaluationPage(
         ...(hasSizes(evaluations, bytes) ? [mebibytes(bytes[evaluations[at]!.model]!)] : []),
       ]),
     ),
-    isSeveral ? key(evaluations) : '',
+    isSeveral ? seriesKey(evaluations.map(({ model }) => model)) : '',
     '<div class="plots">',
     htmlFigure(
       scatterChart(
@@ -70,14 +70,6 @@ export function evaluationPage(
 
 function hasSizes(evaluations: readonly Evaluation[], bytes: Readonly<Record<string, number>>): boolean {
   return evaluations.every(({ model }) => bytes[model] !== undefined);
-}
-
-/** Models by the numbers and colours they have in charts. */
-function key(evaluations: readonly Evaluation[]): string {
-  const items = evaluations.map(
-    ({ model }, at) => `<li><b style="color:${seriesColour(at)}">${at + 1}</b>${escapeHtml(model)}</li>`,
-  );
-  return `<ul class="key">${items.join('')}</ul>`;
 }
 
 function measured(evaluations: readonly Evaluation[], cost: (evaluation: Evaluation) => number): Measured[] {

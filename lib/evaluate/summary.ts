@@ -1,6 +1,6 @@
 import { wilsonInterval } from '../numbers/interval.js';
 import { mcNemar } from '../numbers/mcNemar.js';
-import { grouped, percent } from '../text/units.js';
+import { grouped, percent, probabilityText } from '../text/units.js';
 import type { Evaluation } from './score.js';
 
 /**
@@ -92,9 +92,4 @@ export function verdictOf(evaluations: readonly Evaluation[], nameOf: (model: st
     }),
   ];
   return sentences.join(' ');
-}
-
-/** `p = 0.031`, as test results are given. */
-export function probabilityText(p: number): string {
-  return p < 0.001 ? 'p < 0.001' : `p = ${p.toFixed(3)}`;
 }

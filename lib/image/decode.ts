@@ -219,12 +219,11 @@ async function toPixels(
 /** sharp's message in plain words. What the machine could not give says nothing about the picture. */
 function undecodable(name: string, cause: unknown): NeonsenseError {
   const limit = machineLimit(cause);
-  if (limit !== undefined)
-    return new NeonsenseError('ERR_IO', `${shortened(name)} can't be decoded now: ${limit}`, { cause });
+  if (limit !== undefined) return new NeonsenseError('ERR_IO', `${name} can't be decoded now: ${limit}`, { cause });
   const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n', 1);
   return new NeonsenseError(
     'ERR_IMAGE',
-    `${shortened(name)} can't be decoded: the file is damaged or cut short (${why.trim().slice(0, 200)})`,
+    `${name} can't be decoded: the file is damaged or cut short (${why.trim().slice(0, 200)})`,
     { cause },
   );
 }
@@ -233,7 +232,7 @@ function tooLarge(name: string, { width, height }: Metadata, bytes: number, most
   const mib = (count: number): string => `${Math.ceil(count / 2 ** 20)} MiB`;
   return new NeonsenseError(
     'ERR_IMAGE',
-    `${shortened(name)} can't be decoded: it is ${width} x ${height} pixels (${Math.round((width * height) / 1e6)} megapixels), ` +
+    `${name} can't be decoded: it is ${width} x ${height} pixels (${Math.round((width * height) / 1e6)} megapixels), ` +
       `which takes ${mib(bytes)} of memory; at most ${mib(most)} are used. Scale it down first, or raise ` +
       '`decodeMemory`',
   );

@@ -111,7 +111,7 @@ async function failuresNamed<T>(path: string, signal: AbortSignal | undefined, r
       throw new NeonsenseError('ERR_NOT_FOUND', `${shortened(path)} does not exist`, { cause });
     }
     if (code === 'EISDIR') {
-      throw new NeonsenseError('ERR_IO', `${path} is a directory; expected a picture file`, { cause });
+      throw new NeonsenseError('ERR_IO', `${shortened(path)} is a directory; expected a picture file`, { cause });
     }
     if (code === 'ERR_INVALID_ARG_VALUE') {
       const message = `Expected a file path but received ${describe(path)}`;

@@ -1,4 +1,4 @@
-import { NeonsenseError, shortened } from '../errors.js';
+import { NeonsenseError } from '../errors.js';
 
 /** Tags of a TIFF picture's first directory (TIFF 6.0, section 8). */
 const BITS_PER_SAMPLE = 258;
@@ -22,7 +22,7 @@ export function checkTiff(file: Uint8Array, name: string): void {
   const refuse = (what: string): NeonsenseError =>
     new NeonsenseError(
       'ERR_IMAGE',
-      `${shortened(name)} is a TIFF picture of ${what}: save it with 8 or 16 bits a channel, in RGB`,
+      `${name} is a TIFF picture of ${what}: save it with 8 or 16 bits a channel, in RGB`,
     );
   const formats = valuesOf(file, SAMPLE_FORMAT);
   if (formats.includes(3)) throw refuse('floating-point numbers');

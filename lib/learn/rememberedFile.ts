@@ -45,11 +45,7 @@ export async function readRemembered(file: string): Promise<Remembered> {
   if (typeof file !== 'string' || file === '') throw invalidArgument('file', 'a path', file);
   const bytes = await readRegularFile(file).catch((cause: unknown) => {
     const path = shortened(file);
-    throw fileError(
-      cause,
-      `There is no ${shortened(path)}, which learning has written beside the model`,
-      `${shortened(path)} can't be read`,
-    );
+    throw fileError(cause, `There is no ${path}, which learning has written beside the model`, `${path} can't be read`);
   });
   if (bytes.length > MOST_BYTES)
     throw damaged(file, `it has ${bytes.length} bytes, more than the ${MOST_BYTES} allowed`);

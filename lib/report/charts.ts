@@ -1,3 +1,4 @@
+import { escapeHtml } from '../text/html.js';
 import { cell, dot, line, link, plot, rectY, text } from './plots.js';
 import { SvgDocument, type SvgNode } from './svgDocument.js';
 
@@ -8,7 +9,15 @@ type PlotOptions = NonNullable<Parameters<typeof plot>[0]>;
 /** Colours of series, in the page's style. */
 const SERIES = ['var(--first)', 'var(--second)', 'var(--third)', 'var(--fourth)', 'var(--fifth)', 'var(--sixth)'];
 
-export const seriesColour = (index: number): string => SERIES[index % SERIES.length]!;
+const seriesColour = (index: number): string => SERIES[index % SERIES.length]!;
+
+/** Series by the numbers and colours they have in charts. */
+export function seriesKey(names: readonly string[]): string {
+  const items = names.map(
+    (name, at) => `<li><b style="color:${seriesColour(at)}">${at + 1}</b>${escapeHtml(name)}</li>`,
+  );
+  return `<ul class="key">${items.join('')}</ul>`;
+}
 
 /** @param label what is to be seen, for those who can't see it */
 function draw(label: string, options: PlotOptions): string {

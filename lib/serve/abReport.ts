@@ -62,7 +62,7 @@ export async function abReport(file: string): Promise<AbReport> {
     }
   } catch (cause) {
     const name = shortened(file);
-    throw fileError(cause, `There is no log ${shortened(name)}`, `${shortened(name)} can't be read`);
+    throw fileError(cause, `There is no log ${name}`, `${name} can't be read`);
   }
   const last = records.at(-1);
   if (last === undefined) {

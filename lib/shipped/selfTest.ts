@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { toHalf } from '../compress/quantize/fp16.js';
-import { inSinglePrecision, toInt8Dynamic } from '../compress/quantize/quantizeDynamic.js';
+import { inSinglePrecision, toHalf } from '../compress/quantize/fp16.js';
+import { toInt8Dynamic } from '../compress/quantize/quantizeDynamic.js';
 import type { Pixels } from '../image/pixels.js';
 import { readModel } from '../model/files.js';
 import type { Model, Precision } from '../model/model.js';

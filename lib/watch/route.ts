@@ -88,8 +88,8 @@ function entryOf(source: string): Stats {
     const name = shortened(source);
     throw fileError(
       cause,
-      `There is no ${shortened(name)}; a source is camera, a device like /dev/video0, a film, a folder, rtsp://, http:// or -`,
-      `${shortened(name)} can't be read`,
+      `There is no ${name}; a source is camera, a device like /dev/video0, a film, a folder, rtsp://, http:// or -`,
+      `${name} can't be read`,
     );
   }
 }

@@ -84,4 +84,15 @@ std::unique_ptr<T[]> WithSlack(const std::vector<T>& input, T behind) {
   return memory;
 }
 
+// Computes an output in parts, as threads share the work.
+template <typename Variant, typename Arguments>
+void RunInParts(const Variant& variant, const Arguments& arguments) {
+  const DepthwiseShape& shape = arguments.shape;
+  const size_t rows = shape.out_height / 2;
+  const size_t channels = shape.channels / 2 / variant.lanes * variant.lanes;
+  variant.run(arguments, {0, rows, 0, channels});
+  variant.run(arguments, {0, rows, channels, shape.channels});
+  variant.run(arguments, {rows, shape.out_height, 0, shape.channels});
+}
+
 }  // namespace neonsense::kernels::test

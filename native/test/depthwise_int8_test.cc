@@ -35,7 +35,6 @@ std::vector<int8_t> RandomCodes(size_t count, uint32_t seed, int least) {
   return codes;
 }
 
-// Computed in parts, as threads share the work.
 std::vector<int8_t> RunKernel(const DepthwiseShape& shape, const Ranges& ranges, const DepthwiseInt8Variant& variant,
                               const std::vector<int8_t>& weights, const std::vector<int32_t>& bias,
                               const std::vector<float>& scales, const std::vector<int8_t>& input) {
@@ -53,11 +52,7 @@ std::vector<int8_t> RunKernel(const DepthwiseShape& shape, const Ranges& ranges,
   arguments.output_zero_point = ranges.output_zero_point;
   arguments.output_min = ranges.output_min;
   arguments.output_max = ranges.output_max;
-  const size_t rows = shape.out_height / 2;
-  const size_t channels = shape.channels / 2 / variant.lanes * variant.lanes;
-  variant.run(arguments, {0, rows, 0, channels});
-  variant.run(arguments, {0, rows, channels, shape.channels});
-  variant.run(arguments, {rows, shape.out_height, 0, shape.channels});
+  RunInParts(variant, arguments);
   return output;
 }
 

@@ -32,7 +32,6 @@ std::vector<float> RandomInput(const DepthwiseShape& shape) {
   return RandomFloats(shape.height * shape.width * shape.channels, 3);
 }
 
-// Computed in parts, as threads share the work.
 std::vector<float> RunKernel(const DepthwiseShape& shape, const Activation& activation, const DepthwiseVariant& variant,
                              const std::vector<float>& input) {
   const std::vector<float> weights =
@@ -42,11 +41,7 @@ std::vector<float> RunKernel(const DepthwiseShape& shape, const Activation& acti
   const std::unique_ptr<float[]> slack = WithSlack(input, NAN);
   std::vector<float> output(shape.out_height * shape.out_width * shape.channels, NAN);
   const DepthwiseArguments arguments = {shape, activation, weights.data(), slack.get(), output.data()};
-  const size_t rows = shape.out_height / 2;
-  const size_t channels = shape.channels / 2 / variant.lanes * variant.lanes;
-  variant.run(arguments, {0, rows, 0, channels});
-  variant.run(arguments, {0, rows, channels, shape.channels});
-  variant.run(arguments, {rows, shape.out_height, 0, shape.channels});
+  RunInParts(variant, arguments);
   return output;
 }
 

@@ -3,9 +3,9 @@
 //   node scripts/build/cross/build.mjs linux-arm64 && NEONSENSE_ARM64=1 npx vitest run test/arm64
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sharedDir } from '../shared.js';
+import { bundleGoldenRun } from './bundleGoldenRun.js';
 import { classifyAll } from './variants.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -43,15 +43,7 @@ describe.skipIf(!wanted)(title, () => {
   let onThisMachine: Record<string, number[]>;
 
   beforeAll(async () => {
-    await build({
-      entryPoints: [join(root, 'test/arm64/golden-run.ts')],
-      outfile: bundle,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      packages: 'external',
-    });
+    await bundleGoldenRun(bundle);
     process.env['NEONSENSE_MODELS'] = join(root, 'models');
     onThisMachine = await classifyAll();
   }, MINUTES);

@@ -3,12 +3,12 @@
 //   node scripts/build/prebuild/prebuild.mjs win32-x64 && NEONSENSE_WINE=1 npx vitest run test/windows
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
 // @ts-expect-error scripts without types
 import { targets } from '../../scripts/build/cross/targets.mjs';
 // @ts-expect-error scripts without types
 import { runnersFor } from '../../scripts/proof/prebuilt/runners.mjs';
+import { bundleGoldenRun } from '../arm64/bundleGoldenRun.js';
 import { sharedDir } from '../shared.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -53,15 +53,7 @@ const title = wanted ? 'Node for Windows' : 'Node for Windows (skipped: NEONSENS
 
 describe.skipIf(!wanted)(title, { timeout: 5 * MINUTES }, () => {
   beforeAll(async () => {
-    await build({
-      entryPoints: [join(root, 'test/arm64/golden-run.ts')],
-      outfile: bundle,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      packages: 'external',
-    });
+    await bundleGoldenRun(bundle);
   }, MINUTES);
 
   it('agrees with PyTorch', async () => {

@@ -37,8 +37,9 @@ export function toHalf(model: Model): Model {
   };
 }
 
-/** A checked model in half precision with the same numbers in single precision. */
-export function toSingle(model: Model): Model {
+/** The same model with half-precision weights brought back to single, which is exact. */
+export function inSinglePrecision(model: Model): Model {
+  if (model.precision !== 'fp16') return model;
   const layers = new Map<string, Layer>();
   for (const [name, layer] of model.layers) {
     layers.set(name, { ...layer, weights: { type: 'f32', data: toFloat32(layer.weights) } });

@@ -5,6 +5,7 @@ import type { Layer, Model } from '../../model/model.js';
 import { type LayerSpec, layerNodes, layerSpecs, networkOf } from '../../model/network.js';
 import { toFloat32 } from '../../model/weights.js';
 import { correctBias } from '../repair/biasCorrection.js';
+import { inSinglePrecision } from './fp16.js';
 import { quantizePerChannel, quantizePerTensorAsTorch } from './quantizeWeights.js';
 
 /** Options of `quantizeDynamic`. */
@@ -85,14 +86,4 @@ export function toInt8Dynamic(model: Model, options: QuantizeDynamicOptions = {}
 /** Whether a layer is a matrix product over channels: Linear, or a 1x1 convolution of one group. */
 export function isPointwise(spec: LayerSpec): boolean {
   return spec.kind === 'linear' || (spec.groups === 1 && spec.shape[2] === 1 && spec.shape[3] === 1);
-}
-
-/** The same model with half-precision weights brought back to single, which is exact. */
-export function inSinglePrecision(model: Model): Model {
-  if (model.precision !== 'fp16') return model;
-  const layers = new Map<string, Layer>();
-  for (const [name, layer] of model.layers) {
-    layers.set(name, { ...layer, weights: { type: 'f32', data: toFloat32(layer.weights) } });
-  }
-  return { ...model, precision: 'fp32', layers };
 }

@@ -14,7 +14,8 @@ import {
 } from '../calibrate/observers.js';
 import { correctBias } from '../repair/biasCorrection.js';
 import { equalizeCalibrated } from '../repair/equalizeCalibrated.js';
-import { inSinglePrecision, isPointwise, narrowLayers } from './quantizeDynamic.js';
+import { inSinglePrecision } from './fp16.js';
+import { isPointwise, narrowLayers } from './quantizeDynamic.js';
 import { quantizePerChannel, quantizePerTensorUnsigned } from './quantizeWeights.js';
 import { chooseKeepFloat, type KeepFloatSearch, type KeepFloatTarget, type RunModel } from './sensitivity.js';
 import { fitRanges } from './staticRanges.js';

@@ -1,8 +1,8 @@
 import { wilsonInterval } from '../../numbers/interval.js';
 import { mcNemar } from '../../numbers/mcNemar.js';
-import { type Measured, scatterChart, seriesColour } from '../../report/charts.js';
+import { type Measured, scatterChart, seriesKey } from '../../report/charts.js';
 import { escapeHtml, htmlFacts, htmlFigure, htmlPage, htmlTable, htmlVerdict, minuteOf } from '../../text/html.js';
-import { grouped, mebibytes, percent, signedPercent } from '../../text/units.js';
+import { grouped, mebibytes, percent, probabilityText, signedPercent } from '../../text/units.js';
 import type { Histogram, LayerStatistics } from './layerStatistics.js';
 import { type CompressReport, GOAL_COLUMNS, goalRow, type MeasuredStage, STAGE_COLUMNS, stageRow } from './report.js';
 
@@ -88,18 +88,16 @@ function scatters(stages: readonly MeasuredStage[]): string {
       ),
     );
   }
-  const items = stages.map(
-    ({ name }, at) => `<li><b style="color:${seriesColour(at)}">${at + 1}</b>${escapeHtml(name)}</li>`,
-  );
-  return `<h2>What it costs</h2><ul class="key">${items.join('')}</ul><div class="plots">${charts.join('')}</div>`;
+  const key = seriesKey(stages.map(({ name }) => name));
+  return `<h2>What it costs</h2>${key}<div class="plots">${charts.join('')}</div>`;
 }
 
 /** Each stage against the original on the same pictures; nothing where that was not counted. */
 function lossTable(stages: readonly MeasuredStage[]): string {
   const rows = stages.slice(1).flatMap(({ name, accuracy }) => {
     if (accuracy?.lost === undefined || accuracy.gained === undefined) return [];
-    const p = mcNemar(accuracy.lost, accuracy.gained);
-    return [[name, grouped(accuracy.lost), grouped(accuracy.gained), p < 0.001 ? 'p < 0.001' : `p = ${p.toFixed(3)}`]];
+    const p = probabilityText(mcNemar(accuracy.lost, accuracy.gained));
+    return [[name, grouped(accuracy.lost), grouped(accuracy.gained), p]];
   });
   if (rows.length === 0) return '';
   return (

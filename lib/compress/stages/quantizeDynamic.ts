@@ -2,12 +2,8 @@ import * as z from 'zod/mini';
 import { foldModel } from '../../model/foldBatchNorm.js';
 import type { Model } from '../../model/model.js';
 import { calibrate } from '../calibrate/calibrate.js';
-import {
-  inSinglePrecision,
-  type QuantizeDynamicOptions,
-  tinyLayers,
-  toInt8Dynamic,
-} from '../quantize/quantizeDynamic.js';
+import { inSinglePrecision } from '../quantize/fp16.js';
+import { type QuantizeDynamicOptions, tinyLayers, toInt8Dynamic } from '../quantize/quantizeDynamic.js';
 import { equalizeCalibrated } from '../repair/equalizeCalibrated.js';
 import { accept, requireFloat, requireLayers, type StageKind } from './stage.js';
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { Model } from '../../model/model.js';
-import { toHalf, toSingle } from '../quantize/fp16.js';
+import { inSinglePrecision, toHalf } from '../quantize/fp16.js';
 import type { RepairOptions } from '../repair/recalibrate.js';
 import { solveForWeights } from '../repair/reconstruct.js';
 import { acceptRepair } from './repair.js';
@@ -46,10 +46,9 @@ export async function reconstruct(model: Model, options: Unchecked<RepairOptions
 }
 
 /** Weights in half precision are solved for in single precision, and rounded to half again. */
-async function solveInSingle(model: Model, { reference, ...options }: RepairOptions): Promise<Model> {
-  const whole = reference.precision === 'fp16' ? toSingle(reference) : reference;
-  if (model.precision !== 'fp16') return solveForWeights(model, { ...options, reference: whole });
-  const repaired = await solveForWeights(toSingle(model), { ...options, reference: whole });
+async function solveInSingle(model: Model, options: RepairOptions): Promise<Model> {
+  const reference = inSinglePrecision(options.reference);
+  const repaired = await solveForWeights(inSinglePrecision(model), { ...options, reference });
   // Its weights were halves before: that is no step of its own.
-  return { ...toHalf(repaired), provenance: repaired.provenance };
+  return model.precision === 'fp16' ? { ...toHalf(repaired), provenance: repaired.provenance } : repaired;
 }

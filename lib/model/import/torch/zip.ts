@@ -1,4 +1,4 @@
-import { NeonsenseError, quoted, shortened } from '../../../errors.js';
+import { NeonsenseError, quoted } from '../../../errors.js';
 import { inflate } from '../../../files/inflate.js';
 import type { Budget } from '../../../files/limits.js';
 
@@ -113,14 +113,14 @@ function unpack(
   const { name, flags, method, crc, packed, unpacked, local } = record;
   const file = quoted(name);
   if ([packed, unpacked, local].includes(0xffffffff)) throw unsupported('zip64');
-  if ((flags & ENCRYPTED) !== 0) throw unsupported(`the encrypted entry ${shortened(file)}`);
+  if ((flags & ENCRYPTED) !== 0) throw unsupported(`the encrypted entry ${file}`);
   if (local + LOCAL_BYTES > end || view.getUint32(local, true) !== LOCAL_SIGNATURE) {
-    throw damaged(`entry ${shortened(file)} has no local header`);
+    throw damaged(`entry ${file} has no local header`);
   }
   const begin = local + LOCAL_BYTES + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
-  if (begin + packed > end) throw damaged(`entry ${shortened(file)} lies outside the file`);
+  if (begin + packed > end) throw damaged(`entry ${file} lies outside the file`);
   const content = decompress(archive.subarray(begin, begin + packed), { method, unpacked, file, budget });
-  if (hasChecksums && crc32(content) !== crc) throw damaged(`entry ${shortened(file)} does not match its checksum`);
+  if (hasChecksums && crc32(content) !== crc) throw damaged(`entry ${file} does not match its checksum`);
   return content;
 }
 
@@ -129,15 +129,15 @@ function decompress(
   { method, unpacked, file, budget }: { method: number; unpacked: number; file: string; budget: Budget },
 ): Uint8Array {
   if (method === STORED) {
-    if (packed.length !== unpacked) throw damaged(`entry ${shortened(file)} has two different sizes`);
+    if (packed.length !== unpacked) throw damaged(`entry ${file} has two different sizes`);
     return packed;
   }
-  if (method !== DEFLATED) throw unsupported(`compression method ${method} of entry ${shortened(file)}`);
+  if (method !== DEFLATED) throw unsupported(`compression method ${method} of entry ${file}`);
   try {
     return inflate(packed, unpacked, budget);
   } catch (error) {
     if (error instanceof NeonsenseError) throw error;
-    throw damaged(`entry ${shortened(file)} cannot be inflated (${(error as Error).message})`, error);
+    throw damaged(`entry ${file} cannot be inflated (${(error as Error).message})`, error);
   }
 }
 
