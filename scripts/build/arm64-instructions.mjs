@@ -44,6 +44,9 @@ const EXTENSIONS = [
   { name: 'SVE', uses: (word) => masked(word, 0x1e000000) === 0x04000000, mayUse: undefined },
 ];
 
+/** What no kernel is written in. */
+const FORBIDDEN = ['LSE', 'SVE'];
+
 /**
  * @param {{ address: number, bytes: Buffer }[]} code
  * @param {{ name: string, address: number }[]} functions  and data between them, sorted by address
@@ -68,6 +71,15 @@ export function extensionsIn(code, functions) {
     const names = [...found.get(name)].sort();
     return { extension: name, functions: names, unguarded: names.filter((each) => mayUse?.test(each) !== true) };
   });
+}
+
+/**
+ * The same without names of functions, as in a Windows library, whose linker keeps none: only extensions that nothing here
+ * may use, wherever they stand. (LSE's helpers are left out of every build, by -mno-outline-atomics.)
+ * @param {{ address: number, bytes: Buffer }[]} code
+ */
+export function forbiddenExtensionsIn(code) {
+  return extensionsIn(code, []).filter(({ extension }) => FORBIDDEN.includes(extension));
 }
 
 /** JavaScript's & gives a signed number. */

@@ -16,7 +16,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { extensionsIn } from './arm64-instructions.mjs';
+import { extensionsIn, forbiddenExtensionsIn } from './arm64-instructions.mjs';
 import { targets } from './cross/targets.mjs';
 import { ElfError, readElf, readElfCode } from './elf.mjs';
 import { MachOError, readMachO } from './mach-o.mjs';
@@ -39,7 +39,7 @@ const SYSTEM_LIBRARIES = {
   macos: ['/usr/lib/libSystem.B.dylib', '/usr/lib/libc++.1.dylib'],
   // With the parts of Windows 10's C library, whose names begin with WINDOWS_C_LIBRARY. Not node.exe: its name would be
   // looked for, and an Electron app has another.
-  windows: ['kernel32.dll', 'ntdll.dll'],
+  windows: ['kernel32.dll', 'ntdll.dll', 'advapi32.dll'],
 };
 const WINDOWS_C_LIBRARY = 'api-ms-win-crt-';
 /** Zig's linker exports what it defines itself; nothing that another library could mistake for its own. */
@@ -115,6 +115,7 @@ function describePe(file) {
     dataNotCode: pe.dataNotCode,
     runpath: [],
     exported: pe.exported,
+    extensions: pe.machine === 'arm64' ? forbiddenExtensionsIn(pe.code) : undefined,
   };
 }
 
@@ -197,6 +198,10 @@ function problemsOfElf(binary, expected, expect) {
     'has packed relocations (RELR), which glibc before 2.36 and musl before 1.2.4 leave undone',
   );
   expect(!binary.staticTls, 'has thread-local variables in the initial-exec model: musl refuses to dlopen it');
+  problemsOfBaseline(binary, expected, expect);
+}
+
+function problemsOfBaseline(binary, expected, expect) {
   if (expected.baseline === undefined) return;
   expect(
     binary.extensions !== undefined,
@@ -221,9 +226,10 @@ function problemsOfMachO(binary, expected, expect) {
   }
 }
 
-function problemsOfPe(binary, _expected, expect) {
+function problemsOfPe(binary, expected, expect) {
   expect(binary.movable, 'must lie at one address (no ASLR)');
   expect(binary.dataNotCode, 'may run data as code (no DEP)');
+  problemsOfBaseline(binary, expected, expect);
 }
 
 /** Absolute paths of source files, and anything below the home or the project folder of whoever built it. */

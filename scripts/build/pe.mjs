@@ -10,15 +10,17 @@ const IS_LIBRARY = 0x2000;
 const DYNAMIC_BASE = 0x40;
 const NX_COMPATIBLE = 0x100;
 const DIRECTORY = { EXPORTS: 0, IMPORTS: 1, DELAYED_IMPORTS: 13 };
-const SECTION = { EXECUTE: 0x20000000, READ: 0x40000000, WRITE: 0x80000000 };
+const SECTION = { CODE: 0x20, EXECUTE: 0x20000000, READ: 0x40000000, WRITE: 0x80000000 };
 const SECTION_HEADER = 40;
 
 /**
  * @param {Buffer} file  the whole file
  * @returns {{ machine: string, needed: string[], imported: string[], exported: string[],
- *   segments: { name: string, flags: string }[], movable: boolean, dataNotCode: boolean, minimumSystem: string }}
- *   needed: libraries, also those looked for at the first call; imported: functions by name; movable: the system may
- *   choose its address (ASLR); dataNotCode: it does without code in data (DEP); minimumSystem: of Windows, e.g. '6.0'
+ *   segments: { name: string, flags: string }[], code: { address: number, bytes: Buffer }[], movable: boolean,
+ *   dataNotCode: boolean, minimumSystem: string }}
+ *   needed: libraries, also those looked for at the first call; imported: functions by name; code: what runs, not copied;
+ *   movable: the system may choose its address (ASLR); dataNotCode: it does without code in data (DEP); minimumSystem: of
+ *   Windows, e.g. '6.0'
  * @throws {PeError} where the file is no such library or an offset in it points outside
  */
 export function readPe(file) {
@@ -34,7 +36,8 @@ export function readPe(file) {
   const sections = Array.from({ length: u16(coff + 2) }, (_, i) => {
     const at = inside(file, optional + u16(coff + 16) + i * SECTION_HEADER, SECTION_HEADER);
     const [flags, address, bytes, offset] = [u32(at + 36), u32(at + 12), u32(at + 16), u32(at + 20)];
-    return { name: textOf(file, at, at + 8), flags: flagText(flags), address, bytes, offset };
+    const isCode = (flags & SECTION.CODE) !== 0;
+    return { name: textOf(file, at, at + 8), flags: flagText(flags), isCode, address, bytes, offset };
   });
   /** Where what is loaded at an address lies in the file. */
   const offsetOf = (address) => {
@@ -58,6 +61,12 @@ export function readPe(file) {
     imported: imports.flatMap(({ lookup }) => functionsOf(file, lookup, offsetOf, nameAt)).sort(),
     exported: exportsOf(file, directory(DIRECTORY.EXPORTS), offsetOf, nameAt).sort(),
     segments: sections.map(({ name, flags }) => ({ name, flags })),
+    code: sections
+      .filter(({ isCode }) => isCode)
+      .map(({ address, bytes, offset }) => {
+        inside(file, offset, bytes);
+        return { address, bytes: file.subarray(offset, offset + bytes) };
+      }),
     movable: (u16(optional + 70) & DYNAMIC_BASE) !== 0,
     dataNotCode: (u16(optional + 70) & NX_COMPATIBLE) !== 0,
     minimumSystem: `${u16(optional + 48)}.${u16(optional + 50)}`,

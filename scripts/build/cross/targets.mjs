@@ -84,6 +84,17 @@ export const targets = {
     isRun: true,
     expect: { format: 'pe', arch: 'x64', maxBytes: MAX_BYTES },
   },
+  'win32-arm64': {
+    platform: 'win32',
+    arch: 'arm64',
+    zig: 'aarch64-windows-gnu',
+    system: 'Windows',
+    processor: 'aarch64',
+    flags: ARM64_FLAGS,
+    output: 'build-win32-arm64',
+    isRun: false,
+    expect: { format: 'pe', arch: 'arm64', baseline: 'armv8-a', maxBytes: MAX_BYTES },
+  },
   'android-arm64': {
     platform: 'android',
     arch: 'arm64',

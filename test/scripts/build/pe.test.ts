@@ -17,12 +17,14 @@ interface Shape {
   delayed?: string[];
   exported?: string[];
   flags?: number;
+  /** Instructions, in a section of their own. */
+  code?: number[];
   trailer?: string;
 }
 
 const ENTRY = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 const good = { format: 'pe', arch: 'x64', maxBytes: 100_000 };
-const [HEADERS, ADDRESS] = [0x200, 0x1000];
+const [HEADERS, ADDRESS, CODE] = [0x200, 0x1000, 0x9000];
 
 function pe(shape: Shape = {}): Buffer {
   const parts: Buffer[] = [];
@@ -54,7 +56,8 @@ function pe(shape: Shape = {}): Buffer {
   headers.writeUInt32LE(64, 60);
   headers.write('PE\0\0', 64, 'latin1');
   headers.writeUInt16LE(shape.machine ?? 0x8664, 68);
-  headers.writeUInt16LE(1, 70); // sections
+  const code = u32(...(shape.code ?? []));
+  headers.writeUInt16LE(shape.code === undefined ? 1 : 2, 70); // sections
   headers.writeUInt16LE(112 + 16 * 8, 84); // bytes of the optional header
   headers.writeUInt16LE(shape.isProgram ? 0x22 : 0x2022, 86);
   const optional = 88;
@@ -69,7 +72,10 @@ function pe(shape: Shape = {}): Buffer {
   headers.write('.rdata', section);
   u32(length, ADDRESS, length, HEADERS).copy(headers, section + 8);
   headers.writeUInt32LE(shape.flags ?? 0x40000040, section + 36);
-  return Buffer.concat([headers, ...parts, Buffer.from(shape.trailer ?? '')]);
+  headers.write('.text', section + 40);
+  u32(code.length, CODE, code.length, HEADERS + length).copy(headers, section + 48);
+  headers.writeUInt32LE(0x60000020, section + 76);
+  return Buffer.concat([headers, ...parts, code, Buffer.from(shape.trailer ?? '')]);
 }
 
 function u32(...values: number[]): Buffer {
@@ -90,12 +96,14 @@ describe('a Windows library', () => {
   test('is accepted when it asks for nothing but Windows', () => {
     expect(problems({})).toEqual([]);
     expect(problems({ machine: 0xaa64 }, { ...good, arch: 'arm64' })).toEqual([]);
+    expect(readPe(pe({ code: [1, 2] })).code).toEqual([{ address: CODE, bytes: u32(1, 2) }]);
     expect(readPe(pe({ needed: ['KERNEL32.dll'], delayed: ['bcrypt.dll'] }))).toEqual({
       machine: 'x64',
       needed: ['KERNEL32.dll', 'bcrypt.dll'],
       imported: ['Sleep', 'Sleep'],
       exported: ENTRY,
       segments: [{ name: '.rdata', flags: 'r--' }],
+      code: [],
       movable: true,
       dataNotCode: true,
       minimumSystem: '6.0',
@@ -119,9 +127,20 @@ describe('a Windows library', () => {
     expect(problems(shape)).toHaveLength(1);
   });
 
+  // LDADD, of armv8.1-a, and a dot product, which kernels chosen at run time may use.
+  const [LDADD, SDOT] = [0xb8200020, 0x0e829420];
+
+  test('for arm64 is refused with instructions that armv8-a lacks and no kernel is chosen for', () => {
+    const arm64 = { ...good, arch: 'arm64', baseline: 'armv8-a' };
+    expect(problems({ machine: 0xaa64, code: [0, SDOT] }, arm64)).toEqual([]);
+    expect(problems({ machine: 0xaa64, code: [0, LDADD] }, arm64)).toEqual([
+      'uses LSE, which armv8-a lacks, in code that runs on every CPU: 0x9004',
+    ]);
+  });
+
   test('that is a program, or is truncated or altered, gives a PeError and nothing else', () => {
     expect(() => readPe(pe({ isProgram: true }))).toThrow(/a program, expected a library/);
-    const whole = pe({ delayed: ['bcrypt.dll'] });
+    const whole = pe({ delayed: ['bcrypt.dll'], code: [0] });
     readDamaged(whole, { read: readPe, own: PeError, runs: 300 });
   });
 });

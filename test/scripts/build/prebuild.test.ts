@@ -50,6 +50,7 @@ test('node-gyp-build and our own loader find the same file on each platform', ()
   expect(found('darwin', 'arm64', '')).toBe('darwin-arm64');
   expect(found('android', 'arm64', '')).toBe('android-arm64');
   expect(found('win32', 'x64', '')).toBe('win32-x64');
+  expect(found('win32', 'arm64', '')).toBe('win32-arm64');
   expect(found('linux', 'ia32', 'glibc')).toBeUndefined();
 }, 60_000);
 
@@ -187,6 +188,7 @@ describe('ways to run a target', () => {
     expect(ways('win32-x64', pc)).toEqual(['Wine, Node 20 of npm', 'Wine, Node latest of npm']);
     expect(ways('win32-x64', { platform: 'win32', arch: 'x64' })).toHaveLength(2);
     expect(ways('win32-x64', pi)).toEqual([]);
+    for (const host of [pc, pi]) expect(ways('win32-arm64', host)).toEqual([]);
   });
 
   test('macOS only on a Mac, Android nowhere', () => {
