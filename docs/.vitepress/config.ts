@@ -66,6 +66,7 @@ export default defineConfig({
           page('Many machines', 'fleet'),
           page('Compress', 'compress'),
           page('Similar pictures', 'embeddings'),
+          page('Recipes for frameworks', 'recipes'),
         ],
       },
       {

@@ -3,6 +3,7 @@ import type { AbReport } from '../serve/abReport.js';
 import type { Server, ServerOptions } from '../serve/options.js';
 
 export type { AbReport, Share } from '../serve/abReport.js';
+export { httpStatus } from '../serve/httpStatus.js';
 export type { ServedModel } from '../serve/models.js';
 export type { ListenOptions, Server, ServerOptions, Shown } from '../serve/options.js';
 export type { ShadowAnswer, ShadowOptions, ShadowRecord } from '../serve/shadow.js';

@@ -8,7 +8,7 @@ import { canPack, type Packed, pack, root, unpack } from './packed.js';
 const PROGRAM = `
 import { writeFileSync } from 'node:fs';
 import { diagnose, inspectModel, NeonsenseError, readModel, toOnnx } from 'neonsense';
-import { createServer, watch, type WatchResult } from 'neonsense/serve';
+import { createServer, httpStatus, watch, type WatchResult } from 'neonsense/serve';
 import { COMPRESS_ENGINE, compress, reportHtml, reportMarkdown } from 'neonsense/compress';
 import { evaluate, evaluationReport, fitTemperature, openDataset, readPictures, withTemperature } from 'neonsense/evaluate';
 
@@ -43,7 +43,7 @@ const show = async (): Promise<void> => {
     served.watched?.show(typed);
   }
 };
-const failed = await show().catch(({ code }: NeonsenseError) => code);
+const failed = await show().catch((error: NeonsenseError) => [error.code, httpStatus(error)]);
 await served.close();
 const summary = inspectModel(small);
 const onnx = await toOnnx(model);
@@ -107,7 +107,7 @@ describe.skipIf(!canPack)(
         onnx: true,
         engine: 'function',
         source: 'here',
-        failed: 'ERR_NOT_FOUND',
+        failed: ['ERR_NOT_FOUND', 404],
         healthy: true,
       });
     });
