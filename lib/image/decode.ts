@@ -3,9 +3,10 @@ import { untilAborted } from '../abort.js';
 import { NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { machineLimit } from '../machineLimit.js';
 import type { Release } from './allowance.js';
-import { type DecodePlan, type Kept, planDecode } from './decodePlan.js';
+import { type DecodePlan, type Kept, type PictureHeader, planDecode } from './decodePlan.js';
 import { checkImageFormat, HEAD_BYTES, isJpeg } from './format.js';
 import { withEndMarker } from './jpegEnd.js';
+import { jpegHeader } from './jpegHeader.js';
 import { type DecodeLimits, sharedLimits } from './limits.js';
 import { loadSharp, type Sharp } from './loadSharp.js';
 import { isPipe, PictureFile, readPipe } from './pictureFile.js';
@@ -95,7 +96,7 @@ async function decode(source: string | Uint8Array, options: DecodeOptions): Prom
     throwIfAborted(signal);
     const job: Job = { sharp: await loadSharp(), name, atLeast, limits, signal };
     const link = file === undefined || atLeast === undefined ? undefined : linkTo(file);
-    const header = link === undefined ? undefined : await readLinked(link, job);
+    const header = link && (jpegHeader(file!.beginning) ?? (await readLinked(link, job)));
     const linked = link === undefined || header === undefined ? undefined : await decodeLinked(link, header, job);
     if (linked !== undefined) return linked;
     const encoded = file === undefined ? (early as Uint8Array) : await file.whole();
@@ -128,12 +129,13 @@ async function readLinked(link: Link, { sharp, signal }: Job): Promise<Metadata 
   return header;
 }
 
-/** A JPEG file at a half, a quarter or an eighth; undefined where all of it is needed, and where anything is wrong. */
-async function decodeLinked(link: Link, header: Metadata, job: Job): Promise<Decoded | undefined> {
+/** A JPEG file, whole or at a half, a quarter or an eighth; undefined where anything is wrong. */
+async function decodeLinked(link: Link, header: PictureHeader, job: Job): Promise<Decoded | undefined> {
   const plan = planDecode(header, job.atLeast, true);
-  if (plan.factor === undefined || plan.bytes > job.limits.memory.total) return undefined;
+  if (plan.bytes > job.limits.memory.total) return undefined;
+  const options = plan.factor === undefined ? '' : `shrink=${plan.factor},`;
   try {
-    return await held(plan.bytes, job, () => toPixels(link(`shrink=${plan.factor},`), plan, job));
+    return await held(plan.bytes, job, () => toPixels(link(options), plan, job));
   } catch {
     throwIfAborted(job.signal);
     return undefined;
@@ -144,7 +146,7 @@ interface Known {
   /** Bytes that count as the decoder's, because no caller holds them anyway. */
   readonly own: number;
   /** What was read of it already. */
-  readonly header: Metadata | undefined;
+  readonly header: PictureHeader | undefined;
 }
 
 async function decodeBytes(encoded: Uint8Array, { own, header }: Known, job: Job): Promise<Decoded> {
@@ -228,7 +230,7 @@ function undecodable(name: string, cause: unknown): NeonsenseError {
   );
 }
 
-function tooLarge(name: string, { width, height }: Metadata, bytes: number, most: number): NeonsenseError {
+function tooLarge(name: string, { width, height }: PictureHeader, bytes: number, most: number): NeonsenseError {
   const mib = (count: number): string => `${Math.ceil(count / 2 ** 20)} MiB`;
   return new NeonsenseError(
     'ERR_IMAGE',

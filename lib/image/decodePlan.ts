@@ -13,6 +13,10 @@ export interface DecodePlan {
   readonly bytes: number;
 }
 
+/** What a plan is made of. */
+export type PictureHeader = Pick<Metadata, 'format' | 'width' | 'height' | 'autoOrient'> &
+  Pick<Metadata, 'channels' | 'depth' | 'isProgressive' | 'orientation'>;
+
 /** JPEG's scaled decoding, most first. */
 const JPEG_FACTORS = [8, 4, 2] as const;
 export type JpegFactor = (typeof JPEG_FACTORS)[number];
@@ -26,7 +30,7 @@ export type Kept = (picture: Sides) => Sides;
  *
  * @param takesFactor whether a JPEG's decoder can be told by how much it divides
  */
-export function planDecode(metadata: Metadata, atLeast: Kept | undefined, takesFactor: boolean): DecodePlan {
+export function planDecode(metadata: PictureHeader, atLeast: Kept | undefined, takesFactor: boolean): DecodePlan {
   const { width, height } = metadata.autoOrient;
   const upright: Sides = [height, width];
   if (takesFactor && atLeast !== undefined && metadata.format === 'jpeg') {
@@ -57,7 +61,7 @@ function shrunkSides(format: string, [height, width]: Sides, atLeast: Sides): Si
 }
 
 /** What decoders hold besides their result, by how each works. */
-function decoderBytes(metadata: Metadata, output: number): number {
+function decoderBytes(metadata: PictureHeader, output: number): number {
   const { width, height, format, channels, depth, isProgressive, orientation = 1 } = metadata;
   const pixels = width * height;
   const samples = pixels * channels * (depth === 'uchar' ? 1 : depth === 'ushort' ? 2 : 4);

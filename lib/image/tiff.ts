@@ -24,16 +24,16 @@ export function checkTiff(file: Uint8Array, name: string): void {
       'ERR_IMAGE',
       `${name} is a TIFF picture of ${what}: save it with 8 or 16 bits a channel, in RGB`,
     );
-  const formats = valuesOf(file, SAMPLE_FORMAT);
+  const formats = tiffValues(file, SAMPLE_FORMAT);
   if (formats.includes(3)) throw refuse('floating-point numbers');
   if (formats.some((format) => format !== UNSIGNED && format !== UNDEFINED)) throw refuse('signed or complex numbers');
-  const bits = Math.max(0, ...valuesOf(file, BITS_PER_SAMPLE));
+  const bits = Math.max(0, ...tiffValues(file, BITS_PER_SAMPLE));
   if (bits > 16) throw refuse(`${bits} bits a channel`);
-  if (valuesOf(file, PHOTOMETRIC).some((space) => LAB.includes(space))) throw refuse('L*a*b* colours');
+  if (tiffValues(file, PHOTOMETRIC).some((space) => LAB.includes(space))) throw refuse('L*a*b* colours');
 }
 
 /** The 16-bit values of `tag` in the first directory, at most eight of them; none where it is missing or out of place. */
-function valuesOf(file: Uint8Array, tag: number): number[] {
+export function tiffValues(file: Uint8Array, tag: number): number[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const little = file[0] === 0x49;
   if (!/^(II[*+]|MM\0[*+])/.test(String.fromCharCode(...file.subarray(0, 4)))) return [];
