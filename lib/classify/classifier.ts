@@ -10,7 +10,8 @@ import { type Preprocessing, type PreprocessingPreset, preprocessingFrom } from 
 import { largestIndices } from '../numbers/largest.js';
 import { softmax } from '../numbers/softmax.js';
 import { preprocess } from '../runtime/preprocess.js';
-import { type ImageRun, openSession, type Session } from '../runtime/session.js';
+import { type ImageRun, openSession, type RunOptions, type Session } from '../runtime/session.js';
+import type { SessionPool } from '../runtime/sessionPool.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
@@ -116,7 +117,10 @@ const CLASSIFY_OPTIONS = ['topK', 'only', 'except', 'minProbability', 'probabili
 export const PICTURES_IN_HAND = 8;
 
 /** What a classifier needs of a session; one that takes no pictures is given tensors. */
-type ClassifierSession = Pick<Session, 'run' | 'dispose'> & Partial<Pick<Session, 'runImage'>>;
+type ClassifierSession = Pick<Session, 'run' | 'dispose'> & Partial<Pick<Session, 'runImage' | 'another' | 'threads'>>;
+
+/** Runs the network on a picture. */
+type Run = (pixels: RawPixels, options: RunOptions) => Promise<ImageRun>;
 
 /**
  * Labels pictures. Holds a model and its session; calls may overlap (inference of one waits for the other's).
@@ -131,6 +135,8 @@ export class Classifier {
   /** Reads the model again, for what needs more of it than its session gives; undefined where that can't be done. */
   readonly #readAgain: (() => Promise<Model>) | undefined;
   #embedder: Promise<Embedder> | undefined;
+  /** Made for the first pictures that are worked on at the same time. */
+  #pool: Promise<SessionPool> | undefined;
   readonly #decoding: Decoding;
   #disposed = false;
 
@@ -217,7 +223,7 @@ export class Classifier {
    */
   async classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
     const { wanted, signal } = this.#begin(options, CLASSIFY_OPTIONS);
-    return this.#classify(image, 'image', wanted, signal);
+    return this.#classify(image, 'image', wanted, this.#runAlone, signal);
   }
 
   /**
@@ -246,8 +252,9 @@ export class Classifier {
       return [...images] as readonly ImageInput[];
     });
     const results: (Classification | FailedClassification)[] = [];
+    const run = pictures.length > 1 ? await this.#runInPool() : this.#runAlone;
     const outcomes = inOrder(pictures, PICTURES_IN_HAND, (image, i) =>
-      this.#classify(image, `images[${i}]`, wanted, signal),
+      this.#classify(image, `images[${i}]`, wanted, run, signal),
     );
     for await (const outcome of outcomes) {
       if ('value' in outcome) results.push(outcome.value);
@@ -257,15 +264,37 @@ export class Classifier {
     return results;
   }
 
+  /**
+   * As {@link Classifier.classify}, for a caller that has several under way: each takes one thread instead of all.
+   *
+   * @internal
+   */
+  async classifyAmongOthers(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
+    const { wanted, signal } = this.#begin(options, CLASSIFY_OPTIONS);
+    return this.#classify(image, 'image', wanted, await this.#runInPool(), signal);
+  }
+
+  async #runInPool(): Promise<Run> {
+    const { runImage, another, threads } = this.#session;
+    if (runImage === undefined || another === undefined || threads === 1) return this.#runAlone;
+    const { SessionPool } = await import('../runtime/sessionPool.js');
+    this.#checkUsable();
+    this.#pool ??= SessionPool.over(this.#session as Session);
+    const pool = await this.#pool;
+    return (pixels, options) => pool.runImage(pixels, options);
+  }
+
   async #classify(
     image: unknown,
     name: string,
     wanted: Wanted,
+    run: Run,
     signal: AbortSignal | undefined,
   ): Promise<Classification> {
-    const { decode, result } = await withPixels(image, name, this.#decoding, signal, (pixels) =>
-      this.#run(pixels, signal),
-    );
+    const { decode, result } = await withPixels(image, name, this.#decoding, signal, (pixels) => {
+      this.#checkUsable();
+      return run(pixels, signal === undefined ? {} : { signal });
+    });
     return { ...this.#answer(result.output, wanted), ms: { decode, ...result.ms } };
   }
 
@@ -335,7 +364,11 @@ export class Classifier {
   /** Waits for runs under way, then frees the session. Calls made later fail with `ERR_DISPOSED`. May be repeated. */
   async dispose(): Promise<void> {
     this.#disposed = true;
-    await Promise.all([this.#session.dispose(), this.#embedder?.then((embedder) => embedder.dispose())]);
+    await Promise.all([
+      this.#session.dispose(),
+      this.#embedder?.then((embedder) => embedder.dispose()),
+      this.#pool?.then((pool) => pool.dispose()),
+    ]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -363,16 +396,14 @@ export class Classifier {
     }
   }
 
-  async #run(pixels: RawPixels, signal: AbortSignal | undefined): Promise<ImageRun> {
-    this.#checkUsable();
-    const options = signal === undefined ? {} : { signal };
+  readonly #runAlone: Run = async (pixels, options) => {
     if (this.#session.runImage !== undefined) return this.#session.runImage(pixels, options);
     const started = performance.now();
     const tensor = preprocess(pixels, this.model.preprocessing);
     const made = performance.now();
     const output = await this.#session.run(tensor, options);
     return { output, ms: { preprocess: made - started, inference: performance.now() - made } };
-  }
+  };
 
   #answer(logits: Float32Array, { topK, allowed, minProbability, ...also }: Wanted): Omit<Classification, 'ms'> {
     const { confidence } = this.model;

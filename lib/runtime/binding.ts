@@ -48,6 +48,11 @@ export interface NativeSession {
     output: Float32Array,
     outputOffset: number,
   ): Promise<number>;
+  /**
+   * Another session on so many threads over the same packed weights, made off the main thread; undefined where XNNPACK's
+   * kernels for the plan do not take weights that are packed already.
+   */
+  another(threads: number): Promise<NativeSession | undefined>;
   profile(): OperatorTime[];
   /** Gives memory and threads back off the main thread. A run under way keeps what it needs until it is done. */
   dispose(): Promise<void>;

@@ -7,7 +7,7 @@ import type { Model } from '../model/model.js';
 import { mainOutput } from '../model/network.js';
 import type { Preprocessing } from '../model/preprocessing.js';
 import { lower } from '../plan/lower.js';
-import type { Plan } from '../plan/plan.js';
+import type { PlanValue } from '../plan/plan.js';
 import type { NativePreprocessor, NativeSession, OperatorTime } from './binding.js';
 import { markConsumed, refuseConsumed } from './consumed.js';
 import { loadBinding } from './load/load.js';
@@ -105,7 +105,17 @@ export async function openSession(
   });
   if (consume) markConsumed(model);
   const native = await awaitNative(() => binding.createSession(plan, nativeOptions, unchecked));
-  return new Session(native, plan, names, nativeOptions.threads, model.preprocessing);
+  const shape = {
+    input: plan.values[plan.input]!.shape,
+    outputs: plan.outputs.map((index, at) => ({ name: names[at]!, shape: plan.values[index]!.shape })),
+  };
+  return new Session(native, shape, nativeOptions.threads, model.preprocessing);
+}
+
+/** What a plan takes and gives. */
+interface PlanShape {
+  readonly input: PlanValue['shape'];
+  readonly outputs: readonly Pick<PlanValue, 'name' | 'shape'>[];
 }
 
 function checkedOptions(options: SessionOptions, defaultCount: () => number) {
@@ -142,6 +152,7 @@ export class Session {
   readonly threads: number;
 
   readonly #native: NativeSession;
+  readonly #plan: PlanShape;
   readonly #preprocessing: Preprocessing;
   /** Made for the first picture; who gives tensors needs none. */
   #preprocessor: NativePreprocessor | undefined;
@@ -153,17 +164,12 @@ export class Session {
   #disposal: Promise<void> | undefined;
 
   /** @internal */
-  constructor(
-    native: NativeSession,
-    plan: Plan,
-    outputs: readonly string[],
-    threads: number,
-    preprocessing: Preprocessing,
-  ) {
-    const input = plan.values[plan.input]!.shape;
+  constructor(native: NativeSession, plan: PlanShape, threads: number, preprocessing: Preprocessing) {
+    const { input, outputs } = plan;
     this.#native = native;
+    this.#plan = plan;
     this.#preprocessing = preprocessing;
-    const shapes = plan.outputs.map((index) => plan.values[index]!.shape);
+    const shapes = outputs.map(({ shape }) => shape);
     this.#outputSizes = shapes.map(([height, width, channels]) => height * width * channels);
     this.#inputSize = input[0] * input[1] * input[2];
     this.#outputSize = this.#outputSizes.reduce((sum, size) => sum + size, 0);
@@ -171,7 +177,7 @@ export class Session {
     this.inputs = [{ name: 'input', shape: [null, ...input], type: 'float32' }];
     this.outputs = shapes.map(([height, width, channels], index) => {
       const shape = height === 1 && width === 1 ? [channels] : [height, width, channels];
-      return { name: outputs[index]!, shape: [null, ...shape], type: 'float32' };
+      return { name: outputs[index]!.name, shape: [null, ...shape], type: 'float32' };
     });
   }
 
@@ -239,6 +245,18 @@ export class Session {
     };
     const byName = Object.fromEntries(this.outputs.map(({ name }, i) => [name, results[i]!]));
     return this.#inTurn(images, signal, runImage, byName);
+  }
+
+  /**
+   * Another session over the same packed weights, which takes no more than the memory of one image.
+   *
+   * @internal
+   * @returns undefined where the engine can't do that for this model
+   */
+  async another(threads: number): Promise<Session | undefined> {
+    this.#throwIfDisposed();
+    const native = await awaitNative(() => this.#native.another(threads));
+    return native && new Session(native, this.#plan, threads, this.#preprocessing);
   }
 
   /**

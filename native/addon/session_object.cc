@@ -6,6 +6,7 @@
 #include "addon/instance.h"
 #include "addon/preprocessor_object.h"
 #include "addon/task.h"
+#include "addon/values.h"
 
 namespace neonsense::addon {
 namespace {
@@ -28,6 +29,24 @@ class CreateTask : public Task {
   TakenPlan plan_;
   engine::SessionOptions options_;
   std::shared_ptr<engine::Session> session_;
+};
+
+class AnotherTask : public Task {
+ public:
+  AnotherTask(Napi::Env env, std::shared_ptr<engine::Session> session, uint32_t threads)
+      : Task(env, "neonsense.another"), session_(std::move(session)), threads_(threads) {}
+
+ protected:
+  void Work() override { another_ = session_->Another(threads_); }
+  Napi::Value Result() override {
+    if (another_ == nullptr) return Env().Undefined();
+    return SessionObject::Wrap(Env(), std::move(another_));
+  }
+
+ private:
+  std::shared_ptr<engine::Session> session_;
+  uint32_t threads_;
+  std::shared_ptr<engine::Session> another_;
 };
 
 class RunTask : public Task {
@@ -130,7 +149,8 @@ Napi::Function SessionObject::Define(Napi::Env env) {
   return DefineClass(
       env, "Session",
       {InstanceMethod<&SessionObject::Run>("run"), InstanceMethod<&SessionObject::RunImage>("runImage"),
-       InstanceMethod<&SessionObject::Profile>("profile"), InstanceMethod<&SessionObject::Dispose>("dispose")});
+       InstanceMethod<&SessionObject::Another>("another"), InstanceMethod<&SessionObject::Profile>("profile"),
+       InstanceMethod<&SessionObject::Dispose>("dispose")});
 }
 
 Napi::Value SessionObject::Create(const Napi::CallbackInfo& info) {
@@ -175,6 +195,12 @@ Napi::Value SessionObject::RunImage(const Napi::CallbackInfo& info) {
   PictureInHand picture = preprocessor.Take(info[1], layout);
   return Start(
       std::make_unique<RunImageTask>(info.Env(), session_, running_, output.array, output.offset, std::move(picture)));
+}
+
+Napi::Value SessionObject::Another(const Napi::CallbackInfo& info) {
+  const auto threads = IntegerOf<uint32_t>(info[0], "threads");
+  session(info.Env());
+  return Start(std::make_unique<AnotherTask>(info.Env(), session_, threads));
 }
 
 Napi::Value SessionObject::Profile(const Napi::CallbackInfo& info) {

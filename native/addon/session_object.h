@@ -28,6 +28,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   // Promise<number>, the milliseconds that the preprocessor took. Pixels are taken over, see TakenArrays; where there
   // are none, it is those that were copied to the preprocessor.
   Napi::Value RunImage(const Napi::CallbackInfo& info);
+  // another(threads): Promise<Session | undefined>, over the same packed weights; undefined where that can't be done.
+  Napi::Value Another(const Napi::CallbackInfo& info);
   // profile(): { layer, operator, ms }[]
   Napi::Value Profile(const Napi::CallbackInfo& info);
   // dispose(): Promise<void>, once the memory is given back and the threads have ended. A pending run keeps what it

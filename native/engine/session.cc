@@ -13,6 +13,7 @@
 #include "engine/status.h"
 #include "engine/subgraph/subgraph_executor.h"
 #include "engine/thread_pool.h"
+#include "engine/weights/packed_weights.h"
 
 namespace neonsense::engine {
 namespace {
@@ -34,6 +35,30 @@ uint32_t RuntimeFlags(const SessionOptions& options) {
   return flags;
 }
 
+// What is left of a plan when its weights are packed: enough for other sessions to be made with them.
+struct PackedPlan {
+  explicit PackedPlan(const Plan& whole) : plan(whole) {
+    scales.reserve(plan.layers.size());
+    for (Layer& layer : plan.layers) {
+      // XNNPACK reads these whenever an operator is made.
+      const Span<const float> read = layer.weights.scales;
+      const std::vector<float>& kept = scales.emplace_back(read.data, read.data + read.size);
+      layer.weights.f32 = {};
+      layer.weights.factors = {};
+      layer.weights.qc8 = {};
+      layer.weights.qu8 = {};
+      layer.weights.scales = {kept.data(), kept.size()};
+      layer.bias_f32 = {};
+      layer.bias_i32 = {};
+    }
+  }
+  PackedPlan(const PackedPlan&) = delete;
+  PackedPlan& operator=(const PackedPlan&) = delete;
+
+  Plan plan;
+  std::vector<std::vector<float>> scales;
+};
+
 // Holds the "one run at a time" promise and gives it back on every way out.
 class RunGuard {
  public:
@@ -53,61 +78,95 @@ class RunGuard {
 }  // namespace
 
 struct Session::State {
+  SessionOptions options;
   std::unique_ptr<InputLayout> layout;
   size_t input_size = 0;
   std::array<size_t, 3> input_shape{};
   size_t output_size = 0;
   std::vector<size_t> output_sizes;
-  bool profile = false;
   std::atomic<bool> running{false};
   // Images are copied into storage of ours: nobody can change it meanwhile, and it has room past its end.
   std::unique_ptr<float[]> input;
   std::vector<std::unique_ptr<float[]>> outputs;
   ThreadPoolHandle pool;
-  // Last: it goes before the pool and the buffers it points to.
+  std::unique_ptr<PackedWeights> weights;
+  // Last: it goes before the pool, the weights and the buffers it points to.
   std::unique_ptr<Executor> executor;
+  // What another session of the plan is made of; null where there can be none.
+  std::shared_ptr<const PackedPlan> plan;
+
+  State(const Plan& plan, const SessionOptions& options, bool unroll, std::unique_ptr<PackedWeights> packed);
+  std::vector<float*> targets() const;
 };
 
-Session::Session(const Plan& plan, const SessionOptions& options) {
-  Validate(plan);
+Session::State::State(const Plan& plan, const SessionOptions& wanted, bool unroll,
+                      std::unique_ptr<PackedWeights> packed)
+    : options(wanted), layout(InputLayout::Choose(plan, unroll)), weights(std::move(packed)) {
   if (options.threads < 1 || options.threads > kMaxThreads) {
     throw Error("A session needs 1 to " + std::to_string(kMaxThreads) + " threads, not " +
                 std::to_string(options.threads));
   }
+  if (options.threads > 1) pool = CreateThreadPool(options.threads);
+  input_size = ElementCount(plan.values[plan.input]);
+  input_shape = plan.values[plan.input].shape;
+  input = MakePaddedBuffer(layout->bytes());
+  for (uint32_t value : plan.outputs) {
+    const size_t size = ElementCount(plan.values[value]);
+    output_sizes.push_back(size);
+    output_size += size;
+    outputs.push_back(MakePaddedBuffer(size * sizeof(float)));
+  }
+}
+
+std::vector<float*> Session::State::targets() const {
+  std::vector<float*> targets;
+  for (const auto& output : outputs) targets.push_back(output.get());
+  return targets;
+}
+
+Session::Session(const Plan& plan, const SessionOptions& options) {
+  Validate(plan);
   InitializeXnnpack();
   if (options.fp16 && options.sparse) throw Error("A session is either sparse or fp16, not both");
   if (options.fp16 && !HasNativeFp16()) throw Error("This CPU has no native fp16 arithmetic");
   const bool sparse = options.sparse && SparseExecutor::Supports(plan);
-  state_ = std::make_unique<State>();
+  state_ = std::make_unique<State>(plan, options, /*unroll=*/!sparse, std::make_unique<PackedWeights>());
   State& state = *state_;
-  state.layout = InputLayout::Choose(plan, /*unroll=*/!sparse);
-  state.profile = options.profile;
-
-  if (options.threads > 1) state.pool = CreateThreadPool(options.threads);
-  state.input_size = ElementCount(plan.values[plan.input]);
-  state.input_shape = plan.values[plan.input].shape;
-  state.input = MakePaddedBuffer(state.layout->bytes());
-  for (size_t i = 0; i < plan.outputs.size(); i++) {
-    const size_t size = ElementCount(plan.values[plan.outputs[i]]);
-    state.output_sizes.push_back(size);
-    state.output_size += size;
-    state.outputs.push_back(MakePaddedBuffer(size * sizeof(float)));
-  }
-  std::vector<float*> targets;
-  for (const auto& output : state.outputs) targets.push_back(output.get());
   CreationMemory memory(plan);
   std::unique_ptr<Executor> executor;
+  bool is_dense = false;
   if (sparse) {
-    executor = std::make_unique<SparseExecutor>(plan, state.input.get(), targets, state.pool.get(), options.profile);
+    executor = std::make_unique<SparseExecutor>(plan, state.input.get(), state.targets(), *state.weights,
+                                                state.pool.get(), options.profile);
   } else if (!options.fp16 && DenseExecutor::Supports(plan)) {
-    executor = std::make_unique<DenseExecutor>(plan, *state.layout, state.input.get(), targets, state.pool.get(),
-                                               options.profile);
+    is_dense = true;
+    executor = std::make_unique<DenseExecutor>(plan, *state.layout, state.input.get(), state.targets(), *state.weights,
+                                               state.pool.get(), options.profile);
   } else {
-    executor = std::make_unique<SubgraphExecutor>(plan, *state.layout, state.input.get(), targets, state.pool.get(),
-                                                  RuntimeFlags(options));
+    executor = std::make_unique<SubgraphExecutor>(plan, *state.layout, state.input.get(), state.targets(),
+                                                  *state.weights, state.pool.get(), RuntimeFlags(options));
   }
   memory.Keep();
   state.executor = std::move(executor);
+  if (is_dense && state.weights->can_repeat()) state.plan = std::make_shared<const PackedPlan>(plan);
+}
+
+Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+std::unique_ptr<Session> Session::Another(uint32_t threads) const {
+  if (state_->plan == nullptr) return nullptr;
+  const Plan& plan = state_->plan->plan;
+  SessionOptions options = state_->options;
+  options.threads = threads;
+  auto state = std::make_unique<State>(plan, options, /*unroll=*/true,
+                                       std::make_unique<PackedWeights>(state_->weights->blocks()));
+  CreationMemory memory(plan);
+  auto executor = std::make_unique<DenseExecutor>(plan, *state->layout, state->input.get(), state->targets(),
+                                                  *state->weights, state->pool.get(), options.profile);
+  memory.Keep();
+  state->executor = std::move(executor);
+  state->plan = state_->plan;
+  return std::unique_ptr<Session>(new Session(std::move(state)));
 }
 
 Session::~Session() = default;
@@ -139,7 +198,7 @@ void Session::Read(float* output) const {
 }
 
 std::vector<OperatorTime> Session::Profile() const {
-  if (!state_->profile) throw Error("This session was not created with `profile: true`");
+  if (!state_->options.profile) throw Error("This session was not created with `profile: true`");
   return state_->executor->Profile();
 }
 

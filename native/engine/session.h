@@ -25,7 +25,8 @@ struct SessionOptions {
 // A plan packed for this CPU, with all the memory one image needs. One run at a time.
 class Session {
  public:
-  // Validates the plan and packs its weights. The plan's arrays are not needed afterwards.
+  // Validates the plan and packs its weights. The plan's arrays are not needed afterwards. Packed weights are shared
+  // with sessions of this process that have the same.
   Session(const Plan& plan, const SessionOptions& options);
   ~Session();
   Session(const Session&) = delete;
@@ -48,9 +49,16 @@ class Session {
   // The last image's operators, in the order they ran. Needs SessionOptions::profile.
   std::vector<OperatorTime> Profile() const;
 
+  // Another session of the same plan on so many threads, without packing again. Null where that can't be done: not
+  // every kernel of XNNPACK's takes weights that are packed already. May be called from any thread, during runs as
+  // well.
+  std::unique_ptr<Session> Another(uint32_t threads) const;
+
  private:
   // Hides XNNPACK's types from the addon.
   struct State;
+  explicit Session(std::unique_ptr<State> state);
+
   std::unique_ptr<State> state_;
 };
 

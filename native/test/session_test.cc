@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/session.h"
+#include "engine/weights/weight_block.h"
 #include "plans.h"
 #include "reference.h"
 
@@ -91,6 +92,91 @@ TEST(Session, NamesTheLayersInItsProfile) {
 TEST(Session, HasNoProfileUnlessAsked) {
   const auto builder = SmallNetwork();
   EXPECT_THROW(Session(builder->plan, {}).Profile(), Error);
+}
+
+// What a session answers to an image.
+std::vector<float> Answer(Session& session, const std::vector<float>& input) {
+  std::vector<float> output(session.output_size());
+  session.Run(input.data(), output.data());
+  return output;
+}
+
+TEST(Session, SharesPackedWeightsWithAnotherOfTheSameContent) {
+  const auto builder = SmallNetwork();
+  const auto same = SmallNetwork();
+  const std::vector<float> input = builder->RandomFloats(32 * 32 * 3, -1, 1);
+  const size_t before = SharedBlockCount();
+  auto first = std::make_unique<Session>(builder->plan, SessionOptions{});
+  const size_t packed = SharedBlockCount() - before;
+  EXPECT_EQ(packed, 2u);
+  Session second(same->plan, {});
+  EXPECT_EQ(SharedBlockCount() - before, packed);
+  const std::vector<float> expected = Answer(*first, input);
+  first.reset();
+  // They are the second session's as well.
+  EXPECT_EQ(SharedBlockCount() - before, packed);
+  EXPECT_EQ(Answer(second, input), expected);
+}
+
+TEST(Session, PacksOtherWeightsBesideThoseThatAreThere) {
+  const auto builder = SmallNetwork();
+  const auto other = SmallNetwork();
+  other->plan.layers.back().weights.f32.data[0] += 1;
+  const std::vector<float> input = builder->RandomFloats(32 * 32 * 3, -1, 1);
+  const size_t before = SharedBlockCount();
+  Session first(builder->plan, {});
+  const std::vector<float> expected = Answer(first, input);
+  Session second(other->plan, {});
+  EXPECT_EQ(SharedBlockCount() - before, 3u);
+  EXPECT_NE(Answer(second, input), expected);
+  EXPECT_EQ(Answer(first, input), expected);
+}
+
+TEST(Session, GivesPackedWeightsBackWithTheLastThatHasThem) {
+  const auto builder = SmallNetwork();
+  const size_t before = SharedBlockCount();
+  auto first = std::make_unique<Session>(builder->plan, SessionOptions{});
+  auto second = first->Another(1);
+  first.reset();
+  EXPECT_GT(SharedBlockCount(), before);
+  second.reset();
+  EXPECT_EQ(SharedBlockCount(), before);
+}
+
+TEST(Session, AnotherNeedsNoPlanAndGivesTheSameResult) {
+  auto builder = SmallNetwork();
+  const std::vector<float> input = builder->RandomFloats(32 * 32 * 3, -1, 1);
+  auto first = std::make_unique<Session>(builder->plan, SessionOptions{});
+  builder.reset();
+  const std::vector<float> expected = Answer(*first, input);
+  auto second = first->Another(1);
+  auto third = second->Another(3);
+  first.reset();
+  EXPECT_EQ(Answer(*second, input), expected);
+  second.reset();
+  EXPECT_EQ(Answer(*third, input), expected);
+}
+
+TEST(Session, ManyAreMadeRunAndClosedAtTheSameTime) {
+  const auto plain = SmallNetwork();
+  const std::vector<float> input = plain->RandomFloats(32 * 32 * 3, -1, 1);
+  const size_t before = SharedBlockCount();
+  std::vector<std::vector<float>> results(8);
+  std::vector<std::thread> threads;
+  for (auto& result : results) {
+    threads.emplace_back([&] {
+      const auto own = SmallNetwork();
+      for (int i = 0; i < 20; i++) {
+        auto first = std::make_unique<Session>(own->plan, SessionOptions{});
+        const auto second = first->Another(1);
+        first.reset();
+        result = Answer(*second, input);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (const auto& result : results) EXPECT_EQ(result, results[0]);
+  EXPECT_EQ(SharedBlockCount(), before);
 }
 
 TEST(Session, SessionsRunSideBySideOnThreadsOfTheirOwn) {

@@ -195,6 +195,18 @@ describe('classifyBatch', () => {
     }
   });
 
+  it('gives the same logits on any number of threads, each picture on one', async () => {
+    const images = Array.from({ length: 12 }, (_, i) => solid(20 * i, 255 - 20 * i, 7 * i));
+    const logitsOf = async (threads: number): Promise<unknown> => {
+      await using classifier = await Classifier.load(randomModel(), { threads });
+      const batch = await classifier.classifyBatch(images, { logits: true });
+      return batch.map(({ logits }) => logits);
+    };
+    const expected = await logitsOf(1);
+    expect(await logitsOf(2)).toEqual(expected);
+    expect(await logitsOf(4)).toEqual(expected);
+  });
+
   it('of nothing is nothing', async () => {
     const { classifier, session } = make();
     expect(await classifier.classifyBatch([])).toEqual([]);

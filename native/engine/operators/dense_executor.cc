@@ -52,13 +52,16 @@ bool DenseExecutor::Supports(const Plan& plan) {
 }
 
 DenseExecutor::DenseExecutor(const Plan& plan, const InputLayout& layout, void* input,
-                             const std::vector<float*>& outputs, pthreadpool_t pool, bool profile)
-    : DenseExecutor(plan, StepsOf(plan, layout), layout, input, outputs, pool, profile) {}
+                             const std::vector<float*>& outputs, PackedWeights& weights, pthreadpool_t pool,
+                             bool profile)
+    : DenseExecutor(plan, StepsOf(plan, layout), layout, input, outputs, weights, pool, profile) {}
 
 DenseExecutor::DenseExecutor(const Plan& plan, const std::vector<Step>& steps, const InputLayout& layout, void* input,
-                             const std::vector<float*>& outputs, pthreadpool_t pool, bool profile)
+                             const std::vector<float*>& outputs, PackedWeights& weights, pthreadpool_t pool,
+                             bool profile)
     : OperatorExecutor(pool, profile),
-      memory_(plan, steps, ElementCounts(plan, layout), layout.graph_input(), input, outputs) {
+      memory_(plan, steps, ElementCounts(plan, layout), layout.graph_input(), input, outputs),
+      weights_(weights) {
   for (const Step& step : steps) Add(Make(plan, step, layout, &step == &steps.back()), step.layer->name);
 }
 
@@ -71,11 +74,11 @@ std::unique_ptr<Operator> DenseExecutor::Make(const Plan& plan, const Step& step
   const Value& out = plan.values[step.output()];
   const auto& in_shape = ShapeOf(plan, layout, layer.inputs[0]);
   // After the last operator the threads sleep instead of spinning.
-  const XnnOptions options = {pool(), is_last ? uint32_t{XNN_FLAG_YIELD_WORKERS} : 0};
+  const XnnOptions options = {pool(), is_last ? uint32_t{XNN_FLAG_YIELD_WORKERS} : 0, &weights_};
   switch (layer.op) {
     case Op::kDepthwiseConv2d:
       if (HasDepthwiseKernel(plan, layer)) {
-        return MakeDepthwise(plan, step, input, output,
+        return MakeDepthwise(plan, step, input, output, weights_,
                              PTHREADPOOL_FLAG_DISABLE_DENORMALS | (is_last ? PTHREADPOOL_FLAG_YIELD_WORKERS : 0));
       }
       return MakeConvolution(layer, WindowOf(plan, layout, layer), out.shape[2], input, output, options);

@@ -8,6 +8,7 @@
 #include "engine/operators/operator_executor.h"
 #include "engine/operators/xnn_operators.h"
 #include "engine/plan.h"
+#include "engine/weights/packed_weights.h"
 
 namespace neonsense::engine {
 
@@ -21,17 +22,18 @@ class DenseExecutor : public OperatorExecutor {
   static bool Supports(const Plan& plan);
 
   // Packs a validated plan that Supports(plan). Reads the image at `input`, laid out as `layout` says, and writes
-  // `outputs`, in the plan's order; all have room for Memory::kSlackBytes more. Measures each operator with `profile`.
-  // Multiplies weights by their factors in place. Throws Error.
+  // `outputs`, in the plan's order; all have room for Memory::kSlackBytes more. Packs into `weights`. Measures each
+  // operator with `profile`. Multiplies weights by their factors in place. Throws Error.
   DenseExecutor(const Plan& plan, const InputLayout& layout, void* input, const std::vector<float*>& outputs,
-                pthreadpool_t pool, bool profile);
+                PackedWeights& weights, pthreadpool_t pool, bool profile);
 
  private:
   DenseExecutor(const Plan& plan, const std::vector<Step>& steps, const InputLayout& layout, void* input,
-                const std::vector<float*>& outputs, pthreadpool_t pool, bool profile);
+                const std::vector<float*>& outputs, PackedWeights& weights, pthreadpool_t pool, bool profile);
   std::unique_ptr<Operator> Make(const Plan& plan, const Step& step, const InputLayout& layout, bool is_last) const;
 
   Memory memory_;
+  PackedWeights& weights_;
 };
 
 }  // namespace neonsense::engine

@@ -44,20 +44,16 @@ DepthwiseShape ShapeOf(const Plan& plan, const Layer& layer) {
   return shape;
 }
 
-// `Arguments` and `Variant` are those of floats or of bytes, `Weights` what they are packed as.
-template <typename Arguments, typename Variant, typename Weights>
+// `Arguments` and `Variant` are those of floats or of bytes.
+template <typename Arguments, typename Variant>
 class DepthwiseOperator : public Operator {
  public:
-  DepthwiseOperator(const Variant& variant, const Arguments& arguments, Weights weights, const std::string& what,
-                    uint32_t flags)
+  DepthwiseOperator(const Variant& variant, const Arguments& arguments, const std::string& what, uint32_t flags)
       : run_(variant.run),
         lanes_(variant.lanes),
-        weights_(std::move(weights)),
         arguments_(arguments),
         flags_(flags),
-        name_("neonsense depthwise " + what + " (" + variant.name + ")") {
-    arguments_.weights = weights_.data();
-  }
+        name_("neonsense depthwise " + what + " (" + variant.name + ")") {}
 
   void Run(pthreadpool_t pool) override {
     const DepthwiseShape& shape = arguments_.shape;
@@ -79,7 +75,6 @@ class DepthwiseOperator : public Operator {
  private:
   void (*run_)(const Arguments&, const kernels::DepthwisePart&);
   size_t lanes_;
-  Weights weights_;
   Arguments arguments_;
   uint32_t flags_;
   std::string name_;
@@ -91,7 +86,7 @@ std::string Describe(const DepthwiseShape& shape) {
 }
 
 std::unique_ptr<Operator> MakeFloat(const Plan& plan, const Step& step, const Place& input, const Place& output,
-                                    uint32_t flags) {
+                                    PackedWeights& weights, uint32_t flags) {
   const Layer& layer = *step.layer;
   const DepthwiseVariant& variant = kernels::ChooseDepthwise(KernelFeatures());
   const bool hard_swish = step.activation != nullptr;
@@ -100,14 +95,15 @@ std::unique_ptr<Operator> MakeFloat(const Plan& plan, const Step& step, const Pl
   arguments.activation = {hard_swish ? Activation::Kind::kHardSwish : Activation::Kind::kClamp, layer.min, layer.max};
   arguments.input = input.as<float>();
   arguments.output = output.as<float>();
-  std::vector<float> weights =
-      kernels::PackDepthwiseWeights(arguments.shape, variant.lanes, FoldWeightsInPlace(layer), FiniteBias(layer));
-  return std::make_unique<DepthwiseOperator<DepthwiseArguments, DepthwiseVariant, std::vector<float>>>(
-      variant, arguments, std::move(weights), Describe(arguments.shape) + (hard_swish ? " hard-swish" : ""), flags);
+  arguments.weights = weights.Keep([&] {
+    return kernels::PackDepthwiseWeights(arguments.shape, variant.lanes, FoldWeightsInPlace(layer), FiniteBias(layer));
+  });
+  return std::make_unique<DepthwiseOperator<DepthwiseArguments, DepthwiseVariant>>(
+      variant, arguments, Describe(arguments.shape) + (hard_swish ? " hard-swish" : ""), flags);
 }
 
 std::unique_ptr<Operator> MakeInt8(const Plan& plan, const Layer& layer, const Place& input, const Place& output,
-                                   uint32_t flags) {
+                                   PackedWeights& weights, uint32_t flags) {
   const DepthwiseInt8Variant& variant = kernels::ChooseDepthwiseInt8(KernelFeatures());
   DepthwiseInt8Arguments arguments;
   arguments.shape = ShapeOf(plan, layer);
@@ -117,15 +113,16 @@ std::unique_ptr<Operator> MakeInt8(const Plan& plan, const Layer& layer, const P
   arguments.output_zero_point = static_cast<int8_t>(output.range.zero_point);
   arguments.output_min = CodeOf(layer.min, output.range);
   arguments.output_max = CodeOf(layer.max, output.range);
-  std::vector<float> scales(arguments.shape.channels);
-  for (size_t c = 0; c < scales.size(); c++) {
-    scales[c] = input.range.scale * layer.weights.scales.data[c] / output.range.scale;
-  }
-  std::vector<uint8_t> weights =
-      kernels::PackDepthwiseInt8(arguments.shape, variant, arguments.input_zero_point,
-                                 {layer.weights.qc8.data, layer.bias_i32.data, scales.data()});
-  return std::make_unique<DepthwiseOperator<DepthwiseInt8Arguments, DepthwiseInt8Variant, std::vector<uint8_t>>>(
-      variant, arguments, std::move(weights), "int8 " + Describe(arguments.shape), flags);
+  arguments.weights = weights.Keep([&] {
+    std::vector<float> scales(arguments.shape.channels);
+    for (size_t c = 0; c < scales.size(); c++) {
+      scales[c] = input.range.scale * layer.weights.scales.data[c] / output.range.scale;
+    }
+    return kernels::PackDepthwiseInt8(arguments.shape, variant, arguments.input_zero_point,
+                                      {layer.weights.qc8.data, layer.bias_i32.data, scales.data()});
+  });
+  return std::make_unique<DepthwiseOperator<DepthwiseInt8Arguments, DepthwiseInt8Variant>>(
+      variant, arguments, "int8 " + Describe(arguments.shape), flags);
 }
 
 // Products of two neighbours are added up in 16 bits.
@@ -154,9 +151,9 @@ bool TakesHardSwish(const Plan& plan, const Layer& layer) {
 }
 
 std::unique_ptr<Operator> MakeDepthwise(const Plan& plan, const Step& step, const Place& input, const Place& output,
-                                        uint32_t flags) {
-  if (input.type == ValueType::kQS8) return MakeInt8(plan, *step.layer, input, output, flags);
-  return MakeFloat(plan, step, input, output, flags);
+                                        PackedWeights& weights, uint32_t flags) {
+  if (input.type == ValueType::kQS8) return MakeInt8(plan, *step.layer, input, output, weights, flags);
+  return MakeFloat(plan, step, input, output, weights, flags);
 }
 
 }  // namespace neonsense::engine

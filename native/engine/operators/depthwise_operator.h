@@ -7,6 +7,7 @@
 #include "engine/operators/operator.h"
 #include "engine/operators/step.h"
 #include "engine/plan.h"
+#include "engine/weights/packed_weights.h"
 
 namespace neonsense::engine {
 
@@ -16,9 +17,9 @@ bool HasDepthwiseKernel(const Plan& plan, const Layer& layer);
 // Whether it computes hard-swish on the way.
 bool TakesHardSwish(const Plan& plan, const Layer& layer);
 
-// Our own depthwise convolution for a step whose layer HasDepthwiseKernel, with its activation. Multiplies weights by
-// their factors in place. `flags` are pthreadpool's. Throws Error.
+// Our own depthwise convolution for a step whose layer HasDepthwiseKernel, with its activation. Packs into `weights`.
+// Multiplies weights by their factors in place. `flags` are pthreadpool's. Throws Error.
 std::unique_ptr<Operator> MakeDepthwise(const Plan& plan, const Step& step, const Place& input, const Place& output,
-                                        uint32_t flags);
+                                        PackedWeights& weights, uint32_t flags);
 
 }  // namespace neonsense::engine

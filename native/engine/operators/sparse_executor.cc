@@ -93,14 +93,14 @@ bool SparseExecutor::Supports(const Plan& plan) {
          IsMostlyZero(plan);
 }
 
-SparseExecutor::SparseExecutor(const Plan& plan, float* input, const std::vector<float*>& outputs, pthreadpool_t pool,
-                               bool profile)
+SparseExecutor::SparseExecutor(const Plan& plan, float* input, const std::vector<float*>& outputs,
+                               PackedWeights& weights, pthreadpool_t pool, bool profile)
     : OperatorExecutor(pool, profile),
       memory_(plan, SingleSteps(plan), ElementCounts(plan), plan.input, input, outputs) {
   for (size_t i = 0; i < plan.layers.size(); i++) {
     // After the last operator the threads sleep instead of spinning.
     const uint32_t flags = i + 1 == plan.layers.size() ? XNN_FLAG_YIELD_WORKERS : 0;
-    Add(Make(plan, plan.layers[i], {pool, flags}), plan.layers[i].name);
+    Add(Make(plan, plan.layers[i], {pool, flags, &weights}), plan.layers[i].name);
   }
 }
 

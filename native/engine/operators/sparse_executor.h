@@ -23,9 +23,11 @@ class SparseExecutor : public OperatorExecutor {
   static bool Supports(const Plan& plan);
 
   // Packs a validated plan that Supports(plan). Reads one image [H, W, C] at `input` in each run and writes
-  // `outputs`, in the plan's order; both must have room for XNN_EXTRA_BYTES more. Measures each operator with
-  // `profile`. Multiplies weights by their factors in place. Throws Error.
-  SparseExecutor(const Plan& plan, float* input, const std::vector<float*>& outputs, pthreadpool_t pool, bool profile);
+  // `outputs`, in the plan's order; both must have room for XNN_EXTRA_BYTES more. Packs into `weights` what is dense:
+  // sparse kernels write into their own. Measures each operator with `profile`. Multiplies weights by their factors in
+  // place. Throws Error.
+  SparseExecutor(const Plan& plan, float* input, const std::vector<float*>& outputs, PackedWeights& weights,
+                 pthreadpool_t pool, bool profile);
 
  private:
   std::unique_ptr<Operator> Make(const Plan& plan, const Layer& layer, const XnnOptions& options) const;

@@ -16,6 +16,13 @@ namespace {
 std::string Packing(const Layer& layer) { return "Packing layer '" + layer.name + "'"; }
 std::string Adding(const Layer& layer) { return "Adding layer '" + layer.name + "'"; }
 
+// The operator that was made with weights.
+OperatorHandle Packed(xnn_operator_t created, const XnnOptions& options) {
+  OperatorHandle handle(created);
+  if (options.weights != nullptr) options.weights->ThrowIfOutOfMemory();
+  return handle;
+}
+
 // XNNPACK asks for a workspace only where its tables are made anew in each run, which nobody asked it for.
 void CheckNoWorkspace(size_t bytes, const Layer& layer) {
   if (bytes != 0) throw Error(Packing(layer) + " failed: it needs a workspace");
@@ -73,7 +80,7 @@ std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionW
             groups, group_in, group_out, in_channels, out_channels, static_cast<int8_t>(input.range.zero_point),
             input.range.scale, layer.weights.scales.data, layer.weights.qc8.data, layer.bias_i32.data,
             static_cast<int8_t>(output.range.zero_point), output.range.scale, CodeOf(layer.min, output.range),
-            CodeOf(layer.max, output.range), options.flags, nullptr, nullptr, &created),
+            CodeOf(layer.max, output.range), options.flags, nullptr, options.cache(), &created),
         Packing(layer));
   } else if (input.type == ValueType::kQD8) {
     reshape = xnn_reshape_convolution2d_nhwc_qd8_f32_qc8w;
@@ -81,16 +88,16 @@ std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionW
         xnn_create_convolution2d_nhwc_qd8_f32_qc8w(
             top, right, bottom, left, window.kernel[0], window.kernel[1], window.stride[0], window.stride[1], 1, 1,
             groups, group_in, group_out, in_channels, out_channels, layer.weights.scales.data, layer.weights.qc8.data,
-            FiniteBias(layer), layer.min, layer.max, options.flags, nullptr, nullptr, &created),
+            FiniteBias(layer), layer.min, layer.max, options.flags, nullptr, options.cache(), &created),
         Packing(layer));
   } else {
     CheckStatus(xnn_create_convolution2d_nhwc_f32(
                     top, right, bottom, left, window.kernel[0], window.kernel[1], window.stride[0], window.stride[1], 1,
                     1, groups, group_in, group_out, in_channels, out_channels, FoldWeightsInPlace(layer),
-                    FiniteBias(layer), layer.min, layer.max, options.flags, nullptr, nullptr, &created),
+                    FiniteBias(layer), layer.min, layer.max, options.flags, nullptr, options.cache(), &created),
                 Packing(layer));
   }
-  OperatorHandle handle(created);
+  OperatorHandle handle = Packed(created, options);
   size_t workspace = 0;
   size_t alignment = 0;
   CheckStatus(reshape(created, 1, height, width, &workspace, &alignment, nullptr, nullptr, options.pool),
@@ -121,21 +128,21 @@ std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, siz
                     in_channels, out_channels, in_channels, out_channels, static_cast<int8_t>(input.range.zero_point),
                     input.range.scale, layer.weights.scales.data, layer.weights.qc8.data, layer.bias_i32.data,
                     static_cast<int8_t>(output.range.zero_point), output.range.scale, CodeOf(layer.min, output.range),
-                    CodeOf(layer.max, output.range), options.flags, nullptr, nullptr, &created),
+                    CodeOf(layer.max, output.range), options.flags, nullptr, options.cache(), &created),
                 Packing(layer));
-    OperatorHandle handle(created);
+    OperatorHandle handle = Packed(created, options);
     CheckStatus(xnn_reshape_fully_connected_nc_qs8_qc8w(created, 1, options.pool), Packing(layer));
     CheckStatus(xnn_setup_fully_connected_nc_qs8_qc8w(created, input.as<int8_t>(), output.as<int8_t>()),
                 Packing(layer));
     return std::make_unique<XnnOperator>(std::move(handle), "Fully Connected (NC, QS8, QC8W) GEMM");
   }
   if (input.type == ValueType::kQD8) {
-    CheckStatus(
-        xnn_create_fully_connected_nc_qd8_f32_qc8w(in_channels, out_channels, in_channels, out_channels,
-                                                   layer.weights.scales.data, layer.weights.qc8.data, FiniteBias(layer),
-                                                   layer.min, layer.max, options.flags, nullptr, nullptr, &created),
-        Packing(layer));
-    OperatorHandle handle(created);
+    CheckStatus(xnn_create_fully_connected_nc_qd8_f32_qc8w(in_channels, out_channels, in_channels, out_channels,
+                                                           layer.weights.scales.data, layer.weights.qc8.data,
+                                                           FiniteBias(layer), layer.min, layer.max, options.flags,
+                                                           nullptr, options.cache(), &created),
+                Packing(layer));
+    OperatorHandle handle = Packed(created, options);
     CheckStatus(xnn_reshape_fully_connected_nc_qd8_f32_qc8w(created, 1, options.pool), Packing(layer));
     CheckStatus(
         xnn_setup_fully_connected_nc_qd8_f32_qc8w(created, input.as<int8_t>(), output.as<float>(), input.params),
@@ -144,9 +151,9 @@ std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, siz
   }
   CheckStatus(xnn_create_fully_connected_nc_f32(in_channels, out_channels, in_channels, out_channels,
                                                 FoldWeightsInPlace(layer), FiniteBias(layer), layer.min, layer.max,
-                                                options.flags, nullptr, nullptr, &created),
+                                                options.flags, nullptr, options.cache(), &created),
               Packing(layer));
-  OperatorHandle handle(created);
+  OperatorHandle handle = Packed(created, options);
   CheckStatus(xnn_reshape_fully_connected_nc_f32(created, 1, options.pool), Packing(layer));
   CheckStatus(xnn_setup_fully_connected_nc_f32(created, input.as<float>(), output.as<float>()), Packing(layer));
   return std::make_unique<XnnOperator>(std::move(handle), "Fully Connected (NC, F32) GEMM");

@@ -7,6 +7,7 @@
 #include "engine/operators/memory.h"
 #include "engine/operators/operator.h"
 #include "engine/plan.h"
+#include "engine/weights/packed_weights.h"
 
 namespace neonsense::engine {
 
@@ -16,6 +17,10 @@ namespace neonsense::engine {
 struct XnnOptions {
   pthreadpool_t pool = nullptr;
   uint32_t flags = 0;
+  // Where weights are kept; with the operator where null.
+  PackedWeights* weights = nullptr;
+
+  xnn_weights_cache_t cache() const { return weights == nullptr ? nullptr : weights->cache(); }
 };
 
 // A dimension list as XNNPACK takes it.

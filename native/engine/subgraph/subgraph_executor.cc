@@ -22,7 +22,8 @@ std::vector<T> ProfilingInfo(xnn_runtime_t runtime, xnn_profile_info what) {
 }  // namespace
 
 SubgraphExecutor::SubgraphExecutor(const Plan& plan, const InputLayout& layout, void* input,
-                                   const std::vector<float*>& outputs, pthreadpool_t pool, uint32_t flags) {
+                                   const std::vector<float*>& outputs, PackedWeights& weights, pthreadpool_t pool,
+                                   uint32_t flags) {
   for (size_t i = 0; i < plan.layers.size(); i++) {
     if (i != layout.converted()) layer_names_.push_back(plan.layers[i].name);
   }
@@ -32,10 +33,10 @@ SubgraphExecutor::SubgraphExecutor(const Plan& plan, const InputLayout& layout, 
   CheckStatus(xnn_create_workspace(&created_workspace), "Packing the network");
   const WorkspaceHandle workspace(created_workspace);
   xnn_runtime_t created = nullptr;
-  CheckStatus(
-      xnn_create_runtime_v4(graph.subgraph.get(), /*weights_cache=*/nullptr, workspace.get(), pool, flags, &created),
-      "Packing the network");
+  CheckStatus(xnn_create_runtime_v4(graph.subgraph.get(), weights.cache(), workspace.get(), pool, flags, &created),
+              "Packing the network");
   runtime_.reset(created);
+  weights.ThrowIfOutOfMemory();
   CheckStatus(xnn_reshape_runtime(created), "Planning the network's memory");
   std::vector<xnn_external_value> external = {{kInputId, input}};
   for (size_t i = 0; i < outputs.size(); i++) {

@@ -7,6 +7,7 @@
 #include "engine/handles.h"
 #include "engine/input/input_layout.h"
 #include "engine/plan.h"
+#include "engine/weights/packed_weights.h"
 
 namespace neonsense::engine {
 
@@ -14,9 +15,9 @@ namespace neonsense::engine {
 class SubgraphExecutor : public Executor {
  public:
   // Reads the image at `input`, laid out as `layout` says, and writes `outputs` in the plan's order; all have room for
-  // XNN_EXTRA_BYTES more. Multiplies weights by their factors in place. Throws Error.
+  // XNN_EXTRA_BYTES more. Packs into `weights`. Multiplies weights by their factors in place. Throws Error.
   SubgraphExecutor(const Plan& plan, const InputLayout& layout, void* input, const std::vector<float*>& outputs,
-                   pthreadpool_t pool, uint32_t flags);
+                   PackedWeights& weights, pthreadpool_t pool, uint32_t flags);
 
   void Run() override;
   std::vector<OperatorTime> Profile() const override;

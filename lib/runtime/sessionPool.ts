@@ -1,0 +1,60 @@
+import { Allowance } from '../image/allowance.js';
+import type { Frame, Pixels } from '../image/pixels.js';
+import type { ImageRun, RunOptions, Session } from './session.js';
+
+/** What a pool needs of a session. */
+export type PooledSession = Pick<Session, 'runImage'> & Partial<Pick<Session, 'another' | 'threads'>>;
+
+/**
+ * Sessions of one thread each for pictures that are worked on at the same time. Threads that share one picture wait for
+ * each other after every layer; with a picture each they need not. Weights are packed once for all of them.
+ */
+export class SessionPool {
+  readonly #own: readonly Session[];
+  readonly #free: PooledSession[];
+  readonly #turns: Allowance;
+
+  private constructor(own: readonly Session[], sessions: readonly PooledSession[]) {
+    this.#own = own;
+    this.#free = [...sessions];
+    this.#turns = new Allowance(sessions.length);
+  }
+
+  /**
+   * As many sessions as `session` has threads; none but itself where it has one, and where its weights can't be shared.
+   * It is not the pool's to dispose of.
+   *
+   * @throws {NeonsenseError} `ERR_NATIVE`, `ERR_DISPOSED`
+   */
+  static async over(session: PooledSession): Promise<SessionPool> {
+    const { threads = 1 } = session;
+    const own: Session[] = [];
+    while (threads > 1 && own.length < threads) {
+      const another = await session.another?.(1);
+      if (another === undefined) break;
+      own.push(another);
+    }
+    return new SessionPool(own, own.length > 0 ? own : [session]);
+  }
+
+  /**
+   * As `Session.runImage`, on the session that is free next.
+   *
+   * @throws {NeonsenseError} as `Session.runImage`
+   */
+  async runImage(image: Pixels | Frame, options: RunOptions): Promise<ImageRun> {
+    const release = await this.#turns.take(1, options.signal);
+    const session = this.#free.pop()!;
+    try {
+      return await session.runImage(image, options);
+    } finally {
+      this.#free.push(session);
+      release();
+    }
+  }
+
+  /** Waits for what runs, then frees the pool's own sessions, not the one it was made over. */
+  async dispose(): Promise<void> {
+    await Promise.all(this.#own.map((session) => session.dispose()));
+  }
+}
