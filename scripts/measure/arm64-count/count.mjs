@@ -3,33 +3,27 @@
 // qemu-user with our counting plugin (plugin.c). Two processes do FEW and MANY runs; the difference of their counts is
 // what the further runs took. Only the engine's own code is split by kind; V8, libc and the kernel's part are left out.
 //
-//   node scripts/measure/arm64-count/count.mjs [MODEL...] [--cpu LIST] [--dense] [--onnxruntime FOLDER] [--update | --check]
+//   node scripts/measure/arm64-count/count.mjs [MODEL...] [--cpu LIST] [--dense] [--onnxruntime FOLDER] [--peers PYTHON]
+//            [--update | --check]
 //
 //   MODEL            model files, .onnx files for onnxruntime (default: what the table has; with --update, all of models/)
 //   --cpu LIST       of cortex-a53, cortex-a72, cortex-a76, max (default: all)
 //   --dense          counts our engine without its sparse kernels too, as engine neonsense-dense
 //   --onnxruntime F  a node_modules folder with onnxruntime-node; every fp32 MODEL is also counted in it, as ONNX
+//   --peers PYTHON   every fp32 MODEL is also counted in ncnn and MNN, whose files this machine's PYTHON makes (packages of
+//                    scripts/measure/peers/requirements.txt); their logits are compared with ours
 //   --update         writes the table counts.json: rows counted now replace those of the same engine, model and CPU
 //   --check          exit code 1 when one of our counts is more than 2 % above the table's
 //
 // Needs dist/ (npm run build:ts) and build-arm64/neonsense.node (node scripts/build/cross/build.mjs linux-arm64), or NEONSENSE_BINARY set to an arm64 build.
 
-import { execFile, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { lower, macsOf, networkOf, readModel, toOnnx } from '../../../dist/internal.cjs';
+import { peersOf } from './peers.mjs';
+import { countProcess, preparePlugin, processOf } from './process.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../../..');
@@ -57,12 +51,14 @@ function parse(argv) {
     cpus: Object.keys(LANES),
     dense: false,
     onnxruntime: undefined,
+    peers: undefined,
     update: false,
     check: false,
   };
   for (let i = 0; i < argv.length; i++) {
     if (argv[i] === '--cpu') options.cpus = (argv[++i] ?? '').split(',');
     else if (argv[i] === '--onnxruntime') options.onnxruntime = resolve(argv[++i] ?? '', 'onnxruntime-node');
+    else if (argv[i] === '--peers') options.peers = argv[++i] ?? '';
     else if (argv[i] === '--dense') options.dense = true;
     else if (argv[i] === '--update') options.update = true;
     else if (argv[i] === '--check') options.check = true;
@@ -81,58 +77,26 @@ function parse(argv) {
   return options;
 }
 
-function run(command, args, options = {}) {
-  const result = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options });
-  if (result.status === 0) return result.stdout;
-  const reason =
-    result.error?.message ?? (result.stderr.trim().split('\n').slice(-8).join('\n') || `exit code ${result.status}`);
-  throw new Error(`${command} ${args.join(' ')} failed: ${reason}`);
-}
-
-/** Compiles the plugin for this machine, where it is older than its source. */
-function preparePlugin() {
-  const source = join(here, 'plugin.c');
-  const library = join(root, 'build-arm64', 'libcount.so');
-  mkdirSync(dirname(library), { recursive: true });
-  if (!existsSync(library) || statSync(library).mtimeMs < statSync(source).mtimeMs) {
-    run(process.env.CC ?? 'cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-o', library, source]);
-  }
-  return library;
-}
-
-/** Counts of one process: `{ simd, loadStore, other, elsewhere }`. */
-async function countProcess({ plugin, cpu, module, args, out }) {
-  const env = { ...process.env, QEMU_PLUGIN: `file=${plugin},module=${module},out=${out}` };
-  const command = [join(root, 'scripts', 'proof', 'run-arm64.mjs'), '--cpu', cpu, join(here, 'workload.mjs'), ...args];
-  try {
-    await promisify(execFile)(process.execPath, command, { env });
-  } catch (error) {
-    throw new Error(
-      `${args.join(' ')} on ${cpu} failed: ${(error.stderr || error.message).trim().split('\n').slice(-8).join('\n')}`,
-    );
-  }
-  const [counts] = readFileSync(out, 'utf8').trimEnd().split('\n');
-  rmSync(out);
-  return JSON.parse(counts);
-}
-
 /** Instructions of one inference, by kind. Counts do not depend on time, so the two processes run side by side. */
 async function countInference({ plugin, cpu, subject, folder }) {
-  const module = subject.engine === 'onnxruntime-node' ? 'onnxruntime' : 'neonsense.node';
   const [few, many] = await Promise.all(
-    [FEW, MANY].map((runs) => {
-      const args = [
-        subject.engine,
-        subject.file,
-        String(runs),
-        ...(subject.module === undefined ? [] : [subject.module]),
-      ];
-      return countProcess({ plugin, cpu, module, args, out: join(folder, `${runs}.jsonl`) });
-    }),
+    [FEW, MANY].map((runs) =>
+      countProcess({ plugin, ...processOf(subject, cpu, runs), out: join(folder, `${runs}.jsonl`) }),
+    ),
   );
+  if (subject.peer !== undefined) sayDifference(subject, cpu, JSON.parse(few.stdout.trimEnd().split('\n').at(-1)));
   const each = (kind) => Math.round((many[kind] - few[kind]) / (MANY - FEW));
   const [simd, loadStore, other] = ['simd', 'loadStore', 'other'].map(each);
   return { simd, loadStore, other, total: simd + loadStore + other };
+}
+
+/** Says how far a peer's logits are from ours, so that what is counted is known to be the same network. */
+function sayDifference({ engine, peer, logits }, cpu, theirs) {
+  const range = Math.max(...logits) - Math.min(...logits);
+  const largest = Math.max(...logits.map((value, index) => Math.abs(value - theirs[index]))) / range;
+  console.error(
+    `${engine} ${peer.precision} on ${cpu}: logits differ from ours by ${largest.toExponential(1)} of their range`,
+  );
 }
 
 /** Multiply-accumulate instructions if each used all lanes of the widest one the CPU has. */
@@ -161,11 +125,14 @@ async function subjectsOf(options, table, folder) {
     const macs = macsOf(networkOf(read.architecture, read.preprocessing.size));
     subjects.push({ engine: 'neonsense', model, file, plan, macs });
     if (options.dense) subjects.push({ engine: 'neonsense-dense', model, file, plan, macs });
-    if (options.onnxruntime !== undefined && read.precision === 'fp32') {
-      const onnx = join(folder, `${subjects.length}.onnx`);
-      writeFileSync(onnx, toOnnx(read));
+    if (read.precision !== 'fp32' || (options.onnxruntime === undefined && options.peers === undefined)) continue;
+    const onnx = join(folder, `${subjects.length}.onnx`);
+    writeFileSync(onnx, toOnnx(read));
+    if (options.onnxruntime !== undefined) {
       subjects.push({ engine: 'onnxruntime-node', model, file: onnx, module: options.onnxruntime });
     }
+    if (options.peers !== undefined)
+      subjects.push(...(await peersOf(read, { model, onnx, maker: options.peers, folder })));
   }
   return subjects;
 }

@@ -1,7 +1,8 @@
 /*
  * A plugin for qemu-user (QEMU 4.2 or later, checked with 7.2) that counts the AArch64 instructions a program executes:
  * those of the mapped file whose path contains `module`, split by kind, and all others together. At the end it appends
- * one JSON line to the file `out`.
+ * one JSON line to the file `out`. With the argument `blocks` it also writes the module's blocks to that file: for each a
+ * line with the offset in the module's file, how often it was entered, and its instructions, in hexadecimal.
  *
  *   QEMU_PLUGIN="file=libcount.so,module=neonsense.node,out=counts.jsonl" qemu-aarch64 ...
  *
@@ -44,7 +45,15 @@ enum kind { SIMD, LOAD_STORE, OTHER, KINDS };
 struct block {
   uint32_t instructions[KINDS];
   bool in_module;
+  /* The rest is kept only for the list of blocks. */
+  struct block* next;
+  uint64_t offset;
+  /* Without atomics: what is measured runs the module's code on one thread at a time. */
+  uint64_t entered;
+  size_t count;
+  uint32_t words[];
 };
+static struct block* blocks;
 
 /* Counters of one virtual CPU, on cache lines of their own. A thread that ends may hand its number to a later one. */
 #define CPUS 1024
@@ -56,6 +65,7 @@ static struct counters {
 
 static char module_name[256];
 static char out_path[4096];
+static char blocks_path[4096];
 
 /*
  * Arm ARM, "Top-level encodings": bits 28 to 25 tell the group. Loads and stores of SIMD registers count as loads and
@@ -77,23 +87,28 @@ static enum kind classify(uint32_t word) {
  * so the kernel's list of mappings says which file it is. The list is long: the latest range of the module and the
  * latest of another file are remembered. Memory without a file is not, as it may give way to the module.
  */
-static bool address_in_module(uintptr_t address) {
-  static struct { uintptr_t begin, end; } known[2];
+static bool address_in_module(uintptr_t address, uint64_t* offset) {
+  static struct { uintptr_t begin, end, offset; } known[2];
   for (int in_module = 0; in_module < 2; in_module++) {
-    if (address >= known[in_module].begin && address < known[in_module].end) return in_module != 0;
+    if (address < known[in_module].begin || address >= known[in_module].end) continue;
+    *offset = address - known[in_module].begin + known[in_module].offset;
+    return in_module != 0;
   }
   FILE* maps = fopen("/proc/self/maps", "r");
   if (maps == NULL) return false;
   char line[4352];
   bool in_module = false;
   while (fgets(line, sizeof line, maps) != NULL) {
-    uintptr_t begin, end;
-    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2 || address < begin || address >= end) continue;
+    uintptr_t begin, end, start;
+    int read = sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %" SCNxPTR, &begin, &end, &start);
+    if (read != 3 || address < begin || address >= end) continue;
     const char* path = strchr(line, '/');
     if (path != NULL) {
       in_module = strstr(path, module_name) != NULL;
       known[in_module].begin = begin;
       known[in_module].end = end;
+      known[in_module].offset = start;
+      *offset = address - begin + start;
     }
     break;
   }
@@ -102,9 +117,10 @@ static bool address_in_module(uintptr_t address) {
 }
 
 static void on_execute(unsigned int cpu, void* data) {
-  const struct block* block = data;
+  struct block* block = data;
   struct counters* own = &counters[cpu % CPUS];
   if (block->in_module) {
+    block->entered++;
     for (int kind = 0; kind < KINDS; kind++) own->module[kind] += block->instructions[kind];
   } else {
     for (int kind = 0; kind < KINDS; kind++) own->elsewhere += block->instructions[kind];
@@ -116,15 +132,36 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb* block) {
   (void)id;
   size_t count = qemu_plugin_tb_n_insns(block);
   if (count == 0) return;
-  struct block* record = calloc(1, sizeof *record);
+  struct block* record = calloc(1, sizeof *record + count * sizeof record->words[0]);
   if (record == NULL) abort();
-  record->in_module = address_in_module((uintptr_t)qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(block, 0)));
+  void* first = qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(block, 0));
+  record->in_module = address_in_module((uintptr_t)first, &record->offset);
+  record->count = count;
   for (size_t i = 0; i < count; i++) {
-    uint32_t word;
-    memcpy(&word, qemu_plugin_insn_data(qemu_plugin_tb_get_insn(block, i)), sizeof word);
-    record->instructions[classify(word)]++;
+    uint32_t* word = &record->words[i];
+    memcpy(word, qemu_plugin_insn_data(qemu_plugin_tb_get_insn(block, i)), sizeof *word);
+    record->instructions[classify(*word)]++;
+  }
+  if (record->in_module && blocks_path[0] != '\0') {
+    record->next = blocks;
+    blocks = record;
   }
   qemu_plugin_register_vcpu_tb_exec_cb(block, on_execute, QEMU_PLUGIN_CB_NO_REGS, record);
+}
+
+static void write_blocks(void) {
+  FILE* out = fopen(blocks_path, "w");
+  if (out == NULL) {
+    perror(blocks_path);
+    return;
+  }
+  for (const struct block* block = blocks; block != NULL; block = block->next) {
+    if (block->entered == 0) continue;
+    fprintf(out, "%" PRIx64 " %" PRIu64, block->offset, block->entered);
+    for (size_t i = 0; i < block->count; i++) fprintf(out, " %08" PRIx32, block->words[i]);
+    fputc('\n', out);
+  }
+  fclose(out);
 }
 
 static void on_exit_of_guest(qemu_plugin_id_t id, void* data) {
@@ -143,6 +180,7 @@ static void on_exit_of_guest(qemu_plugin_id_t id, void* data) {
   fprintf(out, "{\"simd\":%" PRIu64 ",\"loadStore\":%" PRIu64 ",\"other\":%" PRIu64 ",\"elsewhere\":%" PRIu64 "}\n",
           sum.module[SIMD], sum.module[LOAD_STORE], sum.module[OTHER], sum.elsewhere);
   fclose(out);
+  if (blocks_path[0] != '\0') write_blocks();
 }
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info* info, int argc, char** argv) {
@@ -150,6 +188,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info* info
   for (int i = 0; i < argc; i++) {
     if (strncmp(argv[i], "module=", 7) == 0) snprintf(module_name, sizeof module_name, "%s", argv[i] + 7);
     if (strncmp(argv[i], "out=", 4) == 0) snprintf(out_path, sizeof out_path, "%s", argv[i] + 4);
+    if (strncmp(argv[i], "blocks=", 7) == 0) snprintf(blocks_path, sizeof blocks_path, "%s", argv[i] + 7);
   }
   if (module_name[0] == '\0' || out_path[0] == '\0') {
     fprintf(stderr, "arm64-count plugin: expected the arguments module=NAME and out=FILE\n");

@@ -4,18 +4,10 @@
 //   node workload.mjs onnxruntime-node FILE.onnx RUNS MODULE
 
 import { createRequire } from 'node:module';
+import { pixels } from './input.mjs';
 
 const [engine, file, runs, module] = process.argv.slice(2);
 const SIDE = 224;
-
-/** The same random pixels each time, `[1, H, W, 3]` or `[1, 3, H, W]`: the kernels do not branch on them. */
-function pixels(count) {
-  let state = 1;
-  return Float32Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return (state / 2 ** 32) * 4 - 2;
-  });
-}
 
 if (engine !== 'onnxruntime-node') {
   const { readModel, createSession } = await import('../../../dist/index.js');

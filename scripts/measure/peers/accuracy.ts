@@ -13,16 +13,13 @@ import {
   type Subject,
   scorePredictors,
 } from '../../../lib/internal.js';
-import { runPython } from './python.js';
 import { subjectKey } from './report.js';
-import { pytorchProgram } from './subjects.js';
 
-/** Share of pictures that each subject gets right, by `subjectKey`; WebAssembly engines run the float weights: left out. */
+/** Share of pictures that each subject gets right, by `subjectKey`; peers that only run the float weights are left out. */
 export type Accuracies = ReadonlyMap<string, number>;
 
 /**
- * Counts top-1 on raw pictures: ours and onnxruntime-node's in this process on the same decoded pictures, PyTorch's in
- * its own.
+ * Counts top-1 on raw pictures of ours and of onnxruntime-node, in this process on the same decoded pictures.
  * @param pictures raw uint8 `[N, H, W, 3]`, with `NAME_labels.bin` beside `NAME.bin`
  * @param float the model whose labels and preprocessing the peers share
  */
@@ -30,7 +27,6 @@ export async function countAccuracy(
   subjects: readonly Subject[],
   pictures: string,
   float: Model,
-  torchPython: string,
   signal: AbortSignal,
 ): Promise<Accuracies> {
   const extension = extname(pictures);
@@ -46,11 +42,6 @@ export async function countAccuracy(
     if (predictor !== undefined) predictors.push(predictor);
   }
   for (const { model, top1 } of await scorePredictors(predictors, dataset, { signal })) accuracies.set(model, top1);
-  for (const subject of subjects.filter(({ engine }) => engine === 'pytorch')) {
-    const args = [pytorchProgram, 'accuracy', subject.precision, subject.file, pictures, labelsFile];
-    const { top1 } = (await runPython(torchPython, args, signal)) as { top1: number };
-    accuracies.set(subjectKey(subject), top1);
-  }
   return accuracies;
 }
 

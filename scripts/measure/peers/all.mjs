@@ -5,14 +5,14 @@
 //
 //   npm run build:ts
 //   node scripts/measure/peers/all.mjs [--threads 1,2] [--runs 250] [--warmup 20] [--trials 10] [--first-uses 15] [--cooldown S]
-//        [--models FOLDER] [--float FILE] [--modules FOLDER] [--onnx-python PYTHON] [--torch-python PYTHON]
+//        [--models FOLDER] [--float FILE] [--modules FOLDER] [--python PYTHON]
 //        [--calibrate TRAIN.bin] [--accuracy TEST.bin] [--out FOLDER]
 //
 //   --models FOLDER      our models; pruned float ones are measured with the engine's sparse kernels too
 //   --float FILE         the float32 model whose weights the peers get (default: household-fp32.safetensors in it)
 //   --modules FOLDER     where `npm install` put onnxruntime-node, onnxruntime-web and tfjs (default: here)
-//   --onnx-python        a Python with onnxruntime, onnx, sympy and numpy, for onnxruntime's own INT8 models
-//   --torch-python       a Python with torch, torchvision and numpy
+//   --python PYTHON      a Python with the packages of requirements.txt beside this file: ncnn, MNN, LiteRT, PyTorch, and
+//                        onnxruntime's tools for its own INT8 models
 //   --calibrate FILE     raw uint8 pictures for onnxruntime's static quantization; labels are not needed
 //   --accuracy FILE      raw pictures with FILE_labels.bin beside them: top-1 of every engine and precision
 //   --out FOLDER         also write peers.md and peers.jsonl there

@@ -57,8 +57,7 @@ async function session(args: readonly string[], folder: string, signal: AbortSig
       models: { type: 'string', default: join(packageRoot, 'models') },
       float: { type: 'string' },
       modules: { type: 'string', default: '.' },
-      'onnx-python': { type: 'string', default: 'python3' },
-      'torch-python': { type: 'string', default: 'python3' },
+      python: { type: 'string', default: 'python3' },
       calibrate: { type: 'string' },
       accuracy: { type: 'string' },
       out: { type: 'string' },
@@ -80,8 +79,7 @@ async function session(args: readonly string[], folder: string, signal: AbortSig
     models: resolve(values.models),
     float,
     modules: resolve(values.modules),
-    onnxPython: values['onnx-python'],
-    torchPython: values['torch-python'],
+    python: values.python,
     calibrate: values.calibrate,
     folder,
   });
@@ -91,7 +89,7 @@ async function session(args: readonly string[], folder: string, signal: AbortSig
   let accuracies: Accuracies = new Map();
   if (values.accuracy !== undefined) {
     say(`Counting what ${subjects.length} subjects get right...`);
-    accuracies = await countAccuracy(subjects, values.accuracy, await readModel(float), values['torch-python'], signal);
+    accuracies = await countAccuracy(subjects, values.accuracy, await readModel(float), signal);
   }
 
   const environment: Environment = { ...describeEnvironment(), peers: versions };
@@ -109,7 +107,7 @@ async function session(args: readonly string[], folder: string, signal: AbortSig
   const notes = [
     `Threads ${counts.threads.join(', ')}; ${counts.runs} runs in ${counts.trials} processes each, after ` +
       `${counts.warmup} uncounted runs; all taking turns. ` +
-      "PyTorch's memory is that of its Python process less bare Node's.",
+      "Memory of a peer in Python is that of its process less bare Node's.",
     ...missing.map((line) => `Left out: ${line}.`),
     ...[...result.failures, ...result.warnings].map((line) => `${line}.`),
     ...(result.complete ? [] : ['Interrupted: not every trial was run.']),

@@ -8,6 +8,7 @@ import {
   type Peer,
   packageRoot,
   prepareSubjects,
+  type RunTrial,
   readModel,
   type Subject,
   toOnnx,
@@ -17,7 +18,49 @@ import { pythonTrials, runPython } from './python.js';
 
 const here = join(packageRoot, 'scripts', 'measure', 'peers');
 const bundles = join(packageRoot, 'build-peers');
-export const pytorchProgram = join(here, 'pytorch.py');
+
+/** A peer that runs in Python: its program beside this file, and what it is given. */
+interface PythonPeer {
+  readonly engine: string;
+  readonly program: string;
+  /** Precisions that begin with `fp32` compute in float: their logits have to be ours. */
+  readonly precisions: readonly string[];
+  /** What its own file is made from and how it ends; absent when it reads our float model. */
+  readonly made?: { readonly from: 'onnx' | 'model'; readonly extension: string };
+  readonly packages: string;
+}
+
+/** x64 has no half-precision arithmetic that these engines use, so fp16 would be float again. */
+const HALF = process.arch === 'arm64' ? ['fp16'] : [];
+const PYTHON_PEERS: readonly PythonPeer[] = [
+  {
+    engine: 'ncnn',
+    program: 'peer_ncnn.py',
+    precisions: ['fp32', ...HALF],
+    made: { from: 'onnx', extension: '.param' },
+    packages: 'ncnn pnnx numpy',
+  },
+  {
+    engine: 'MNN',
+    program: 'peer_mnn.py',
+    precisions: ['fp32', ...HALF, 'int8-dynamic'],
+    made: { from: 'onnx', extension: '.mnn' },
+    packages: 'MNN numpy',
+  },
+  {
+    engine: 'LiteRT',
+    program: 'peer_litert.py',
+    precisions: ['fp32', 'int8-dynamic'],
+    made: { from: 'model', extension: '.tflite' },
+    packages: 'ai-edge-litert tensorflow-cpu numpy',
+  },
+  {
+    engine: 'pytorch',
+    program: 'peer_pytorch.py',
+    precisions: ['fp32', 'fp32-torchscript', 'fp32-compiled'],
+    packages: 'torch numpy',
+  },
+];
 
 /** A model with at least this share of zeros is also measured with the engine's sparse kernels. */
 const SPARSE_FROM = 0.25;
@@ -38,15 +81,15 @@ export interface LineupOptions {
   readonly float: string;
   /** Folder whose node_modules has the JavaScript peers. */
   readonly modules: string;
-  readonly onnxPython: string;
-  readonly torchPython: string;
+  /** A Python with the peers' packages. */
+  readonly python: string;
   /** Raw uint8 pictures for onnxruntime's static quantization. */
   readonly calibrate: string | undefined;
   /** Where files made for the peers go. */
   readonly folder: string;
 }
 
-/** Every engine and precision; onnxruntime-node on the float weights first where it is found, then ours. */
+/** Every engine and precision: ours first, its float model before all. */
 export async function lineup(options: LineupOptions): Promise<Lineup> {
   const float = await readModel(options.float);
   if (float.precision !== 'fp32') {
@@ -67,7 +110,7 @@ export async function lineup(options: LineupOptions): Promise<Lineup> {
     model: basename(options.float),
     precision,
     file,
-    fileBytes: statSync(file).size,
+    fileBytes: sizeOf(file),
     fp16: false,
     sparse: false,
     size: float.preprocessing.size,
@@ -98,34 +141,54 @@ export async function lineup(options: LineupOptions): Promise<Lineup> {
     const run = trialRunner(join(bundles, 'tfjsWasm.mjs'));
     peers.push(peerSubject('tfjs-backend-wasm', 'fp32', options.float, { module: wasm.module, run }));
   }
-  try {
-    Object.assign(versions, await runPython(options.torchPython, [pytorchProgram, 'versions']));
-    for (const variant of ['eager', 'torchscript', 'quantize-dynamic']) {
-      const run = pythonTrials(options.torchPython, [pytorchProgram, 'trial', variant]);
-      peers.push(peerSubject('pytorch', variant, options.float, { run }));
+  for (const peer of PYTHON_PEERS) {
+    try {
+      const { found, trials } = await pythonSubjects(peer, options, onnx);
+      for (const { precision, file, run } of trials) peers.push(peerSubject(peer.engine, precision, file, { run }));
+      Object.assign(versions, found);
+    } catch (error) {
+      missing.push(
+        `${peer.engine} (${messageOf(error)}): run \`pip install ${peer.packages}\`, name that Python with --python`,
+      );
     }
-  } catch (error) {
-    missing.push(
-      `pytorch (${messageOf(error)}): run \`pip install torch torchvision numpy\`, name that Python with --torch-python`,
-    );
   }
-
-  const own = await ownSubjects(options);
-  const first = peers.filter(({ engine, precision }) => engine === 'onnxruntime-node' && precision === 'fp32');
-  return { subjects: [...first, ...own, ...peers.filter((peer) => !first.includes(peer))], versions, missing };
+  return { subjects: [...(await ownSubjects(options, float.architecture.classes)), ...peers], versions, missing };
 }
 
-/** Our models: the float one first, the others by name, pruned float ones with the sparse kernels too. */
-async function ownSubjects({ models, float, folder }: LineupOptions): Promise<Subject[]> {
+/** Makes the files of a peer and says what it measures, once its versions say that it is there. */
+async function pythonSubjects(
+  { program, precisions, made, engine }: PythonPeer,
+  { float, python, folder }: LineupOptions,
+  onnx: string,
+): Promise<{ found: Record<string, string>; trials: { precision: string; file: string; run: RunTrial }[] }> {
+  const path = join(here, program);
+  const found = (await runPython(python, [path, 'versions'])) as Record<string, string>;
+  const trials = [];
+  for (const precision of precisions) {
+    const file = made === undefined ? float : join(folder, `${engine}-${precision}${made.extension}`);
+    if (made !== undefined)
+      await runPython(python, [path, 'make', precision, made.from === 'onnx' ? onnx : float, file]);
+    trials.push({ precision, file, run: pythonTrials(python, [path, 'trial', precision]) });
+  }
+  return { found, trials };
+}
+
+/**
+ * Our models: the float one first, the others by name, pruned float ones with the sparse kernels too. Networks with
+ * other outputs, such as those that give features, are no versions of it and left out.
+ */
+async function ownSubjects({ models, float, folder }: LineupOptions, outputs: number): Promise<Subject[]> {
   const others = readdirSync(models)
     .filter((name) => name.endsWith('.safetensors') && name !== basename(float))
     .sort()
     .map((name) => join(models, name));
   const subjects: Subject[] = [];
   for (const file of [float, ...others]) {
+    const model = await readModel(file);
+    if (model.architecture.classes !== outputs) continue;
     const [subject] = await prepareSubjects([file], { folder });
     subjects.push(subject!);
-    const { precision, sparsity } = inspectModel(await readModel(file));
+    const { precision, sparsity } = inspectModel(model);
     if (precision === 'fp32' && sparsity >= SPARSE_FROM) {
       subjects.push({ ...subject!, precision: 'fp32-sparse', sparse: true });
     }
@@ -137,7 +200,7 @@ async function ownSubjects({ models, float, folder }: LineupOptions): Promise<Su
 async function quantizeOnnx(
   onnx: string,
   float: Model,
-  { onnxPython, calibrate, folder }: LineupOptions,
+  { python, calibrate, folder }: LineupOptions,
 ): Promise<{ files: { precision: string; file: string }[]; missing: string[] }> {
   const missing: string[] = [];
   const [width] = float.preprocessing.reduce;
@@ -145,16 +208,22 @@ async function quantizeOnnx(
   const pictures = calibrate === undefined ? [] : ['--pictures', calibrate, '--side', String(width)];
   if (calibrate === undefined) missing.push('onnxruntime-node int8-static: name pictures with --calibrate TRAIN.bin');
   try {
-    await runPython(onnxPython, [program, onnx, folder, ...pictures]);
+    await runPython(python, [program, onnx, folder, ...pictures]);
   } catch (error) {
     missing.push(
       `onnxruntime-node int8 (${messageOf(error)}): run \`pip install onnxruntime onnx sympy numpy\` and name that ` +
-        'Python with --onnx-python',
+        'Python with --python',
     );
     return { files: [], missing };
   }
   const made = ['dynamic', 'dynamic-keep', ...(calibrate === undefined ? [] : ['static', 'static-keep'])];
   return { files: made.map((name) => ({ precision: `int8-${name}`, file: join(folder, `${name}.onnx`) })), missing };
+}
+
+/** ncnn has its weights in a file of their own, beside that of the layers. */
+function sizeOf(file: string): number {
+  const weights = file.replace(/\.param$/, '.bin');
+  return statSync(file).size + (weights === file ? 0 : statSync(weights).size);
 }
 
 function messageOf(error: unknown): string {

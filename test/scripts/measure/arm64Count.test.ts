@@ -61,12 +61,15 @@ describe.skipIf(!able)('the counting plugin (skipped without qemu-user or a C co
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  function count(rounds: number, module: string): Record<string, number> {
+  function count(rounds: number, module: string, blocks?: string): Record<string, number> {
     const file = join(folder, `loop-${rounds}`);
     writeFileSync(file, program(rounds));
     chmodSync(file, 0o755);
     const out = join(folder, `${module}-${rounds}.jsonl`);
-    const env = { ...process.env, QEMU_PLUGIN: `file=${plugin},module=${module},out=${out}` };
+    const env = {
+      ...process.env,
+      QEMU_PLUGIN: `file=${plugin},module=${module},out=${out}${blocks === undefined ? '' : `,blocks=${blocks}`}`,
+    };
     const run = spawnSync('qemu-aarch64', [file], { env });
     expect({ status: run.status, stderr: String(run.stderr) }).toEqual({ status: 0, stderr: '' });
     return JSON.parse(readFileSync(out, 'utf8')) as Record<string, number>;
@@ -81,6 +84,15 @@ describe.skipIf(!able)('the counting plugin (skipped without qemu-user or a C co
 
   it('keeps what runs outside the module apart', () => {
     expect(count(10, 'another')).toEqual({ simd: 0, loadStore: 0, other: 0, elsewhere: 74 });
+  });
+
+  it("lists the module's blocks: where in its file, how often entered, and their instructions", () => {
+    const list = join(folder, 'blocks');
+    count(500, 'loop-', list);
+    const loop = 'f94003e1 3dc003e0 4e20d400 6e20dc01 8b010042 f1000529 54ffff41';
+    // The code begins at 0x78; the first round is entered through the instruction before the loop.
+    const expected = [`78 1 d2803e89 ${loop}`, `7c 499 ${loop}`, '98 1 d2800000 d2800ba8 d4000001'];
+    expect(readFileSync(list, 'utf8').trimEnd().split('\n').sort()).toEqual(expected);
   });
 
   it('refuses to start without its arguments', () => {
