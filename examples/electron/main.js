@@ -1,70 +1,84 @@
-// Labels a picture twice: here in the main process, and in a process of its own.
+// The main process: a window, what its page may do, and the process that classifies. No picture comes through here.
 //
-//   npm start                          asks for a picture and shows its labels
-//   npx electron . --check PICTURE     prints both labels and ends; with exit code 1 where they differ
+//   npm start
 
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { app, dialog, nativeImage, utilityProcess } from 'electron';
-import { Classifier } from 'neonsense';
+import { app, BrowserWindow, protocol, session, systemPreferences } from 'electron';
+import { ClassifierProcess } from './classifier-process.js';
 
-/** Electron decodes JPEG and PNG itself, so sharp is not needed. Its bitmaps are blue, green, red, alpha. */
-function pixelsOf(file) {
-  const image = nativeImage.createFromPath(file);
-  if (image.isEmpty()) throw new Error(`${file} is not a picture that Electron can read`);
-  return { data: new Uint8Array(image.toBitmap()), ...image.getSize(), channels: 4, order: 'bgr' };
-}
+const HOST = 'neonsense';
+/** The page's files; nothing else can be asked for. */
+const PAGE = {
+  '/': ['index.html', 'text/html'],
+  '/app.js': ['app.js', 'text/javascript'],
+  '/style.css': ['style.css', 'text/css'],
+};
+/** It loads what is its own, shows photos opened as `blob:`, and connects to nothing. */
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** Inference leaves the main thread, loading and preprocessing do not. Good for a picture now and then. */
-async function classifyHere(pixels) {
-  const classifier = await Classifier.load();
-  try {
-    return (await classifier.classify(pixels)).predictions;
-  } finally {
-    await classifier.dispose();
-  }
-}
+const isOurs = (url) => URL.canParse(url) && new URL(url).protocol === 'app:' && new URL(url).host === HOST;
+const pathOf = (name) => fileURLToPath(new URL(name, import.meta.url));
+const classifier = new ClassifierProcess(pathOf('classifier.js'));
 
-/** Nothing of this runs in the main process, and a crash would not take the app with it. Good for a camera's frames. */
-function classifyApart(pixels) {
-  return new Promise((resolve, reject) => {
-    const child = utilityProcess.fork(fileURLToPath(new URL('classifier-process.js', import.meta.url)));
-    child.once('message', ({ predictions, error }) => {
-      child.kill();
-      if (error === undefined) resolve(predictions);
-      else reject(new Error(error));
-    });
-    child.once('exit', (code) => reject(new Error(`the classifier process ended with ${code}`)));
-    child.postMessage(pixels);
+// A scheme of its own instead of file: the page can read no other file, and has an origin that permissions can name.
+protocol.registerSchemesAsPrivileged([{ scheme: 'app', privileges: { standard: true, secure: true } }]);
+
+async function servePage({ url }) {
+  const { pathname } = new URL(url);
+  if (!isOurs(url) || !Object.hasOwn(PAGE, pathname)) return new Response(null, { status: 404 });
+  const [file, type] = PAGE[pathname];
+  return new Response(await readFile(pathOf(`page/${file}`)), {
+    headers: { 'content-type': `${type}; charset=utf-8`, 'content-security-policy': CONTENT_SECURITY_POLICY },
   });
 }
 
-async function check(file) {
-  const pixels = pixelsOf(file);
-  const [here] = await classifyHere(pixels);
-  const [apart] = await classifyApart(pixels);
-  console.log(`main process: ${here.label}\nutility process: ${apart.label}`);
-  return here.label === apart.label ? 0 : 1;
+/** The camera, for our page alone; not the microphone, and nothing else. */
+function permit(permission, url, kinds) {
+  return isOurs(url) && permission === 'media' && kinds.every((kind) => kind === 'video');
 }
 
-async function ask() {
-  const filters = [{ name: 'Pictures', extensions: ['jpg', 'jpeg', 'png'] }];
-  const { filePaths } = await dialog.showOpenDialog({ filters });
-  if (filePaths.length === 0) return;
-  const predictions = await classifyApart(pixelsOf(filePaths[0]));
-  const lines = predictions.map(({ label, probability }) => `${label}  ${(100 * probability).toFixed(1)} %`);
-  await dialog.showMessageBox({ message: predictions[0].label, detail: lines.join('\n') });
+function openWindow() {
+  const window = new BrowserWindow({
+    title: 'neonsense',
+    width: 960,
+    height: 760,
+    minWidth: 360,
+    minHeight: 480,
+    show: false,
+    webPreferences: { preload: pathOf('preload.cjs'), sandbox: true, contextIsolation: true, nodeIntegration: false },
+  });
+  const page = window.webContents;
+  window.once('ready-to-show', () => window.show());
+  // A file dropped beside the page's own place would be navigated to.
+  page.on('will-navigate', (event) => event.preventDefault());
+  page.setWindowOpenHandler(() => ({ action: 'deny' }));
+  // Again after a reload: the page has lost its port.
+  page.on('did-finish-load', () => classifier.connect(page));
+  window.on('closed', () => classifier.disconnect());
+  window.loadURL(`app://${HOST}/`);
 }
 
-async function run() {
-  const position = process.argv.indexOf('--check');
-  try {
-    app.exit(position === -1 ? (await ask(), 0) : await check(process.argv[position + 1]));
-  } catch (error) {
-    console.error(error);
-    if (position === -1) dialog.showErrorBox('neonsense', String(error));
-    app.exit(1);
-  }
-}
+app.on('window-all-closed', () => app.quit());
+app.on('before-quit', (event) => {
+  if (classifier.hasEnded) return;
+  event.preventDefault();
+  classifier.end().then(() => app.quit());
+});
 
 // Not `await` at the top: Electron is ready only when this module has been evaluated, so both would wait for ever.
-app.whenReady().then(run);
+app.whenReady().then(async () => {
+  protocol.handle('app', servePage);
+  session.defaultSession.setPermissionRequestHandler((_page, permission, answer, { requestingUrl, mediaTypes = [] }) =>
+    answer(permit(permission, requestingUrl, mediaTypes)),
+  );
+  session.defaultSession.setPermissionCheckHandler((_page, permission, origin, { mediaType = 'video' }) =>
+    permit(permission, origin, [mediaType]),
+  );
+  classifier.start();
+  // Only macOS has to be asked as well; what it answers, the page hears when it asks for the camera.
+  if (process.platform === 'darwin') await systemPreferences.askForMediaAccess('camera');
+  openWindow();
+});
