@@ -7,7 +7,7 @@ import { type FileHandle, open } from 'node:fs/promises';
  *
  * @throws {Error} what the system says
  */
-export function openFile(path: string): Promise<FileHandle> {
+function openFile(path: string): Promise<FileHandle> {
   return open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
 }
 

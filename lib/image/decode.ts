@@ -9,7 +9,7 @@ import { withEndMarker } from './jpegEnd.js';
 import { jpegHeader } from './jpegHeader.js';
 import { type DecodeLimits, sharedLimits } from './limits.js';
 import { loadSharp, type Sharp } from './loadSharp.js';
-import { isPipe, PictureFile, readPipe } from './pictureFile.js';
+import { lookUp, PictureFile, readPipe } from './pictureFile.js';
 import type { DecodedImage } from './pixels.js';
 import { checkTiff } from './tiff.js';
 
@@ -88,11 +88,12 @@ async function decode(source: string | Uint8Array, options: DecodeOptions): Prom
   const { signal, limits = sharedLimits(), atLeast } = options;
   const name = options.name ?? (typeof source === 'string' ? shortened(source) : 'the picture given');
   // A pipe's writer may never come, which is no reason to keep other pictures waiting.
-  const early = typeof source === 'string' && (await isPipe(source)) ? await readPipe(source, signal) : source;
+  const found = typeof source === 'string' ? await lookUp(source) : undefined;
+  const early = found?.isFIFO() ? await readPipe(source as string, signal) : source;
   const turn = await limits.decoders.take(1, signal);
   let file: PictureFile | undefined;
   try {
-    if (typeof early === 'string') file = await PictureFile.open(early);
+    if (typeof early === 'string') file = await PictureFile.open(early, found);
     throwIfAborted(signal);
     const job: Job = { sharp: await loadSharp(), name, atLeast, limits, signal };
     const link = file === undefined || atLeast === undefined ? undefined : linkTo(file);

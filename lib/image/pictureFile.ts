@@ -1,37 +1,41 @@
-import { close as closeDescriptor, constants, existsSync, open as openDescriptor } from 'node:fs';
-import { type FileHandle, stat } from 'node:fs/promises';
+import { closeSync, constants, createReadStream, existsSync, open, read, type Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { describe, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
-import { openFile } from '../files/openFile.js';
 import { machineLimit } from '../machineLimit.js';
 import { checkImageFormat, HEAD_BYTES } from './format.js';
 
 /** Encoded pictures are read up to here: more than 100 megapixels of 16-bit RGBA. */
 export const MAX_ENCODED_BYTES = 800_000_000;
 
-/** Whether opening `path` reads a file, not a pipe, whose writer may take its time. False where nothing is there. */
-export async function isPipe(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFIFO(),
-    () => false,
-  );
+/** What lies at `path`: a file, or a pipe, whose writer may take its time. Undefined where nothing is there. */
+export async function lookUp(path: string): Promise<Stats | undefined> {
+  return stat(path).catch(() => undefined);
 }
 
 /** What begins a picture file is read in one piece, which is all of a small one. */
 const BEGINNING_BYTES = 64 * 1024;
 
+/**
+ * Files are opened by their bare descriptors: each call that goes to another thread and back costs a tenth of what a small
+ * picture takes, so there is none to close them, nor a second one for their size. A named pipe does not keep one waiting.
+ */
+const openDescriptor = (path: string): Promise<number> =>
+  promisify(open)(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+
 /** A picture file that is open. It is no pipe, and begins as a picture. */
 export class PictureFile {
   readonly #path: string;
-  readonly #file: FileHandle;
+  readonly #descriptor: number;
   readonly #size: number;
   /** Its first bytes, at least {@link HEAD_BYTES} where there are as many. */
   readonly beginning: Uint8Array;
   #whole: Promise<Uint8Array> | undefined;
 
-  private constructor(path: string, file: FileHandle, size: number, beginning: Uint8Array) {
+  private constructor(path: string, descriptor: number, size: number, beginning: Uint8Array) {
     this.#path = path;
-    this.#file = file;
+    this.#descriptor = descriptor;
     this.#size = size;
     this.beginning = beginning;
   }
@@ -39,20 +43,21 @@ export class PictureFile {
   /**
    * Opens a file and looks at its first bytes: of what is no picture nothing more is read, however large it is.
    *
+   * @param found what {@link lookUp} gave
    * @throws {NeonsenseError} `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE`
    */
-  static open(path: string): Promise<PictureFile> {
+  static open(path: string, found: Stats | undefined): Promise<PictureFile> {
     return failuresNamed(path, undefined, async () => {
-      const file = await openFile(path);
+      const descriptor = await openDescriptor(path);
       try {
-        const { size } = await file.stat();
+        const size = found?.size ?? 0;
         const beginning = Buffer.allocUnsafeSlow(size === 0 ? HEAD_BYTES : Math.min(size, BEGINNING_BYTES));
-        const begun = beginning.subarray(0, await fill(file, beginning));
+        const begun = beginning.subarray(0, await fill(descriptor, beginning));
         checkImageFormat(begun.subarray(0, HEAD_BYTES), path);
         if (size > MAX_ENCODED_BYTES) throw tooLong(path);
-        return new PictureFile(path, file, size, begun);
+        return new PictureFile(path, descriptor, size, begun);
       } catch (error) {
-        await file.close();
+        closeSync(descriptor);
         throw error;
       }
     });
@@ -60,7 +65,7 @@ export class PictureFile {
 
   /** A name that leads to the open file, whatever has become of its path; undefined where the system gives none. */
   get link(): string | undefined {
-    return this.#size > 0 && hasLinks() ? `/proc/self/fd/${this.#file.fd}` : undefined;
+    return this.#size > 0 && hasLinks() ? `/proc/self/fd/${this.#descriptor}` : undefined;
   }
 
   /**
@@ -75,19 +80,19 @@ export class PictureFile {
 
   /** Once nothing of it is being read. */
   close(): void {
-    // Nothing was written, so nothing can be lost.
-    this.#file.close().catch(() => undefined);
+    closeSync(this.#descriptor);
   }
 
   async #read(): Promise<Uint8Array> {
     if (this.#size === 0) {
-      return readStream(this.#file.createReadStream({ autoClose: false }), this.#path, this.beginning);
+      const stream = createReadStream(this.#path, { fd: this.#descriptor, autoClose: false });
+      return readStream(stream, this.#path, this.beginning);
     }
     const { length } = this.beginning;
     if (length >= this.#size || length < BEGINNING_BYTES) return this.beginning;
     const whole = Buffer.allocUnsafeSlow(this.#size);
     whole.set(this.beginning);
-    return whole.subarray(0, length + (await fill(this.#file, whole.subarray(length))));
+    return whole.subarray(0, length + (await fill(this.#descriptor, whole.subarray(length))));
   }
 }
 
@@ -123,10 +128,10 @@ async function failuresNamed<T>(path: string, signal: AbortSignal | undefined, r
 }
 
 /** Reads until `target` is full or the file ends; gives back how many bytes there were. */
-async function fill(file: FileHandle, target: Uint8Array): Promise<number> {
+async function fill(descriptor: number, target: Uint8Array): Promise<number> {
   let filled = 0;
   while (filled < target.length) {
-    const { bytesRead } = await file.read(target, filled, target.length - filled, null);
+    const { bytesRead } = await promisify(read)(descriptor, target, filled, target.length - filled, null);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
@@ -144,12 +149,8 @@ export function readPipe(path: string, signal: AbortSignal | undefined): Promise
 }
 
 async function readWritten(path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  const descriptor = await new Promise<number>((resolve, reject) => {
-    openDescriptor(path, constants.O_RDONLY | constants.O_NONBLOCK, (error, opened) =>
-      error === null ? resolve(opened) : reject(error),
-    );
-  });
-  if (signal?.aborted) closeDescriptor(descriptor);
+  const descriptor = await openDescriptor(path);
+  if (signal?.aborted) closeSync(descriptor);
   throwIfAborted(signal);
   const [{ Socket }, { addAbortSignal }] = await Promise.all([import('node:net'), import('node:stream')]);
   const socket = new Socket({ fd: descriptor, readable: true, writable: false });
