@@ -80,6 +80,7 @@ function describeElf(file, withSymbols) {
     textRelocations: elf.textRelocations,
     packedRelocations: elf.packedRelocations,
     staticTls: elf.staticTls,
+    staysLoaded: elf.staysLoaded,
     runpath: elf.runpath,
     exported: elf.exported,
     extensions: elf.machine === 'arm64' && withSymbols !== undefined ? extensionsOf(file, withSymbols) : undefined,
@@ -198,6 +199,10 @@ function problemsOfElf(binary, expected, expect) {
     'has packed relocations (RELR), which glibc before 2.36 and musl before 1.2.4 leave undone',
   );
   expect(!binary.staticTls, 'has thread-local variables in the initial-exec model: musl refuses to dlopen it');
+  expect(
+    binary.staysLoaded,
+    'is unloaded with the worker thread that loaded it (not linked with -z nodelete), and the process then ends in a crash',
+  );
   problemsOfBaseline(binary, expected, expect);
 }
 

@@ -12,6 +12,7 @@ const SHT_SYMTAB = 2;
 const SHF_EXECUTABLE = 4;
 const STT = { NOTYPE: 0, FUNCTION: 2 };
 const DF_STATIC_TLS = 16;
+const DF_1_NODELETE = 8;
 const DT = {
   NEEDED: 1,
   HASH: 4,
@@ -25,6 +26,7 @@ const DT = {
   FLAGS: 30,
   RELR: 36,
   GNU_HASH: 0x6ffffef5,
+  FLAGS_1: 0x6ffffffb,
   VERNEED: 0x6ffffffe,
   VERNEEDNUM: 0x6fffffff,
 };
@@ -34,7 +36,8 @@ const DT = {
  * @returns {{ machine: string, needed: string[], soname: string | undefined, runpath: string[], versions: Map<string,
  * string[]>,
  *   segments: { align: number, congruent: boolean, flags: string }[], executableStack: boolean, relro: boolean,
- *   textRelocations: boolean, packedRelocations: boolean, staticTls: boolean, exported: string[], imported: string[] }}
+ *   textRelocations: boolean, packedRelocations: boolean, staticTls: boolean, staysLoaded: boolean, exported: string[],
+ *   imported: string[] }}
  *   versions: library name -> symbol versions asked of it, e.g. 'libc.so.6' -> ['GLIBC_2.17']
  *   congruent: address and file offset differ by a multiple of the alignment, without which it can't be mapped
  * @throws {ElfError} where the file is no such ELF file or an offset in it points outside
@@ -138,6 +141,7 @@ export function readElf(file) {
     textRelocations: tag(DT.TEXTREL) !== undefined,
     packedRelocations: tag(DT.RELR) !== undefined,
     staticTls: Math.floor((tag(DT.FLAGS) ?? 0) / DF_STATIC_TLS) % 2 === 1,
+    staysLoaded: Math.floor((tag(DT.FLAGS_1) ?? 0) / DF_1_NODELETE) % 2 === 1,
     exported: exported.sort(),
     imported: imported.sort(),
   };

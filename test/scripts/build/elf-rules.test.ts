@@ -37,6 +37,7 @@ describe('an ELF addon', () => {
     ['text relocations', { dynamic: [[22, 0]] }, /text relocations/],
     ['packed relocations', { dynamic: [[36, 0]] }, /packed relocations/],
     ['thread-local variables of the initial-exec model', { dynamic: [[30, 16]] }, /initial-exec/],
+    ['an end together with its thread', { unloads: true }, /not linked with -z nodelete/],
     ['a search path', { dynamic: [[29, 1]] }, /library search path napi_register_module_v1/],
     ['memory of its own handed out as a buffer', { trailer: 'napi_create_external_arraybuffer\0' }, /Electron forbids/],
     [

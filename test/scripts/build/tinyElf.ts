@@ -10,6 +10,8 @@ export interface Shape {
   slide?: number;
   flags?: number;
   stackFlags?: number;
+  /** Unloaded with the thread that loaded it. */
+  unloads?: boolean;
   /** More entries of the dynamic segment. */
   dynamic?: [number, number][];
   /** Instructions, each with the name of the function it is. */
@@ -57,6 +59,7 @@ export function tinyElf(shape: Shape = {}): Buffer {
           [0x6fffffff, 1],
         ] as [number, number][])
       : []),
+    ...(shape.unloads === true ? [] : ([[0x6ffffffb, 8]] as [number, number][])),
     ...(shape.dynamic ?? []),
     [0, 0],
   ] as [number, number][];
