@@ -111,15 +111,17 @@ const { outputFiles, metafile } = await build({
   chunkNames: 'chunks/[name]-[hash]',
 });
 noteBundled(metafile);
-for (const { path, text } of outputFiles) write(relative('.', path), await asCommonJs(text));
+for (const { path, text } of outputFiles) write(relative('.', path), traceable(await asCommonJs(text), path));
 for (const entry of library) {
   const { exports } = metafile.outputs[`dist/${entry}.cjs`];
   const file = entry.split('/').at(-1);
-  // createRequire, not `export ... from`: to find a CommonJS file's names Node would have to scan all of it first.
+  // createRequire, not `export ... from`: to find a CommonJS file's names Node would have to scan all of it first. In a
+  // variable called require, which is all that tools follow that trace files.
   write(
     `dist/${entry}.js`,
     `import { createRequire } from 'node:module';
-export const { ${exports.join(', ')} } = createRequire(import.meta.url)('./${file}.cjs');
+const require = createRequire(import.meta.url);
+export const { ${exports.join(', ')} } = require('./${file}.cjs');
 `,
   );
   // Types exist once as well, for the same reason.
@@ -196,6 +198,18 @@ async function asCommonJs(text) {
     supported: { 'dynamic-import': false },
   });
   return code.includes('ownUrl') ? `const ownUrl = require('node:url').pathToFileURL(__filename).href;\n${code}` : code;
+}
+
+/**
+ * Names models and binaries in code that asks where it lies, in a function that nobody calls. What copies a program's
+ * files by reading its code (Next.js' standalone output, Vercel, Nitro) understands `join(__dirname, ...)`, and not how
+ * they are found at run time.
+ */
+function traceable(code, path) {
+  if (!code.includes('ownUrl')) return code;
+  const root = relative(dirname(path), '.');
+  const files = ['models', 'prebuilds', 'package.json'].map((name) => `join(__dirname,"${root}/${name}")`);
+  return `${code}function traced(){const{join}=require("node:path");return[${files}]}\n`;
 }
 
 /**

@@ -1,86 +1,63 @@
 // The commands of docs/recipes.md, run as they stand there, each recipe in a folder that has its files and a picture.
 // neonsense is the packed tarball, the frameworks come from the npm registry in the versions of examples/recipes/.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Finished, finish, projectRoot } from '../cli/run.js';
-import { canPack, type Packed, pack } from '../package/packed.js';
-import { type Recipe, recipes } from './page.js';
+import { finish, projectRoot } from '../cli/run.js';
+import { asUser, ran, type User, wanted } from './asUser.js';
+import { invokeLambda } from './lambda.js';
+import { recipes } from './page.js';
 
-const wanted = process.env['NEONSENSE_RECIPES'] === '1' && canPack;
-
-/** What shows that a recipe's commands did what they are for, where that is not the label printed. */
+/** What shows that a recipe's commands did what they are for, where that is not the label alone. */
 const SHOWS: Readonly<Record<string, RegExp>> = {
-  Jest: /✓ a drawing of a clock is a clock/,
-  Vitest: /1 passed/,
-  Express: /"label":"clock"[^]*HTTP\/1.1 422/,
-  Fastify: /"label":"clock"[^]*HTTP\/1.1 422/,
+  express: /"label":"clock"[^]*HTTP\/1.1 422/,
+  fastify: /"label":"clock"[^]*HTTP\/1.1 422/,
+  next: /"label":"clock"[^]*HTTP\/1.1 422/,
+  jest: /✓ a drawing of a clock is a clock/,
+  vitest: /1 passed/,
+  lambda: /"label":"clock"/,
 };
 
-describe.skipIf(!wanted)('with the packed tarball (skipped without NEONSENSE_RECIPES=1: installs frameworks)', () => {
-  let packed: Packed;
-  let port: number;
-  let environment: NodeJS.ProcessEnv;
-  const background: ChildProcess[] = [];
+/** The binary that the recipe for Lambda keeps. */
+const hasArm64 = existsSync(join(projectRoot, 'prebuilds/linux-arm64'));
+
+describe.skipIf(!wanted)('with the packed package (skipped without NEONSENSE_RECIPES=1: installs frameworks)', () => {
+  let user: User;
+  const background: ChildProcessWithoutNullStreams[] = [];
 
   beforeAll(async () => {
-    packed = await pack();
-    const script = join(projectRoot, 'scripts/proof/smoke/environment.mjs');
-    const { cleanEnvironment } = (await import(script)) as {
-      cleanEnvironment(home: string): NodeJS.ProcessEnv;
-    };
-    // The user's home, so that npm has its cache.
-    environment = {
-      ...cleanEnvironment(packed.folder),
-      HOME: process.env['HOME'],
-      npm_config_prefer_offline: 'true',
-      NO_COLOR: '1',
-    };
+    user = await asUser();
   }, 120_000);
   afterEach(async () => {
     for (const child of background.splice(0)) {
-      const ended = finish(child as Parameters<typeof finish>[0]);
+      const ended = finish(child);
+      // Its group: the shell and the program.
       process.kill(-child.pid!, 'SIGTERM');
       await ended;
     }
   });
-  afterAll(() => packed?.remove());
+  // Thousands of files.
+  afterAll(() => user?.remove(), 180_000);
 
-  /** neonsense from the tarball, everything else in the version that the recipe's package.json has. */
-  const pinned = (line: string, { folder }: Recipe): string => {
-    const text = readFileSync(join(folder, 'package.json'), 'utf8');
-    const { dependencies } = JSON.parse(text) as { dependencies: Record<string, string> };
-    const versioned = (name: string): string =>
-      name === 'neonsense' ? packed.tarball : dependencies[name] === undefined ? name : `${name}@${dependencies[name]}`;
-    return line.split(' ').map(versioned).join(' ');
-  };
-
-  async function run(command: string, cwd: string): Promise<Finished> {
-    const line = command.replaceAll('3000', String(port)).replace(/ &$/, '');
-    if (line.startsWith('curl ')) await listening(port);
-    const options = { cwd, env: { ...environment, PORT: String(port) }, detached: true };
-    const child = spawn('/bin/bash', ['-c', line], options);
-    if (!command.endsWith(' &')) return await finish(child);
-    background.push(child);
-    return { code: 0, stdout: '', stderr: '' };
-  }
-
-  it.each(recipes())('$title', { timeout: 180_000 }, async (recipe) => {
-    port = await freePort();
-    const folder = join(packed.folder, recipe.folder.split('/').at(-1)!);
-    mkdirSync(folder);
-    for (const name of recipe.files.keys()) cpSync(join(recipe.folder, name), join(folder, name));
-    cpSync(join(projectRoot, 'examples/clock.png'), join(folder, 'clock.png'));
+  // Containers are container.test.ts'.
+  const here = recipes().filter(({ name }) => name !== 'docker');
+  it.for(here)('$title', { timeout: 300_000 }, async (recipe, { skip }) => {
+    const { name, commands, dependencies } = recipe;
+    skip(name === 'lambda' && !hasArm64, 'needs the prebuilt binary for linux-arm64');
+    const port = await freePort();
+    const options = { cwd: user.folderOf(recipe), env: { ...user.environment, PORT: String(port) } };
     let said = '';
-    for (const command of recipe.commands) {
-      const line = command.startsWith('npm install ') ? pinned(command, recipe) : command;
-      const { code, stdout, stderr } = await run(line, folder);
-      expect(code, `${line}\n${stdout}\n${stderr}`).toBe(0);
-      said += stdout + stderr;
+    for (const command of commands) {
+      const line = user.pinned(command, dependencies).replaceAll(/\b3000\b/g, String(port));
+      if (line.startsWith('curl ')) await listening(port);
+      if (line.endsWith(' &')) {
+        background.push(spawn('/bin/sh', ['-c', line.slice(0, -2)], { ...options, detached: true }));
+      } else said += await ran(line, options);
     }
-    expect(said).toMatch(SHOWS[recipe.title] ?? /^clock$/m);
+    if (name === 'lambda') said += await invokeLambda(options.cwd);
+    expect(said).toMatch(SHOWS[name] ?? /^clock$/m);
   });
 });
 
@@ -89,8 +66,11 @@ async function listening(port: number): Promise<void> {
   const answers = (): Promise<boolean> =>
     new Promise((resolve) => {
       const socket = connect(port, 'localhost');
-      socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
-      socket.on('connect', () => socket.end());
+      socket.on('error', () => resolve(false));
+      socket.on('connect', () => {
+        socket.end();
+        resolve(true);
+      });
     });
   await expect.poll(answers, { timeout: 60_000, interval: 100 }).toBe(true);
 }
