@@ -18,7 +18,9 @@ import { reportHtml } from '../compress/report/reportHtml.js';
 import { fileError, invalidArgument, NeonsenseError } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
+import { REPORTED_MISTAKES } from '../evaluate/mistakes.js';
 import { readPictures } from '../evaluate/pictures.js';
+import type { Evaluation } from '../evaluate/score.js';
 import { readRegularFile } from '../files/openFile.js';
 import { writeFileAtomically } from '../files/writeFile.js';
 import { type CompressResult, compress, type ModelScore, type NamedModel } from '../measure/compress.js';
@@ -159,6 +161,7 @@ async function run(source: string, options: Options): Promise<void> {
         });
   const progress = progressOf();
   let result: CompressResult;
+  let evaluations: readonly Evaluation[] | undefined;
   try {
     result = await compress(model, {
       stages,
@@ -166,12 +169,15 @@ async function run(source: string, options: Options): Promise<void> {
       ...(dataset === undefined
         ? {}
         : {
-            evaluate: (models: readonly NamedModel[]): Promise<readonly ModelScore[]> =>
-              evaluate(models, dataset, {
+            evaluate: async (models: readonly NamedModel[]): Promise<readonly ModelScore[]> => {
+              evaluations = await evaluate(models, dataset, {
                 threads: options.threads,
+                mistakes: options.report === undefined ? undefined : REPORTED_MISTAKES,
                 signal,
                 onProgress: ({ done, total }) => progress.update('pictures evaluated', done, total),
-              }),
+              });
+              return evaluations;
+            },
           }),
       ...(options.require === undefined ? {} : { require: options.require }),
       latency: { runs: options.runs, threads: options.threads },
@@ -190,7 +196,7 @@ async function run(source: string, options: Options): Promise<void> {
   const written = [options.output];
   if (options.keepStages !== undefined) written.push(...(await keepStages(result, options.keepStages)));
   if (options.report !== undefined && render !== undefined) {
-    await writeFileAtomically(options.report, await render(result.report));
+    await writeFileAtomically(options.report, await render(result.report, evaluations));
     written.push(options.report);
   }
   process.stdout.write(
@@ -282,7 +288,7 @@ async function keepStages(result: CompressResult, folder: string): Promise<strin
   return files;
 }
 
-type Renderer = (report: CompressReport) => string | Promise<string>;
+type Renderer = (report: CompressReport, evaluations?: readonly Evaluation[]) => string | Promise<string>;
 
 const RENDERERS: Readonly<Record<string, Renderer>> = {
   '.md': reportMarkdown,

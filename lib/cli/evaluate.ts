@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { invalidArgument } from '../errors.js';
 import { openDataset } from '../evaluate/datasets.js';
 import { evaluate } from '../evaluate/evaluate.js';
+import { REPORTED_MISTAKES } from '../evaluate/mistakes.js';
 import { evaluationReport } from '../evaluate/report.js';
 import { type Evaluation, hasNumberedLabels } from '../evaluate/score.js';
 import { fitTemperature, withTemperature } from '../evaluate/temperature.js';
@@ -27,9 +28,6 @@ interface Options extends ModelOptions, FormatOptions {
   readonly report?: string | undefined;
   readonly fitTemperature?: string | undefined;
 }
-
-/** Thumbnails for each model in a report. */
-const MISTAKES = 24;
 
 /** Adds `neonsense evaluate MODEL... --data PATH`. */
 export function register(program: Command): void {
@@ -97,7 +95,7 @@ async function run(files: readonly string[], options: Options): Promise<void> {
     evaluations = await evaluate(models, dataset, {
       threads: options.threads,
       batch: options.batch,
-      mistakes: options.report === undefined ? undefined : MISTAKES,
+      mistakes: options.report === undefined ? undefined : REPORTED_MISTAKES,
       signal: interrupt.signal,
       onProgress: ({ done, total }) => progress.update(done, total),
       onLogits:

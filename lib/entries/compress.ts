@@ -22,3 +22,4 @@ export type {
   NamedModel,
 } from '../measure/compress.js';
 export { COMPRESS_ENGINE, compareModels, compress } from '../measure/compress.js';
+export type { PicturedMistake, ScoredModel } from '../report/scored.js';

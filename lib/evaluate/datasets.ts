@@ -1,5 +1,5 @@
 import { open, readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname, join, relative } from 'node:path';
 import { describe, invalidArgument, NeonsenseError, shortened } from '../errors.js';
 import { readRegularFile } from '../files/openFile.js';
 import { decodeImage } from '../image/decode.js';
@@ -13,6 +13,8 @@ import { checkDatasetOptions } from './options.js';
 export interface LabelledImage {
   /** Position in the data set, before `limit` thinned it out. */
   readonly index: number;
+  /** Path of its file below the data set's, where it has one of its own. */
+  readonly file?: string | undefined;
   readonly pixels: DecodedImage;
   /** Index into the data set's `labels`. */
   readonly label: number;
@@ -213,7 +215,7 @@ async function openFolders(path: string, folders: string[], options: DatasetOpti
         const pixels = await picture;
         const { file, label } = files[index]!;
         if (pixels instanceof Error) unreadable.push({ file, reason: pixels.message });
-        else yield { index, pixels, label };
+        else yield { index, file: relative(path, file), pixels, label };
       }
     },
   };

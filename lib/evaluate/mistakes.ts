@@ -1,16 +1,14 @@
 import type { DecodedImage } from '../image/pixels.js';
+import type { PicturedMistake } from '../report/scored.js';
 
 /** A picture that was taken for another class. */
-export interface Mistake {
-  /** Position in the data set. */
-  readonly index: number;
-  readonly label: string;
-  readonly predicted: string;
-  /** Probability of the wrong class. */
-  readonly confidence: number;
+export interface Mistake extends PicturedMistake {
   /** The picture, at most 96 pixels a side. */
   readonly thumbnail: DecodedImage;
 }
+
+/** What reports of the command line keep of each model. */
+export const REPORTED_MISTAKES = 24;
 
 /** Longest side of a thumbnail, in pixels. */
 const SIDE = 96;

@@ -171,10 +171,10 @@ async function score(
         options.onLogits?.(predictor.name, ordered, label);
         const predicted = score.metrics.add(ordered, label);
         if (predicted !== label && score.mistakes !== undefined) {
-          const { index: at, pixels } = shown[image]!;
+          const { index: at, file, pixels } = shown[image]!;
           const confidence = confidenceOf(ordered, predictor.confidence?.temperature);
           const [right, wrong] = [dataset.labels[label]!, dataset.labels[predicted]!];
-          score.mistakes.add({ index: at, label: right, predicted: wrong, confidence }, pixels);
+          score.mistakes.add({ index: at, file, label: right, predicted: wrong, confidence }, pixels);
         }
         return predicted;
       });

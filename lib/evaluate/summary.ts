@@ -1,5 +1,7 @@
+import { classScores } from '../numbers/classScores.js';
 import { wilsonInterval } from '../numbers/interval.js';
 import { mcNemar } from '../numbers/mcNemar.js';
+import { scoredImages } from '../numbers/scoredImages.js';
 import { grouped, percent, probabilityText } from '../text/units.js';
 import type { Evaluation } from './score.js';
 
@@ -35,38 +37,10 @@ export function summaryRows(evaluations: readonly Evaluation[], nameOf: (model: 
   return [heads, ...rows];
 }
 
-/** Images that `top1` is a share of: those of other things count in `rejection` alone. */
-export function scoredImages({ images, rejection }: Evaluation): number {
-  return images - (rejection?.others ?? 0);
-}
-
 /** The 95 % interval of a model's accuracy. */
 export function accuracyInterval(evaluation: Evaluation): readonly [low: number, high: number] {
   const count = scoredImages(evaluation);
   return count === 0 ? [0, 1] : wilsonInterval(evaluation.top1, count);
-}
-
-/** How well one class is told from the others; null where there is nothing to divide by. */
-export interface ClassScore {
-  readonly label: string;
-  readonly images: number;
-  /** Of the images named so, the share that is. */
-  readonly precision: number | null;
-  /** Of the class's images, the share that is named so. */
-  readonly recall: number | null;
-  /** The harmonic mean of both. */
-  readonly f1: number | null;
-}
-
-/** Precision, recall and F1 of each class, as scikit-learn defines them. */
-export function classScores({ labels, confusion }: Pick<Evaluation, 'labels' | 'confusion'>): ClassScore[] {
-  return labels.map((label, at) => {
-    const right = confusion[at]![at]!;
-    const images = confusion[at]!.reduce((sum, count) => sum + count, 0);
-    const named = confusion.reduce((sum, row) => sum + row[at]!, 0);
-    const share = (of: number): number | null => (of === 0 ? null : right / of);
-    return { label, images, precision: share(named), recall: share(images), f1: share((images + named) / 2) };
-  });
 }
 
 /** Where a difference is held to be more than chance. */

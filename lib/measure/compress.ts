@@ -10,6 +10,7 @@ import { inspectModel } from '../model/inspect.js';
 import type { Model } from '../model/model.js';
 import { compareLogits, type LogitComparison } from '../numbers/compareLogits.js';
 import { median } from '../numbers/quantile.js';
+import { type ScoredPictures, scoredImages } from '../numbers/scoredImages.js';
 import { createSession, type Session } from '../runtime/session.js';
 import { timeInTurn } from '../runtime/timeInTurn.js';
 import { checkCompareOptions, checkCompressOptions } from './compressOptions.js';
@@ -21,9 +22,8 @@ export interface NamedModel {
 }
 
 /** What an evaluation says of one model; `evaluate` gives it. */
-export interface ModelScore {
-  readonly images: number;
-  /** Shares of the pictures. */
+export interface ModelScore extends ScoredPictures {
+  /** Shares of the pictures; with a reject class, of those that show one of the others. */
   readonly top1: number;
   readonly top5: number;
   /** Share of pictures on which each other model names the same class. */
@@ -121,7 +121,7 @@ export async function compress(model: Model, options: CompressOptions): Promise<
               top1: score.top1,
               top5: score.top5,
               agreement: index === 0 ? 1 : (score.agreement['baseline'] ?? Number.NaN),
-              images: score.images,
+              images: scoredImages(score),
               ...(index === 0 ? {} : pairedCounts(scores![0]!, score, named.name)),
             },
           }),

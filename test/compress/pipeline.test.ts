@@ -198,6 +198,13 @@ describe('compress', () => {
     expect(passed).toBe(true);
   });
 
+  it('counts the pictures that accuracy is a share of, without those of other things', async () => {
+    const evaluate = async (models: Parameters<typeof scoreByAgreement>[0]) =>
+      (await scoreByAgreement(models)).map((score) => ({ ...score, images: 150, rejection: { others: 99 } }));
+    const { report } = await compress(model, { ...options, evaluate, latency: false });
+    expect(report.stages.map(({ accuracy }) => accuracy!.images)).toEqual([51, 51, 51]);
+  });
+
   it('says which goals were missed and still gives the model', async () => {
     const result = await compress(model, { ...options, require: { size: -0.99, accuracy: -1 + 1e-9 } });
     expect(result.passed).toBe(false);

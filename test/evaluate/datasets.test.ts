@@ -228,6 +228,7 @@ describe('folders of class folders', () => {
       [0, 50],
     ]);
     expect(images[0]!.pixels).toMatchObject({ width: 4, height: 3, channels: 3 });
+    expect(images[0]!.file).toBe(join('clock', 'z.png'));
   });
 
   it('lists both sets when a folder is none of the labels', async () => {

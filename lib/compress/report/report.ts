@@ -24,6 +24,7 @@ export interface MeasuredStage {
     readonly top5: number;
     /** Share of pictures on which the baseline names the same class. */
     readonly agreement: number;
+    /** Pictures that `top1` and `top5` are shares of: for a model with a reject class, those of its other classes. */
     readonly images: number;
     /** Pictures that only the baseline names right, and only this model does; absent where that was not counted. */
     readonly lost?: number;

@@ -1,13 +1,14 @@
 import { wilsonInterval } from '../../numbers/interval.js';
 import { mcNemar } from '../../numbers/mcNemar.js';
 import { type Measured, scatterChart, seriesKey } from '../../report/charts.js';
+import { coverageFigure, mcNemarNote, type ScoredModel, scoredSection } from '../../report/scored.js';
 import { escapeHtml, htmlFacts, htmlFigure, htmlPage, htmlTable, htmlVerdict, minuteOf } from '../../text/html.js';
 import { grouped, mebibytes, percent, probabilityText, signedPercent } from '../../text/units.js';
 import type { Histogram, LayerStatistics } from './layerStatistics.js';
 import { type CompressReport, GOAL_COLUMNS, goalRow, type MeasuredStage, STAGE_COLUMNS, stageRow } from './report.js';
 
 /** The page of `reportHtml`. */
-export function compressPage(report: CompressReport): string {
+export function compressPage(report: CompressReport, evaluations: readonly ScoredModel[] | undefined): string {
   const { stages, goals } = report;
   const baseline = stages[0]!;
   return htmlPage('Compression report', [
@@ -21,8 +22,9 @@ export function compressPage(report: CompressReport): string {
       stages.map((stage) => stageRow(stage, baseline)),
     ),
     goals.length > 0 ? `<h2>Goals</h2>${htmlTable(GOAL_COLUMNS, goals.map(goalRow), (row) => !goals[row]!.met)}` : '',
-    scatters(stages),
+    scatters(stages, evaluations),
     lossTable(stages),
+    ...(evaluations === undefined ? [] : beforeAndAfter(evaluations)),
     ...stages.slice(1).map(stageSection),
   ]);
 }
@@ -57,7 +59,7 @@ export function verdictOf({ stages, goals }: CompressReport): string {
 const change = (value: number, before: number): string => signedPercent(value / before - 1);
 
 /** Accuracy against size and time, the stages numbered in their order. */
-function scatters(stages: readonly MeasuredStage[]): string {
+function scatters(stages: readonly MeasuredStage[], evaluations: readonly ScoredModel[] = []): string {
   if (stages.some(({ accuracy }) => accuracy === undefined)) return '';
   const measured = (cost: (stage: MeasuredStage) => number): Measured[] =>
     stages.map((stage) => {
@@ -88,6 +90,9 @@ function scatters(stages: readonly MeasuredStage[]): string {
       ),
     );
   }
+  if (evaluations.length > 0) {
+    charts.push(coverageFigure(evaluations.map(({ coverage }, at) => ({ name: stages[at]!.name, points: coverage }))));
+  }
   const key = seriesKey(stages.map(({ name }) => name));
   return `<h2>What it costs</h2>${key}<div class="plots">${charts.join('')}</div>`;
 }
@@ -102,9 +107,13 @@ function lossTable(stages: readonly MeasuredStage[]): string {
   if (rows.length === 0) return '';
   return (
     `<h2>Against the original</h2>${htmlTable(['stage', 'only original right', 'only stage right', 'McNemar'], rows)}` +
-    '<p class="note">McNemar’s exact test looks at the pictures that only one of the two names right. A small p says that ' +
-    'chance alone would hardly share them out as unequally.</p>'
+    mcNemarNote('at 0.05 and above it may have cost nothing')
   );
+}
+
+/** How the original and the result did, class by class. */
+function beforeAndAfter(evaluations: readonly ScoredModel[]): string[] {
+  return [scoredSection('The result', evaluations.at(-1)!), scoredSection('The original', evaluations[0]!)];
 }
 
 function stageSection(stage: MeasuredStage): string {
