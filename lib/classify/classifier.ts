@@ -342,7 +342,13 @@ export class Classifier {
     const many = examined('images', 'a picture, or an array of them', images, () => Array.isArray(images));
     if (!many) return await embedder.embed(images as ImageInput, own);
     const vectors: Float32Array[] = [];
-    for (const image of images as readonly ImageInput[]) vectors.push(await embedder.embed(image, own));
+    const outcomes = inOrder([...(images as readonly ImageInput[])], PICTURES_IN_HAND, (image) =>
+      embedder.embed(image, own),
+    );
+    for await (const outcome of outcomes) {
+      if ('error' in outcome) throw outcome.error;
+      vectors.push(outcome.value);
+    }
     return vectors;
   }
 

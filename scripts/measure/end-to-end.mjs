@@ -13,7 +13,8 @@
 //   --pictures N       of each folder;  --starts N  processes of first-use and rss
 //
 // Each row has `oursMs` and `peerMs`, the medians for a picture, and `ratio` of the one to the other with the interval of
-// its bootstrap. Folders have images/s, of which `ratio` is. `loopDelayMs` is the event loop's longest delay in a call of
+// its bootstrap. `oursCpuMs` and `peerCpuMs` are what all threads took for a picture, which says more than times on a machine
+// that has other things to do. Folders have images/s, of which `ratio` is. `loopDelayMs` is the event loop's longest delay in a call of
 // ours, `loopDelayWorstMs` the longest of all. `rss` is what a process takes above bare Node, in MiB. `abort` is how long a
 // batch of 12-megapixel photos took to end after its signal. The load of the machine is printed beside: where it is not
 // near 0 before, times are too long and only the ratios mean something.
@@ -90,22 +91,25 @@ const text = ({ name, ...fields }) =>
 
 /** Calls both in turn for as long as was asked, each time the other one first. */
 async function inTurn(ours, peer, each = 1) {
-  const samples = { ours: [], peer: [], delays: [], stages: [] };
+  const samples = { ours: [], peer: [], oursCpu: [], peerCpu: [], delays: [], stages: [] };
+  const timed = async (call, times, cpu) => {
+    const [started, used] = [performance.now(), process.cpuUsage()];
+    const result = await call();
+    times.push((performance.now() - started) / each);
+    const { user, system } = process.cpuUsage(used);
+    cpu.push((user + system) / 1000 / each);
+    return result;
+  };
   const callOurs = async () => {
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
-    const started = performance.now();
-    samples.stages.push(await ours());
-    samples.ours.push((performance.now() - started) / each);
+    samples.stages.push(await timed(ours, samples.ours, samples.oursCpu));
     delay.disable();
     // It counts its own millisecond.
     samples.delays.push(Number.isFinite(delay.max) ? Math.max(0, delay.max / 1e6 - 1) : 0);
   };
   const callPeer = async () => {
-    if (peer === undefined) return;
-    const started = performance.now();
-    await peer();
-    samples.peer.push((performance.now() - started) / each);
+    if (peer !== undefined) await timed(peer, samples.peer, samples.peerCpu);
   };
   await ours();
   await peer?.();
@@ -115,6 +119,11 @@ async function inTurn(ours, peer, each = 1) {
   }
   return samples;
 }
+
+const cpuOf = ({ oursCpu, peerCpu }) => ({
+  oursCpuMs: round(median(oursCpu)),
+  ...(peerCpu.length > 0 ? { peerCpuMs: round(median(peerCpu)) } : {}),
+});
 
 function compared(ours, peer) {
   const medians = { oursMs: round(median(ours)), ...(peer.length > 0 ? { peerMs: round(median(peer)) } : {}) };
@@ -133,6 +142,7 @@ async function measurePictures(name, ours, peer) {
   show({
     name,
     ...compared(samples.ours, samples.peer),
+    ...cpuOf(samples),
     ...{ decodeMs: stage('decode'), preprocessMs: stage('preprocess'), inferenceMs: stage('inference') },
     loopDelayMs: round(median(samples.delays)),
     loopDelayWorstMs: round(Math.max(...samples.delays)),
@@ -162,6 +172,7 @@ async function measureFolder(name, files, classifier, peer) {
           ratio: round(1 / ratio),
           interval: [round(1 / interval[1]), round(1 / interval[0])],
         }),
+    ...cpuOf(samples),
     loopDelayMs: round(median(samples.delays)),
     loopDelayWorstMs: round(Math.max(...samples.delays)),
     runs: samples.ours.length,
