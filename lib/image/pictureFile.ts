@@ -131,9 +131,14 @@ async function failuresNamed<T>(path: string, signal: AbortSignal | undefined, r
 async function fill(descriptor: number, target: Uint8Array): Promise<number> {
   let filled = 0;
   while (filled < target.length) {
-    const { bytesRead } = await promisify(read)(descriptor, target, filled, target.length - filled, null);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
+    const from = filled;
+    const bytes = await new Promise<number>((resolve, reject) => {
+      read(descriptor, target, from, target.length - from, null, (error, count) =>
+        error === null ? resolve(count) : reject(error),
+      );
+    });
+    if (bytes === 0) break;
+    filled += bytes;
   }
   return filled;
 }
