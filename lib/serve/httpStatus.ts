@@ -21,5 +21,10 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
  * 499 for an aborted call, 500 for everything that is nobody's fault who sent a request.
  */
 export function httpStatus(error: unknown): number {
-  return error instanceof NeonsenseError ? STATUS[error.code] : 500;
+  try {
+    return error instanceof NeonsenseError ? STATUS[error.code] : 500;
+  } catch {
+    // A revoked proxy can't even be asked what it is.
+    return 500;
+  }
 }

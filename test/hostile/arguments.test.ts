@@ -99,6 +99,7 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
       { host: '127.0.0.1', port: 0 },
     ],
   ],
+  httpStatus: [[serveEntry.httpStatus, new RangeError('an error')]],
   abReport: [[(file: never) => serveEntry.abReport(inFolder(file)), 'shadow.jsonl']],
   watch: [
     [
@@ -135,7 +136,7 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   parseGoals: [[compressEntry.parseGoals, 'size=-10%']],
   reportJson: [[compressEntry.reportJson, report]],
   reportMarkdown: [[compressEntry.reportMarkdown, report]],
-  reportHtml: [[compressEntry.reportHtml, report]],
+  reportHtml: [[compressEntry.reportHtml, report, report.stages.map(() => evaluation)]],
   toFp16: [[compressEntry.toFp16, model]],
   prune: [
     [
