@@ -123,7 +123,7 @@ type ClassifierSession = Pick<Session, 'run' | 'dispose'> & Partial<Pick<Session
 type Run = (pixels: RawPixels, options: RunOptions) => Promise<ImageRun>;
 
 /**
- * Labels pictures. Holds a model and its session; calls may overlap (inference of one waits for the other's).
+ * Labels pictures. Holds a model and its session; calls may overlap: a picture alone gets all threads, several one each.
  * Dispose it when done, or declare it with `await using`.
  */
 export class Classifier {
@@ -135,7 +135,9 @@ export class Classifier {
   /** Reads the model again, for what needs more of it than its session gives; undefined where that can't be done. */
   readonly #readAgain: (() => Promise<Model>) | undefined;
   #embedder: Promise<Embedder> | undefined;
-  /** Made for the first pictures that are worked on at the same time. */
+  /** Pictures that are worked on. */
+  #inHand = 0;
+  /** Made for the first of them that are not alone. */
   #pool: Promise<SessionPool> | undefined;
   readonly #decoding: Decoding;
   #disposed = false;
@@ -223,7 +225,7 @@ export class Classifier {
    */
   async classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
     const { wanted, signal } = this.#begin(options, CLASSIFY_OPTIONS);
-    return this.#classify(image, 'image', wanted, this.#runAlone, signal);
+    return this.#classify(image, 'image', wanted, signal);
   }
 
   /**
@@ -252,9 +254,8 @@ export class Classifier {
       return [...images] as readonly ImageInput[];
     });
     const results: (Classification | FailedClassification)[] = [];
-    const run = pictures.length > 1 ? await this.#runInPool() : this.#runAlone;
     const outcomes = inOrder(pictures, PICTURES_IN_HAND, (image, i) =>
-      this.#classify(image, `images[${i}]`, wanted, run, signal),
+      this.#classify(image, `images[${i}]`, wanted, signal),
     );
     for await (const outcome of outcomes) {
       if ('value' in outcome) results.push(outcome.value);
@@ -264,14 +265,23 @@ export class Classifier {
     return results;
   }
 
-  /**
-   * As {@link Classifier.classify}, for a caller that has several under way: each takes one thread instead of all.
-   *
-   * @internal
-   */
-  async classifyAmongOthers(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
-    const { wanted, signal } = this.#begin(options, CLASSIFY_OPTIONS);
-    return this.#classify(image, 'image', wanted, await this.#runInPool(), signal);
+  async #classify(
+    image: unknown,
+    name: string,
+    wanted: Wanted,
+    signal: AbortSignal | undefined,
+  ): Promise<Classification> {
+    this.#inHand++;
+    try {
+      const { decode, result } = await withPixels(image, name, this.#decoding, signal, async (pixels) => {
+        this.#checkUsable();
+        const run = this.#inHand > 1 ? await this.#runInPool() : this.#runAlone;
+        return run(pixels, signal === undefined ? {} : { signal });
+      });
+      return { ...this.#answer(result.output, wanted), ms: { decode, ...result.ms } };
+    } finally {
+      this.#inHand--;
+    }
   }
 
   async #runInPool(): Promise<Run> {
@@ -279,23 +289,13 @@ export class Classifier {
     if (runImage === undefined || another === undefined || threads === 1) return this.#runAlone;
     const { SessionPool } = await import('../runtime/sessionPool.js');
     this.#checkUsable();
-    this.#pool ??= SessionPool.over(this.#session as Session);
+    this.#pool ??= SessionPool.over(this.#session as Session).catch((error: unknown) => {
+      // There may be memory for it another time.
+      this.#pool = undefined;
+      throw error;
+    });
     const pool = await this.#pool;
     return (pixels, options) => pool.runImage(pixels, options);
-  }
-
-  async #classify(
-    image: unknown,
-    name: string,
-    wanted: Wanted,
-    run: Run,
-    signal: AbortSignal | undefined,
-  ): Promise<Classification> {
-    const { decode, result } = await withPixels(image, name, this.#decoding, signal, (pixels) => {
-      this.#checkUsable();
-      return run(pixels, signal === undefined ? {} : { signal });
-    });
-    return { ...this.#answer(result.output, wanted), ms: { decode, ...result.ms } };
   }
 
   /**
@@ -373,7 +373,10 @@ export class Classifier {
     await Promise.all([
       this.#session.dispose(),
       this.#embedder?.then((embedder) => embedder.dispose()),
-      this.#pool?.then((pool) => pool.dispose()),
+      this.#pool?.then(
+        (pool) => pool.dispose(),
+        () => undefined,
+      ),
     ]);
   }
 

@@ -110,9 +110,7 @@ async function run(inputs: readonly string[], options: Options): Promise<void> {
       throwIfAborted(signal);
       return file === '-'
         ? await classifyStandardInput(classifier, topK, signal)
-        : files.length > 1
-          ? await classifier.classifyAmongOthers(file, { topK, signal })
-          : await classifier.classify(file, { topK, signal });
+        : await classifier.classify(file, { topK, signal });
     });
     let done = 0;
     for await (const outcome of outcomes) {

@@ -29,10 +29,15 @@ export class SessionPool {
   static async over(session: PooledSession): Promise<SessionPool> {
     const { threads = 1 } = session;
     const own: Session[] = [];
-    while (threads > 1 && own.length < threads) {
-      const another = await session.another?.(1);
-      if (another === undefined) break;
-      own.push(another);
+    try {
+      while (threads > 1 && own.length < threads) {
+        const another = await session.another?.(1);
+        if (another === undefined) break;
+        own.push(another);
+      }
+    } catch (error) {
+      await Promise.all(own.map((created) => created.dispose()));
+      throw error;
     }
     return new SessionPool(own, own.length > 0 ? own : [session]);
   }

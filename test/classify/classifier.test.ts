@@ -207,6 +207,20 @@ describe('classifyBatch', () => {
     expect(await logitsOf(4)).toEqual(expected);
   });
 
+  it('ends with an error of its own when the classifier is disposed meanwhile, and lets it end', async () => {
+    const images = Array.from({ length: 12 }, (_, i) => solid(20 * i, 1, 2));
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const classifier = await Classifier.load(randomModel(), { threads: 3 });
+      const batch = classifier.classifyBatch(images).then(
+        (results) => results.length,
+        (error: NeonsenseError) => error.code,
+      );
+      for (let i = 0; i < ticks; i++) await new Promise((resolve) => setImmediate(resolve));
+      await classifier.dispose();
+      expect(['ERR_DISPOSED', 12]).toContain(await batch);
+    }
+  });
+
   it('of nothing is nothing', async () => {
     const { classifier, session } = make();
     expect(await classifier.classifyBatch([])).toEqual([]);
