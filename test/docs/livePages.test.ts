@@ -1,7 +1,7 @@
-// The commands of the pages Camera, Server and Fleet, run as they stand there in a folder of their own. Only the port is
+// The commands of the pages Camera, Server and Fleet, run as they stand there with the packed package. Only the port is
 // another, and stand-ins play the camera.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,17 +9,13 @@ import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../cli/run.js';
 import { ffmpeg, makeFilm, runFfmpeg } from '../watch/film.js';
+import { install } from './installed.js';
+import { blocksOf, page } from './page.js';
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
-/** The code blocks of a page, in their order, without those of other languages. */
-function blocks(page: string, language: string): string[] {
-  const text = readFileSync(join(projectRoot, 'docs', page), 'utf8');
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))].map(([, block]) => block!);
-}
-
-const commands = (page: string): string[] =>
-  blocks(page, 'sh').flatMap((block) => block.replaceAll('\\\n', ' ').trimEnd().split('\n'));
+const commands = (name: string): string[] =>
+  blocksOf(page(`docs/${name}`), 'sh').flatMap((block) => block.replaceAll('\\\n', ' ').trimEnd().split('\n'));
 
 describe.skipIf(ffmpeg === undefined || !hasCurl)('what the pages say (skipped without ffmpeg and curl)', () => {
   let folder: string;
@@ -30,20 +26,19 @@ describe.skipIf(ffmpeg === undefined || !hasCurl)('what the pages say (skipped w
     folder = mkdtempSync(join(tmpdir(), 'neonsense-docs-'));
     port = await freePort();
     makeFilm(join(folder, 'film.mp4'), ['clock', 'chair']);
-    cpSync(join(projectRoot, 'examples'), join(folder, 'examples'), { recursive: true });
+    cpSync(join(projectRoot, 'examples'), join(folder, 'photos'), { recursive: true });
+    cpSync(join(folder, 'photos/chair.png'), join(folder, 'chair.png'));
     for (const [name, kind] of [
       ['mine', 'fp16'],
       ['next', 'int8-dynamic'],
     ] as const) {
       cpSync(join(projectRoot, `models/household-${kind}.safetensors`), join(folder, `${name}.safetensors`));
     }
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(projectRoot, join(folder, 'node_modules/neonsense'));
     const bin = join(folder, 'bin');
     mkdirSync(bin);
-    const main = join(projectRoot, 'dist/cli/main.js');
+    const main = await install(folder);
     writeFileSync(join(bin, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
-    runFfmpeg(['-y', '-i', join(folder, 'examples/lamp.png'), join(folder, 'lamp.jpg')]);
+    runFfmpeg(['-y', '-i', join(folder, 'photos/lamp.png'), join(folder, 'lamp.jpg')]);
     writeFileSync(join(bin, 'rpicam-vid'), `#!/bin/sh\nexec cat '${join(folder, 'lamp.jpg')}'\n`, { mode: 0o755 });
   });
 
@@ -91,7 +86,7 @@ describe.skipIf(ffmpeg === undefined || !hasCurl)('what the pages say (skipped w
 
   /** Pictures for the second model, which sees a tenth of them. */
   async function askedTenTimes(): Promise<void> {
-    const body = new Uint8Array(readFileSync(join(folder, 'examples/chair.png')));
+    const body = new Uint8Array(readFileSync(join(folder, 'chair.png')));
     const headers = { 'content-type': 'image/png' };
     for (let i = 0; i < 10; i++) {
       expect((await fetch(`http://127.0.0.1:${port}/v1/classify`, { method: 'POST', body, headers })).status).toBe(200);
@@ -128,11 +123,11 @@ describe.skipIf(ffmpeg === undefined || !hasCurl)('what the pages say (skipped w
     const real = `'${ffmpeg}' -loglevel error -i '${join(folder, 'film.mp4')}' -vf scale=640:480 -f rawvideo -pix_fmt rgb24 -`;
     const play = `#!/bin/sh\ncase "$*" in *v4l2*) exec ${real};; *) exec '${ffmpeg}' "$@";; esac\n`;
     writeFileSync(join(folder, 'bin/ffmpeg'), play, { mode: 0o755 });
-    for (const [page, shows] of [
+    for (const [name, shows] of [
       ['camera.md', /(clock|chair) [\d.]+ \d+/],
       ['server.md', /http:\/\/127/],
     ] as const) {
-      for (const block of blocks(page, 'js')) {
+      for (const block of blocksOf(page(`docs/${name}`), 'js')) {
         // Node 20 does not know `await using` yet.
         writeFileSync(join(folder, 'program.mjs'), transformSync(block, { target: 'node20', format: 'esm' }).code);
         const { status, stdout, stderr } = spawnSync(process.execPath, ['program.mjs'], {

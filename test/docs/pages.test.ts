@@ -1,6 +1,7 @@
-// Every command of the pages by task and of README's tour, run in the order of the page in a folder that has what the page speaks of.
+// Every command of the pages by task and of README's tour, run with the packed package in the order of the page in a
+// folder that has what the page speaks of.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -9,23 +10,20 @@ import { finish, projectRoot } from '../cli/run.js';
 import { archive, pickle, stateDictFile, stateOf } from '../model/import/torch/checkpoint.js';
 import { randomModel } from '../randomModel.js';
 import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
-
-const page = (name: string): string => readFileSync(join(projectRoot, name), 'utf8');
-
-/** The contents of a page's blocks of code in `language`. */
-const blocksOf = (text: string, language: string): string[] =>
-  [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].map(([, block]) => block!);
+import { install } from './installed.js';
+import { blocksOf, page } from './page.js';
 
 const commandsOf = (text: string): string[] =>
   blocksOf(text, 'sh').flatMap((block) => block.split('\n').filter((line) => line.startsWith('npx neonsense ')));
 
 /** Runs a line of a page in `folder`; a server is told to end once it says where it listens. */
 async function run(line: string, folder: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const args = line.replace('npx neonsense ', '').split(' ');
-  if (args[0] === 'serve') args.push('--port', '0');
-  const child = spawn(process.execPath, [join(projectRoot, 'dist/cli/main.js'), ...args], { cwd: folder });
+  const serves = line.startsWith('npx neonsense serve');
+  const command =
+    line.replace('npx neonsense', `exec '${process.execPath}' '${program}'`) + (serves ? ' --port 0' : '');
+  const child = spawn('/bin/sh', ['-c', command], { cwd: folder });
   child.stderr.on('data', (text: Buffer) => {
-    if (args[0] === 'serve' && text.includes('http://')) child.kill('SIGTERM');
+    if (serves && text.includes('http://')) child.kill('SIGTERM');
   });
   return await finish(child);
 }
@@ -61,8 +59,10 @@ function severalNetworks(): Uint8Array {
 }
 
 let folder: string;
+let program: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'neonsense-pages-'));
+  program = await install(folder);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -109,6 +109,19 @@ describe('the page "Teach it your classes"', () => {
   });
 });
 
+describe('the page "Similar pictures"', () => {
+  const place = (): string => join(folder, 'similar');
+  beforeAll(async () => {
+    mkdirSync(place());
+    await drawPhotos(join(place(), 'photos'), { cat: 10, dog: 201 }, 3);
+  });
+
+  it.each(commandsOf(page('docs/embeddings.md')))('%s', async (line) => {
+    const { code, stderr } = await run(line, place());
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+  });
+});
+
 describe('the page "Make a model smaller"', () => {
   const place = (): string => join(folder, 'compress');
   beforeAll(async () => {
@@ -125,8 +138,11 @@ describe('the page "Make a model smaller"', () => {
   });
 });
 
-describe('the page "Troubleshooting"', () => {
-  it.each(commandsOf(page('docs/troubleshooting.md')))('%s', async (line) => {
+describe('the pages of boards, and "Troubleshooting"', () => {
+  beforeAll(() => cpSync(join(projectRoot, 'examples/clock.png'), join(folder, 'photo.jpg')));
+
+  const pages = ['raspberry-pi', 'jetson', 'troubleshooting'].map((name) => page(`docs/${name}.md`));
+  it.each([...new Set(pages.flatMap(commandsOf))])('%s', async (line) => {
     const { code, stderr } = await run(line, folder);
     expect({ code, stderr }).toMatchObject({ code: 0 });
   });
