@@ -11,14 +11,15 @@ const script = resolve(import.meta.dirname, '../../../scripts/build/check-binary
 const canCompile =
   process.platform === 'linux' && ['cc', 'readelf'].every((tool) => spawnSync(tool, ['--version']).status === 0);
 const ourArch = process.arch === 'arm64' ? 'arm64' : 'x64';
-const PAGES = '-Wl,-z,max-page-size=16384';
+/** As the addon is linked. */
+const LINKING = ['-Wl,-z,max-page-size=16384', '-Wl,-z,nodelete'];
 let folder: string;
 
 /** Compiles C into a shared object. */
 function compile(name: string, code: string, ...flags: string[]): string {
   const [source, object] = [join(folder, `${name}.c`), join(folder, `${name}.node`)];
   writeFileSync(source, code);
-  execFileSync('cc', ['-shared', '-fPIC', '-O1', source, '-o', object, PAGES, ...flags]);
+  execFileSync('cc', ['-shared', '-fPIC', '-O1', source, '-o', object, ...LINKING, ...flags]);
   return object;
 }
 
