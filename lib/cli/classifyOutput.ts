@@ -123,7 +123,8 @@ export class Tally {
 
   /**
    * How many pictures of each class, the most frequent first; how many were rejected, and could not be read; and how many
-   * a second, from the first one on: that one also loads and warms up.
+   * a second, from the first one on: that one also loads and warms up. Several are under way at once, so the answers of
+   * a few pictures come together, and how long that took says nothing.
    */
   text(model: string, unreadable: number): string[] {
     const rows = [...this.#counts].sort(([, a], [, b]) => b - a);
@@ -133,13 +134,16 @@ export class Tally {
       ...(unreadable > 0 ? [['could not be read', grouped(unreadable)]] : []),
     ];
     const seconds = (this.#last - this.#first) / 1000;
-    const rate = seconds > 0 ? `, ${((this.#pictures - 1) / seconds).toFixed(1)} a second` : '';
+    const rate = seconds >= RATED_SECONDS ? `, ${((this.#pictures - 1) / seconds).toFixed(1)} a second` : '';
     return [
       `${grouped(this.#pictures)} ${this.#pictures === 1 ? 'picture' : 'pictures'} labelled by ${model}${rate}`,
       ...alignColumns(numbers, [1]).map((line) => `  ${line}`),
     ];
   }
 }
+
+/** What a rate is counted over at least. */
+const RATED_SECONDS = 1;
 
 const share = (probability: number): string => `${(100 * probability).toFixed(1)} %`;
 

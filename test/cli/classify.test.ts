@@ -133,6 +133,12 @@ describe('output', () => {
     ]);
   });
 
+  it('gives no speed of what took under a second', () => {
+    const tally = new Tally();
+    for (const now of [9000, 9001, 9002]) tally.add(answer('bed'), now);
+    expect(tally.text('mine.safetensors', 0)[0]).toBe('3 pictures labelled by mine.safetensors');
+  });
+
   it('as CSV has a row a picture and quotes what would break it', () => {
     expect([csvHead(2), csvRow('a,"b".png', 'm', answer('lamp'))]).toEqual([
       'file,model,rejected,label,probability,label2,probability2',

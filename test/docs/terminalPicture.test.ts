@@ -20,7 +20,7 @@ const shown = [...picture.matchAll(/<text[^>]*>(.*)<\/text>/g)].map(([, text]) =
 const comparable = (line: string): string =>
   line
     .replaceAll(/\u001b\[[\d;]*m/g, '')
-    .replace(/household-[\w-]+?(?=:|,)/, 'MODEL')
+    .replace(/household-[\w-]+/, 'MODEL')
     .replace(/^ {2}\w+ +\d\.\d %.*/, '  LABEL # %')
     .replaceAll(/[\d.]+/g, '#')
     .replaceAll(/█+| +/g, ' ')
