@@ -95,7 +95,6 @@ export function packageLint(tools, tarball) {
 
 /** Checks what `exports` and types say for every way TypeScript and Node resolve a package. */
 export function typesWrong(tools, tarball) {
-  // node10 knows no `exports`, so it can't see neonsense/compress; TypeScript itself calls it legacy.
   const attw = join(tools, 'node_modules', '@arethetypeswrong', 'cli', 'dist', 'index.js');
-  return [node, attw, tarball, '--profile', 'node16', '--exclude-entrypoints', 'package.json', '--format', 'ascii'];
+  return [node, attw, tarball, '--exclude-entrypoints', 'package.json', '--format', 'ascii'];
 }
