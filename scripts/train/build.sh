@@ -26,7 +26,7 @@ compress() {
 # Ranges, biases and what pruning leaves are fitted on photographs of train.
 calibration=(--calibrate "$photos/train")
 float=models/household-fp32.safetensors
-# household-sparse80 stays that of the recipe before: sparse.npz is not good enough to take its place (docs/training.md).
+# household-sparse80 stays that of thumbnails: no sparse network that knows photographs was good enough (docs/training.md).
 convert household "$float"
 # FP16 is how the package carries the float model; it runs as float32.
 compress "$float" household-fp16 --quantize fp16

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 FEATURES = 576
-# Blocks up to this one stay as ImageNet left them.
-FROZEN_BLOCKS = 3
+# Blocks up to this one stay as ImageNet left them; what they give has this many channels and a sixteenth of the pixels a side.
+FROZEN_BLOCKS = 8
+FROZEN_CHANNELS, FROZEN_STRIDE = 48, 16
 # Depthwise kernel side, stride and activation of blocks 1 to 11. Which have an expansion or squeeze and excitation, and how wide they are, is
 # read from the weights.
 BLOCKS = (
@@ -100,7 +101,7 @@ class Network(nn.Module):
             nn.init.zeros_(self.head.bias)
 
     def lower(self, pictures: torch.Tensor) -> torch.Tensor:
-        """The layers that are not trained: [N, 24, S / 8, S / 8]."""
+        """The layers that are not trained: [N, 48, S / 16, S / 16]."""
         values = F.hardswish(self.stem(pictures))
         for index in range(1, FROZEN_BLOCKS + 1):
             values = self.features[str(index)](values)

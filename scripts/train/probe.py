@@ -43,3 +43,15 @@ def fit(
     optimizer.step(closure)
     weight, bias = weight.detach(), bias.detach()
     return weight / spread, bias - weight @ (mean / spread)
+
+
+def ridge(features: np.ndarray, wanted: np.ndarray, penalty: float = 1e-2) -> tuple[torch.Tensor, torch.Tensor]:
+    """The linear layer, weight [W, F] and bias, nearest to `wanted` [N, W] by least squares; penalty in mean variances of a feature."""
+    mean = features.mean(0, dtype=np.float64)
+    values = features - mean
+    spread = values.T @ values / len(values)
+    weight = np.linalg.solve(
+        spread + penalty * np.trace(spread) / len(spread) * np.eye(len(spread)), values.T @ wanted / len(values)
+    )
+    bias = wanted.mean(0) - mean @ weight
+    return torch.from_numpy(weight.T.copy()).float(), torch.from_numpy(bias).float()

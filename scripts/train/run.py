@@ -3,8 +3,8 @@ The household networks from the ImageNet network, photographs and thumbnails:
 
     python3 scripts/train/run.py --shared ../shared --work build-train
 
-Goes on behind the last finished step when it is started again. In WORK afterwards: household.npz, sparse.npz, confidence.json and
-card.json, which scripts/train/build.sh makes the files of models/ from.
+Goes on behind the last finished step when it is started again. In WORK afterwards: household.npz, confidence.json and card.json,
+which scripts/train/build.sh makes the files of models/ from.
 """
 
 import argparse
@@ -17,23 +17,24 @@ import network
 import numpy as np
 import probe
 import scores
-import sparse
 import synthetic
+import teacher
 import torch
 import tune
 import views
 from frozen import Frozen
+from network import FEATURES, FROZEN_CHANNELS, FROZEN_STRIDE
 from photos import LABELS, OTHER, Pictures
 
 KERAS = "checkpoints/keras-mobilenetv3-small-imagenet-notop.npz"
 # Of the head that training starts from, and of the one that is fitted at the end.
-PENALTY, LAST_PENALTY = 1e-2, 3e-2
+PENALTY, LAST_PENALTY = 1e-2, 3e-3
 # What is chosen is chosen on sources that took no part: of every class that has several, one large one at least.
 LEFT_OUT = ("ewaste-images", "office-caltech10", "krish212-vgg", "caltech101-others")
 RECIPE = tune.Recipe()
-TRIAL = tune.Recipe(views=(1, 2, 3, 4), left_out=LEFT_OUT)
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-THIN_VIEWS = (1, 2, 1, 2)
+TRIAL = tune.Recipe(left_out=LEFT_OUT)
+# Of the teacher's answers in what a photograph is taken for; the rest is its label.
+TAUGHT = 0.7
 # Left-out pictures of one class and source that are scored; and thumbnails of a class that a trial does not learn from.
 SCORED, SCORED_OTHER, HELD_THUMBNAILS = 100, 250, 50
 
@@ -61,49 +62,75 @@ def held_out(sets: dict[str, Pictures], left_out: tuple[str, ...]) -> dict[str, 
     return held
 
 
-def train(work: Work, recipe: tune.Recipe, name: str) -> tuple[dict, dict]:
-    """Probes, tunes; gives the weights that moved before and after. Kept as NAME.pt."""
+def train(work: Work, recipe: tune.Recipe, name: str) -> network.Network:
+    """Probes and tunes. What moved is kept as NAME.pt."""
     file = work.folder / f"{name}.pt"
     if file.exists():
-        found = torch.load(file)
-        return found["start"], found["end"]
+        net = network.read(work.shared / KERAS, len(LABELS))
+        net.load_state_dict(torch.load(file), strict=False)
+        return net
     net = network.read(work.shared / KERAS, len(LABELS))
     held = held_out(work.sets, recipe.left_out)
     pooled = clean_features(work, work.keras, "keras-pooled")
+    targets, wanted = taught(work, ~held["photos"])
     kinds = ("photos", "thumbnails")
-    features, labels, sources = (
+    features, aims, labels, sources = (
         np.concatenate([array[kind][~held[kind]] for kind in kinds])
         for array in (
             pooled,
+            targets,
             {kind: work.sets[kind].labels for kind in kinds},
             {kind: work.sets[kind].sources for kind in kinds},
         )
     )
     weights = probe.weights_of(labels, sources, OTHER)
-    net.head.weight.data, net.head.bias.data = probe.fit(features, np.eye(len(LABELS))[labels], weights, PENALTY)
-    start = {key: value.detach().clone() for key, value in tune.trained(net).items()}
+    net.head.weight.data, net.head.bias.data = probe.fit(features, aims, weights, PENALTY)
+    learnt = ~held["photos"]
+    teller = torch.nn.Linear(FEATURES, teacher.FEATURES)
+    teller.weight.data, teller.bias.data = probe.ridge(pooled["photos"][learnt], wanted["photos"][learnt])
 
     def read_view(number: int) -> tune.View:
-        values, rows = work.view(str(number)), views.rows_of_view(work.sets, number)
-        at, known = [], []
+        values, rows = work.view(str(number or "clean")), views.rows_of_view(work.sets, number)
+        at, aims, known, alike = [], [], [], []
         for part, kind in enumerate(work.sets):
             keep = np.nonzero(~held[kind][rows[kind]])[0]
-            at += [(part, row) for row in keep]
-            known.append(work.sets[kind].labels[rows[kind][keep]])
-        known = np.concatenate(known)
-        targets = np.eye(len(LABELS), dtype=np.float32)[known]
-        return tune.View(list(values.values()), np.array(at), targets, tune.counts_of(known))
+            chosen = rows[kind][keep]
+            # A drawn view is of these pictures only, the clean one of all.
+            at += [(part, row) for row in (keep if number else chosen)]
+            aims.append(targets[kind][chosen])
+            known.append(work.sets[kind].labels[chosen])
+            alike.append(wanted[kind][chosen])
+        return tune.View(
+            list(values.values()),
+            np.array(at),
+            np.concatenate(aims),
+            tune.counts_of(np.concatenate(known)),
+            np.concatenate(alike),
+        )
 
-    end = tune.tune(net, recipe, read_view)
-    torch.save({"start": start, "end": end}, file)
-    return start, end
+    moved = tune.tune(net, teller, recipe, read_view)
+    torch.save(moved, file)
+    net.load_state_dict(moved, strict=False)
+    return net
+
+
+def taught(work: Work, learnt: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What every picture is taken for, and the teacher's features, where it has seen it, by kind of picture."""
+    photographs = work.sets["photos"]
+    features, probabilities = teacher.ensure(photographs, work.folder)
+    targets = {kind: np.eye(len(LABELS), dtype=np.float32)[pictures.labels] for kind, pictures in work.sets.items()}
+    said = teacher.answers(features, probabilities, photographs, learnt)
+    targets["photos"] = ((1 - TAUGHT) * targets["photos"] + TAUGHT * said).astype(np.float32)
+    nothing = np.full((1, teacher.FEATURES), np.nan, np.float32)
+    wanted = {kind: np.broadcast_to(nothing, (len(pictures), teacher.FEATURES)) for kind, pictures in work.sets.items()}
+    return targets, {**wanted, "photos": teacher.standardized(features, learnt)}
 
 
 def clean_features(work: Work, net: network.Network, name: str) -> dict[str, np.ndarray]:
     """`net`'s features of the clean pictures, kept as NAME.npz."""
     file = work.folder / f"{name}.npz"
     if not file.exists():
-        upper = Frozen(net, "upper", (24, views.CLEAN // 8, views.CLEAN // 8))
+        upper = Frozen(net, "upper", (FROZEN_CHANNELS, *[views.CLEAN // FROZEN_STRIDE] * 2))
         found = {}
         for kind, values in work.view("clean").items():
             found[kind] = np.concatenate([upper(values[at : at + 64]) for at in range(0, len(values), 64)])
@@ -112,126 +139,71 @@ def clean_features(work: Work, net: network.Network, name: str) -> dict[str, np.
         return dict(found)
 
 
-def averaged(work: Work, start: dict, end: dict, share: float, left_out: tuple[str, ...], name: str) -> network.Network:
-    """The network that far from `start` to `end`, with a head fitted anew to its features of the clean pictures."""
-    net = network.read(work.shared / KERAS, len(LABELS))
-    net.load_state_dict(tune.between(start, end, share), strict=False)
-    held, features = held_out(work.sets, left_out), clean_features(work, net, name)
+def head_on(
+    work: Work, features: dict[str, np.ndarray], held: dict[str, np.ndarray]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A head fitted to the features of all clean pictures that are not held out."""
     kinds = list(work.sets)
     values = np.concatenate([features[kind][~held[kind]] for kind in kinds])
     labels = np.concatenate([work.sets[kind].labels[~held[kind]] for kind in kinds])
     sources = np.concatenate([work.sets[kind].sources[~held[kind]] for kind in kinds])
-    weights = probe.weights_of(labels, sources, OTHER)
-    head = probe.fit(values, np.eye(len(LABELS))[labels], weights, LAST_PENALTY)
-    net.head.weight.data, net.head.bias.data = head
-    return net
+    return probe.fit(values, np.eye(len(LABELS))[labels], probe.weights_of(labels, sources, OTHER), LAST_PENALTY)
 
 
-def left_out_values(work: Work) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Activations, labels and sources of some pictures that a trial does not learn from."""
+def unseen_answers(work: Work, features: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Logits, labels and sources of pictures that the trial's features have not learnt from: each source's by a head that has seen all
+    sources but that one.
+    """
     random = np.random.default_rng(0)
-    held, clean = held_out(work.sets, LEFT_OUT), work.view("clean")
-    values, labels, sources = [], [], []
-    for kind in ("photos", "thumbnails"):
-        pictures = work.sets[kind]
-        for source in np.unique(pictures.sources[held[kind]]):
-            for label in range(len(LABELS)):
-                rows = np.nonzero(held[kind] & (pictures.sources == source) & (pictures.labels == label))[0]
-                rows = np.sort(random.permutation(rows)[: SCORED_OTHER if label == OTHER else SCORED])
-                values.append(clean[kind][rows])
+    logits, labels, sources = [], [], []
+    for source in LEFT_OUT:
+        held = held_out(work.sets, (source,))
+        weight, bias = (value.numpy() for value in head_on(work, features, held))
+        for kind in ("photos", "thumbnails"):
+            # The same thumbnails are held out each time: once is enough.
+            if kind == "thumbnails" and source != LEFT_OUT[0]:
+                continue
+            pictures = work.sets[kind]
+            for label in np.unique(pictures.labels[held[kind]]):
+                rows = np.nonzero(held[kind] & (pictures.labels == label))[0]
+                rows = random.permutation(rows)[: SCORED_OTHER if label == OTHER else SCORED]
+                logits.append(features[kind][rows] @ weight.T + bias)
                 labels.append(np.full(len(rows), label))
-                sources.append(np.full(len(rows), source))
-    return np.concatenate(values), np.concatenate(labels), np.concatenate(sources)
-
-
-def logits_of(net: network.Network, values: np.ndarray) -> np.ndarray:
-    upper = Frozen(net, "answer", values.shape[1:])
-    return np.concatenate([upper(values[at : at + 64]) for at in range(0, len(values), 64)])
+                sources.append(pictures.sources[rows])
+    return np.concatenate(logits), np.concatenate(labels), np.concatenate(sources)
 
 
 def choose(work: Work) -> dict:
-    """How far from the start, and how logits become answers: on the left-out sources, with a trial that has not seen them."""
+    """How logits become answers: on sources that the trial has not seen."""
     file = work.folder / "choice.json"
     if file.exists():
         return json.loads(file.read_text())
-    start, end = train(work, TRIAL, "trial")
-    values, labels, sources = left_out_values(work)
+    features = clean_features(work, train(work, TRIAL, "trial"), "trial-features")
+    logits, labels, sources = unseen_answers(work, features)
     photographs = sources != "cifar-100"
-    rows, kept = [], {}
-    for share in SHARES:
-        net = averaged(work, start, end, share, LEFT_OUT, f"trial-{share}")
-        logits = kept[share] = logits_of(net, values)
-        print(scores.line(f"{share} of the way", logits[photographs], labels[photographs]), flush=True)
-        rows.append(
-            {
-                "share": share,
-                "photographs": scores.household(logits[photographs], labels[photographs])["mean"],
-                "rejected": scores.rejected_at(0.05, scores.other_score(logits[photographs]), labels[photographs]),
-                "thumbnails": scores.household(logits[~photographs], labels[~photographs])["mean"],
-            }
-        )
-    # Photographs and what is rejected count the same, thumbnails half.
-    best = max(rows, key=lambda row: row["photographs"] + row["rejected"] / 2 + row["thumbnails"] / 2)
-    logits = kept[best["share"]]
-    choice = {"rows": rows, "share": best["share"], **confidence.fit(logits[photographs], labels[photographs])}
+    print(scores.line("photographs not seen", logits[photographs], labels[photographs]))
+    print(scores.line("thumbnails not seen", logits[~photographs], labels[~photographs]), flush=True)
+    choice = confidence.fit(logits[photographs], labels[photographs])
     file.write_text(json.dumps(choice, indent=2))
     return choice
 
 
-def household(work: Work, choice: dict) -> network.Network:
-    start, end = train(work, RECIPE, "tuned")
-    net = averaged(work, start, end, choice["share"], (), "features")
+def household(work: Work, choice: dict) -> None:
+    net = train(work, RECIPE, "tuned")
+    head = head_on(work, clean_features(work, net, "features"), held_out(work.sets, ()))
+    net.head.weight.data, net.head.bias.data = head
     net.head.bias.data[OTHER] += choice["shift"]
     network.write(work.folder / "household.npz", net.state_dict())
-    return net
 
 
-def thin(work: Work, dense: network.Network) -> network.Network:
-    """The network with zeros, which shall answer as `dense` does."""
-    file = work.folder / "sparse.npz"
-    if file.exists():
-        return network.read(file, len(LABELS))
-    lower = work.folder / "thin-lower.npz"
-    if not lower.exists():
-        net = network.read(work.shared / KERAS, len(LABELS))
-        sparse.thin_lower(work.keras, net, work.sets["photos"])
-        network.write(lower, net.state_dict())
-    thinned = network.read(lower, len(LABELS))
-    net = network.read(work.folder / "household.npz", len(LABELS))
-    net.load_state_dict(
-        {key: value for key, value in thinned.state_dict().items() if key.startswith(sparse.LOWER)}, strict=False
-    )
-
-    def read_view(number: int):
-        counts = [len(rows) for rows in views.rows_of_view(work.sets, number).values()]
-        part = np.repeat(np.arange(len(counts)), counts)
-        row = np.concatenate([np.arange(count) for count in counts])
-
-        def reader(values: list[np.ndarray]):
-            def read(samples: np.ndarray) -> torch.Tensor:
-                batch = np.stack([values[part[at]][row[at]] for at in samples]).astype(np.float32)
-                return torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
-
-            return read
-
-        through_thin = views.ensure(work.sets, thinned, work.folder, f"{number}-thin")
-        return reader(list(through_thin.values())), reader(list(work.view(str(number)).values())), len(part)
-
-    for value in dense.parameters():
-        value.requires_grad_(False)
-    net.load_state_dict(sparse.thin_upper(dense, net, read_view, THIN_VIEWS), strict=False)
-    network.write(file, net.state_dict())
-    return net
-
-
-def card(choice: dict) -> dict:
+def card() -> dict:
     """What the model file's provenance says of the training."""
     return {
         "from": "Keras Applications MobileNetV3-Small, ImageNet weights (Apache-2.0)",
-        "data": "photographs of 11 sources and CIFAR-100's ten household classes: models/README.md lists them with their terms",
-        "views": len(RECIPE.views),
-        "share": choice["share"],
-        "leftOut": list(LEFT_OUT),
+        "data": "photographs of 11 sources, CIFAR-100's household classes: listed with terms in models/README.md",
+        "passes": len(RECIPE.views),
+        "taughtBy": "EfficientNet-Lite2 (Apache-2.0)",
         "drawings": synthetic.EACH,
     }
 
@@ -247,11 +219,10 @@ def main() -> None:
     began = time.time()
     work = Work(arguments.shared, arguments.work)
     choice = choose(work)
-    dense = household(work, choice)
-    thin(work, dense)
+    household(work, choice)
     answers = {"temperature": choice["temperature"], "rejectClass": LABELS[OTHER]}
     (work.folder / "confidence.json").write_text(json.dumps(answers, indent=2))
-    (work.folder / "card.json").write_text(json.dumps(card(choice), indent=2))
+    (work.folder / "card.json").write_text(json.dumps(card(), indent=2))
     print(f"done after {(time.time() - began) / 60:.0f} minutes")
 
 

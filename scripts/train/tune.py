@@ -1,12 +1,12 @@
 """
 Small steps from the ImageNet network with a probed head, on drawn views: every tensor moves by a share of its own size, the
-lower layers not at all, and what is kept is an average.
+lower layers not at all, and what is kept is an average. The features shall say what a larger network's features say of the
+picture: that holds what ImageNet taught, and adds what the larger network made of it.
 """
 
 import math
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,11 +21,14 @@ BATCH = 48
 class Recipe:
     """One way to train; what the names of its files stand for."""
 
-    views: tuple[int, ...] = (1, 2, 3, 4, 5)
+    # Drawn views by number, one after another; 0: the clean pictures, of which the teacher's features are.
+    views: tuple[int, ...] = (1, 0, 2, 0, 3, 4, 0, 5, 0, 1)
     # A step's size as a share of the root mean square of the tensor's weights.
-    step: float = 4e-4
-    smoothing: float = 0.1
-    dropout: float = 0.2
+    step: float = 2e-3
+    smoothing: float = 0.05
+    dropout: float = 0.1
+    # What being unlike the teacher's features counts beside the answers.
+    alike: float = 6.0
     # Share of batches whose pictures get a rectangle of another picture, labels mixed alike (CutMix).
     cut: float = 0.3
     left_out: tuple[str, ...] = field(default=())
@@ -40,11 +43,13 @@ class View:
     at: np.ndarray
     targets: np.ndarray
     counts: np.ndarray
+    # The teacher's features, standardized; not a number where it has not seen the picture.
+    wanted: np.ndarray
 
-    def batch(self, samples: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def batch(self, samples: np.ndarray) -> tuple[torch.Tensor, ...]:
         values = np.stack([self.parts[part][row] for part, row in self.at[samples]]).astype(np.float32)
         values = torch.from_numpy(values).contiguous(memory_format=torch.channels_last)
-        return values, torch.from_numpy(self.targets[samples]), torch.from_numpy(self.counts[samples])
+        return values, *(torch.from_numpy(of[samples]) for of in (self.targets, self.counts, self.wanted))
 
 
 def counts_of(labels: np.ndarray) -> np.ndarray:
@@ -61,8 +66,8 @@ def trained(network: Network) -> dict[str, torch.nn.Parameter]:
 
 
 def cut_and_mix(
-    values: torch.Tensor, targets: torch.Tensor, random: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
+    values: torch.Tensor, targets: tuple[torch.Tensor, ...], random: np.random.Generator
+) -> tuple[torch.Tensor, ...]:
     side = values.shape[2]
     share = random.uniform(0.1, 0.4)
     height = int(np.clip(side * math.sqrt(share) * math.exp(random.uniform(-0.3, 0.3)), 2, side - 2))
@@ -72,16 +77,21 @@ def cut_and_mix(
     values = values.clone()
     values[:, :, top : top + height, left : left + width] = values[partner, :, top : top + height, left : left + width]
     kept = 1 - height * width / side**2
-    return values, kept * targets + (1 - kept) * targets[partner]
+    return values, *(kept * target + (1 - kept) * target[partner] for target in targets)
 
 
-def tune(network: Network, recipe: Recipe, read_view, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Trains `network` in place; gives the averaged weights of all that moved. `read_view(number)` gives a `View`."""
+def tune(
+    network: Network, teller: torch.nn.Linear, recipe: Recipe, read_view, seed: int = 0
+) -> dict[str, torch.Tensor]:
+    """
+    Trains `network` in place, and `teller`, which says the teacher's features from its own; gives the averaged weights of all of
+    `network` that moved. `read_view(number)` gives a `View`.
+    """
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
     moving = trained(network)
     groups = []
-    for value in moving.values():
+    for value in [*moving.values(), *teller.parameters()]:
         value.requires_grad_(True)
         size = max(float(value.detach().square().mean().sqrt()), 1e-2)
         groups.append({"params": [value], "lr": recipe.step * size})
@@ -96,33 +106,28 @@ def tune(network: Network, recipe: Recipe, read_view, seed: int = 0) -> dict[str
     for number in recipe.views:
         view = read_view(number)
         order = random.permutation(len(view.targets))
-        seen = 0.0
+        seen = np.zeros(2)
         for start in range(0, len(order) - BATCH + 1, BATCH):
-            values, targets, counts = view.batch(np.sort(order[start : start + BATCH]))
+            values, targets, counts, wanted = view.batch(np.sort(order[start : start + BATCH]))
             if random.random() < recipe.cut:
-                values, targets = cut_and_mix(values, targets, random)
+                values, targets, wanted = cut_and_mix(values, (targets, wanted), random)
             targets = targets * (1 - recipe.smoothing) + recipe.smoothing / targets.shape[1]
-            logits = network.head(F.dropout(network.upper(values), recipe.dropout))
-            loss = (-(targets * F.log_softmax(logits, 1)).sum(1) * counts).mean()
+            features = network.upper(values)
+            logits = network.head(F.dropout(features, recipe.dropout))
+            known = ~wanted[:, 0].isnan()
+            unlike = (teller(features[known]) - wanted[known]).square().mean(1).sum() / known.sum().clamp(min=1)
+            loss = (-(targets * F.log_softmax(logits, 1)).sum(1) * counts).mean() + recipe.alike * unlike
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(list(moving.values()), 5.0)
+            torch.nn.utils.clip_grad_norm_([*moving.values(), *teller.parameters()], 5.0)
             optimizer.step()
             schedule.step()
             step += 1
-            seen += loss.item()
+            seen += np.array([loss.item(), unlike.item()])
             decay = min(0.99, (1 + step) / (10 + step))
             with torch.no_grad():
                 for name, value in moving.items():
                     average[name].lerp_(value, 1 - decay)
-        print(f"view {number}: loss {seen / (len(order) // BATCH):.3f}, {time.time() - began:.0f} s", flush=True)
+        loss, unlike = seen / (len(order) // BATCH)
+        print(f"view {number}: loss {loss:.3f}, unlike {unlike:.3f}, {time.time() - began:.0f} s", flush=True)
     return average
-
-
-def between(start: dict[str, torch.Tensor], end: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
-    """Weights on the line from `start` to `end` (WiSE-FT: Wortsman et al. 2022, arXiv:2109.01903)."""
-    return {name: torch.lerp(start[name], value, share) for name, value in end.items()}
-
-
-def view_file(work: Path, kind: str, name: str) -> Path:
-    return work / f"{kind}-{name}.npy"

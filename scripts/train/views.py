@@ -1,6 +1,6 @@
 """
 Views of pictures: random crops, light, blur and backgrounds, drawn once, sent through the layers that stay as ImageNet left them and
-kept in WORK. Training, its variants and the choices between them read the same views, so the first third of the network runs
+kept in WORK. Training, its variants and the choices between them read the same views, so most of the network runs
 once a view.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from frozen import Frozen
-from network import Network
+from network import FROZEN_CHANNELS, FROZEN_STRIDE, Network
 from photos import OTHER, Pictures, read_photos, read_thumbnails
 from synthetic import make_synthetic
 
@@ -135,10 +135,10 @@ def rows_of_view(sets: dict[str, Pictures], seed: int) -> dict[str, np.ndarray]:
 
 
 def make(pictures: Pictures, rows: np.ndarray, lower: Frozen, file: Path, seed: int | None) -> None:
-    """Writes float16 [N, 24, s, s]; with a seed of drawn views, without one of clean ones."""
-    side = (CLEAN if seed is None else DRAWN) // 8
+    """Writes float16 [N, 48, s, s]; with a seed of drawn views, without one of clean ones."""
+    side = (CLEAN if seed is None else DRAWN) // FROZEN_STRIDE
     part = file.with_suffix(".part.npy")
-    found = np.lib.format.open_memmap(part, "w+", np.float16, (len(rows), 24, side, side))
+    found = np.lib.format.open_memmap(part, "w+", np.float16, (len(rows), FROZEN_CHANNELS, side, side))
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         if seed is None:
@@ -164,11 +164,9 @@ def all_rows(sets: dict[str, Pictures]) -> dict[str, np.ndarray]:
 
 def ensure(sets: dict[str, Pictures], network: Network, work: Path, name: str) -> dict[str, np.ndarray]:
     """
-    The activations by kind of picture, made where they are not there yet. `name` is "clean", a drawn view's number, or either with
-    "-thin" behind it for another network's lower layers.
+    The activations by kind of picture, made where they are not there yet. `name` is "clean" or a drawn view's number.
     """
-    number = name.removesuffix("-thin")
-    seed = None if number == "clean" else int(number)
+    seed = None if name == "clean" else int(name)
     rows = all_rows(sets) if seed is None else rows_of_view(sets, seed)
     lower = None
     for kind, pictures in sets.items():

@@ -17,8 +17,8 @@ import confidence
 import network
 import probe
 import scores
-import sparse
 import synthetic
+import teacher
 import tune
 import views
 from photos import LABELS, OTHER, Pictures
@@ -121,7 +121,7 @@ class NetworkTest(unittest.TestCase):
         pictures = torch.rand(1, 3, 192, 192) * 2 - 1
         with torch.no_grad():
             values = whole.lower(pictures)
-            self.assertEqual(tuple(values.shape), (1, 24, 24, 24))
+            self.assertEqual(tuple(values.shape), (1, network.FROZEN_CHANNELS, 192 // network.FROZEN_STRIDE, 12))
             torch.testing.assert_close(whole.upper(values), whole.pooled(pictures))
 
     def test_written_weights_are_read_back_the_same(self) -> None:
@@ -168,18 +168,18 @@ class TuneTest(unittest.TestCase):
     def test_lower_layers_stay_as_they_are(self) -> None:
         whole = network.Network(random_weights(), 11)
         before = {name: value.clone() for name, value in whole.state_dict().items()}
-        values = np.random.default_rng(0).normal(size=(96, 24, 4, 4)).astype(np.float16)
+        values = np.random.default_rng(0).normal(size=(96, network.FROZEN_CHANNELS, 4, 4)).astype(np.float16)
         targets = np.eye(11, dtype=np.float32)[np.arange(96) % 11]
-        view = tune.View([values], np.array([(0, row) for row in range(96)]), targets, np.ones(96, np.float32))
-        end = tune.tune(whole, tune.Recipe(views=(1,)), lambda _: view)
+        wanted = np.full((96, 6), np.nan, np.float32)
+        wanted[::2] = 0.5
+        view = tune.View([values], np.array([(0, row) for row in range(96)]), targets, np.ones(96, np.float32), wanted)
+        teller = torch.nn.Linear(network.FEATURES, 6)
+        end = tune.tune(whole, teller, tune.Recipe(views=(1,)), lambda _: view)
         moved = {name for name, value in whole.state_dict().items() if not torch.equal(value, before[name])}
-        self.assertFalse({name for name in moved if name.startswith(sparse.LOWER)})
+        frozen = ("stem.", *(f"features.{block}." for block in range(1, 9)))
+        self.assertFalse({name for name in moved if name.startswith(frozen)})
         self.assertIn("last.weight", moved)
         self.assertEqual(set(end), set(tune.trained(whole)))
-
-    def test_between_begins_and_ends_where_it_says(self) -> None:
-        start, end = {"a": torch.zeros(3)}, {"a": torch.full((3,), 4.0)}
-        self.assertEqual([float(tune.between(start, end, share)["a"][0]) for share in (0, 0.25, 1)], [0, 1, 4])
 
     def test_rare_classes_count_more_up_to_a_limit(self) -> None:
         counts = tune.counts_of(np.array([0] * 100 + [1] * 50 + [2]))
@@ -188,6 +188,13 @@ class TuneTest(unittest.TestCase):
 
 
 class ProbeTest(unittest.TestCase):
+    def test_ridge_finds_a_line(self) -> None:
+        random = np.random.default_rng(0)
+        values, line = random.normal(size=(500, 4)), random.normal(size=(3, 4))
+        weight, bias = probe.ridge(values, values @ line.T + 2, 1e-9)
+        np.testing.assert_allclose(weight.numpy(), line, atol=1e-4)
+        np.testing.assert_allclose(bias.numpy(), 2, atol=1e-4)
+
     def test_classes_weigh_the_same_and_other_things_three_times(self) -> None:
         labels = np.array([0] * 10 + [1] * 90 + [OTHER] * 5)
         sources = np.array(["a"] * 10 + ["a"] * 81 + ["b"] * 9 + ["a"] * 5)
@@ -206,28 +213,31 @@ class ProbeTest(unittest.TestCase):
         self.assertGreater((guess == labels).mean(), 0.97)
 
 
-class SparseTest(unittest.TestCase):
-    def test_zeros_reach_their_share_where_they_do_least_and_stay(self) -> None:
-        weights = random_weights()
-        whole = network.Network(weights, 11)
-        layers = sparse.pointwise(whole)
-        self.assertNotIn("features.1.se.fc1", layers)
-        self.assertNotIn("features.2.dw", layers)
-        sizes = sparse.Sizes(layers)
+class TeacherTest(unittest.TestCase):
+    def test_has_the_shape_of_efficientnet_lite2(self) -> None:
+        # Tan and Le's table 1, 1.1 times as wide and 1.2 times as deep.
+        whole = teacher.Teacher()
+        self.assertEqual(len(whole.blocks), 21)
+        self.assertEqual([to for to in map(teacher.to_eight, (16 * 1.1, 24 * 1.1, 320 * 1.1))], [16, 24, 352])
         with torch.no_grad():
-            whole(torch.rand(1, 3, 64, 64))
-        sizes.close()
-        zeros = sparse.Zeros(layers, sizes, 20, 0.8)
-        for step in range(1, 21):
-            zeros.after_step(step)
-            with torch.no_grad():
-                for layer in layers.values():
-                    layer.weight.add_(1e-3)
-        zeros.after_step(21)
-        for name, layer in layers.items():
-            count = layer.weight.numel()
-            self.assertEqual(int((layer.weight == 0).sum()), round(0.8 * count), name)
-        self.assertFalse(bool(torch.signbit(layers["last"].weight[layers["last"].weight == 0]).any()))
+            self.assertEqual(tuple(whole.eval()(torch.zeros(1, 3, 64, 64)).shape), (1, teacher.FEATURES))
+
+    def test_answers_and_standards_come_from_what_may_be_learnt(self) -> None:
+        random = np.random.default_rng(0)
+        labels = np.arange(66) % len(LABELS)
+        features = random.normal(size=(66, 12)).astype(np.float32) + 4 * np.eye(12, dtype=np.float32)[labels]
+        photographs = Pictures(np.empty((66, 1, 1, 3), np.uint8), labels, np.full(66, "a"), np.ones(66))
+        learnt = np.arange(66) < 44
+        changed = features.copy()
+        changed[~learnt] += 100
+        nothing = np.zeros((66, 5), np.float32)
+        said = teacher.answers(features, nothing, photographs, learnt)
+        np.testing.assert_allclose(
+            said[learnt], teacher.answers(changed, nothing, photographs, learnt)[learnt], rtol=1e-5
+        )
+        self.assertGreater(float((said.argmax(1) == labels).mean()), 0.9)
+        values = teacher.standardized(features, learnt)[learnt]
+        np.testing.assert_allclose(values.mean(0), 0, atol=1e-3)
 
 
 class ConfidenceTest(unittest.TestCase):
