@@ -76,6 +76,9 @@ A picture that can't be read is reported on standard error, the rest go on, and 
 
 async function run(inputs: readonly string[], options: Options): Promise<void> {
   const format = formatOf(options, CLASSIFY_FORMATS);
+  if (options.resume !== undefined && format === 'csv') {
+    throw new NeonsenseError('ERR_INVALID_ARGUMENT', '--resume goes on with a file of JSON objects: leave out --csv');
+  }
   using interrupt = catchInterrupt();
   let unreadable = 0;
   const report = (error: unknown): void => {

@@ -1,9 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { readPictures } from '../evaluate/pictures.js';
 import { compareModels, type ModelComparison } from '../measure/compress.js';
+import type { Model } from '../model/model.js';
 import type { LogitComparison } from '../numbers/compareLogits.js';
 import { catchInterrupt } from './interrupt.js';
 import { addModelOptions, type ModelOptions, openModel } from './modelOptions.js';
+import { progressLine } from './progress.js';
 import { coloursOf, columnsOf } from './terminal.js';
 import { printable, table } from './text.js';
 import { addFormats, type FormatOptions, formatOf, limitOption, threadsOption } from './vocabulary.js';
@@ -48,9 +50,7 @@ async function run(first: string, second: string, options: Options): Promise<voi
   const comparison = await compareModels(a, b, {
     threads: options.threads,
     signal,
-    ...(options.data === undefined
-      ? {}
-      : { inputs: await readPictures(a, options.data, { labelsFile: options.labels, limit: options.limit, signal }) }),
+    ...(options.data === undefined ? {} : { inputs: await readInputs(a, options.data, options, signal) }),
   });
   const failures = failuresOf(comparison, options);
   if (formatOf(options, FORMATS) === 'json') {
@@ -62,6 +62,20 @@ async function run(first: string, second: string, options: Options): Promise<voi
     for (const failure of failures) process.stdout.write(`${red('FAILED')}: ${failure}\n`);
   }
   if (failures.length > 0) process.exitCode = 1;
+}
+
+async function readInputs(model: Model, path: string, options: Options, signal: AbortSignal): Promise<Float32Array[]> {
+  const progress = progressLine('pictures read');
+  try {
+    return await readPictures(model, path, {
+      labelsFile: options.labels,
+      limit: options.limit,
+      signal,
+      onProgress: ({ done, total }) => progress.update(done, total),
+    });
+  } finally {
+    progress.clear();
+  }
 }
 
 /** What of a comparison is beyond the limits given, in words. */

@@ -151,18 +151,19 @@ async function run(source: string, options: Options): Promise<void> {
 
   using interrupt = catchInterrupt();
   const { signal } = interrupt;
-  const calibration =
-    options.calibrate === undefined
-      ? undefined
-      : await readPictures(model, options.calibrate, {
-          labelsFile: options.calibrateLabels,
-          limit: options.calibrateLimit,
-          signal,
-        });
   const progress = progressOf();
   let result: CompressResult;
   let evaluations: readonly Evaluation[] | undefined;
   try {
+    const calibration =
+      options.calibrate === undefined
+        ? undefined
+        : await readPictures(model, options.calibrate, {
+            labelsFile: options.calibrateLabels,
+            limit: options.calibrateLimit,
+            signal,
+            onProgress: ({ done, total }) => progress.update('pictures read', done, total),
+          });
     result = await compress(model, {
       stages,
       calibration,

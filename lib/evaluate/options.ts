@@ -17,7 +17,11 @@ const evaluateOptions = z.strictObject({
 
 const sampled = { labelsFile: z.optional(text('the path of a labels file')), limit: z.optional(integer(1)) };
 const datasetOptions = z.strictObject({ labels: z.array(z.string()), rejectClass: z.optional(z.string()), ...sampled });
-const picturesOptions = z.strictObject({ ...sampled, signal: z.optional(abortSignal()) });
+const picturesOptions = z.strictObject({
+  ...sampled,
+  signal: z.optional(abortSignal()),
+  onProgress: z.optional(callback<NonNullable<PicturesOptions['onProgress']>>()),
+});
 
 /** Of `evaluationReport`. */
 export const reportOptions = z.strictObject({

@@ -12,6 +12,7 @@ import { checkPicturesOptions } from './options.js';
 /** Options of {@link readPictures}. */
 export interface PicturesOptions extends Pick<DatasetOptions, 'labelsFile' | 'limit'> {
   readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
 }
 
 /**
@@ -23,10 +24,10 @@ export interface PicturesOptions extends Pick<DatasetOptions, 'labelsFile' | 'li
  */
 export async function readPictures(model: Model, path: string, options: PicturesOptions = {}): Promise<Float32Array[]> {
   checkModel(model);
-  const { labelsFile, limit, signal } = checkPicturesOptions(options);
+  const { labelsFile, limit, signal, onProgress } = checkPicturesOptions(options);
   // Whoever names no classes need not know those of the pictures' folders.
   const unlabelled = model.labels.length === 0 && (await isDirectory(path));
-  if (unlabelled) return await readFolder(model, path, { limit, signal });
+  if (unlabelled) return await readFolder(model, path, { limit, signal, onProgress });
   const dataset = await openDataset(path, {
     labels: model.labels,
     rejectClass: model.confidence?.rejectClass,
@@ -37,6 +38,7 @@ export async function readPictures(model: Model, path: string, options: Pictures
   for await (const { pixels } of dataset.images()) {
     throwIfAborted(signal);
     pictures.push(preprocess(pixels, model.preprocessing));
+    onProgress?.({ done: pictures.length, total: dataset.size });
   }
   if (pictures.length === 0) {
     throw new NeonsenseError('ERR_DATASET', `None of the ${dataset.size} pictures of ${shortened(path)} could be read`);
@@ -55,11 +57,13 @@ async function isDirectory(path: string): Promise<boolean> {
 async function readFolder(
   { preprocessing }: Model,
   folder: string,
-  { limit, signal }: Pick<PicturesOptions, 'limit' | 'signal'>,
+  { limit, signal, onProgress }: Pick<PicturesOptions, 'limit' | 'signal' | 'onProgress'>,
 ): Promise<Float32Array[]> {
   const files = await findImages(folder);
   const pictures: Float32Array[] = [];
-  for (const index of spreadEvenly(files.length, limit)) {
+  const chosen = [...spreadEvenly(files.length, limit)];
+  for (const [done, index] of chosen.entries()) {
+    onProgress?.({ done, total: chosen.length });
     try {
       pictures.push(preprocess(await decodeImage(files[index]!, { signal }), preprocessing));
     } catch (error) {

@@ -96,13 +96,26 @@ interface Plane {
 
 const half = (length: number): number => Math.ceil(length / 2);
 
+/** Formats of one plane with a byte for each channel, and what {@link Pixels} calls them. */
+export const INTERLEAVED = {
+  rgb24: { channels: 3, order: 'rgb' },
+  bgr24: { channels: 3, order: 'bgr' },
+  rgba: { channels: 4, order: 'rgb' },
+  bgra: { channels: 4, order: 'bgr' },
+  gray: { channels: 1, order: 'rgb' },
+} as const;
+
+const interleaved =
+  ({ channels }: { readonly channels: number }) =>
+  (width: number, height: number): readonly Plane[] => [{ rowBytes: width * channels, rows: height }];
+
 /** What each format's planes need, for a width and a height. */
 const PLANES: Readonly<Record<PixelFormat, (width: number, height: number) => readonly Plane[]>> = {
-  rgb24: (width, height) => [{ rowBytes: width * 3, rows: height }],
-  bgr24: (width, height) => [{ rowBytes: width * 3, rows: height }],
-  rgba: (width, height) => [{ rowBytes: width * 4, rows: height }],
-  bgra: (width, height) => [{ rowBytes: width * 4, rows: height }],
-  gray: (width, height) => [{ rowBytes: width, rows: height }],
+  rgb24: interleaved(INTERLEAVED.rgb24),
+  bgr24: interleaved(INTERLEAVED.bgr24),
+  rgba: interleaved(INTERLEAVED.rgba),
+  bgra: interleaved(INTERLEAVED.bgra),
+  gray: interleaved(INTERLEAVED.gray),
   yuv420p: (width, height) => [
     { rowBytes: width, rows: height },
     { rowBytes: half(width), rows: half(height), halved: true },
@@ -223,7 +236,11 @@ function formatOfChannels({ channels, order }: Readonly<Record<string, unknown>>
     throw invalidArgument(`${name}.order`, "'rgb' or 'bgr'", order);
   }
   if (channels === 1) return 'gray';
-  return order === 'bgr' ? (channels === 3 ? 'bgr24' : 'bgra') : channels === 3 ? 'rgb24' : 'rgba';
+  const formats = Object.keys(INTERLEAVED) as (keyof typeof INTERLEAVED)[];
+  return formats.find((format) => {
+    const each = INTERLEAVED[format];
+    return each.channels === channels && each.order === (order ?? 'rgb');
+  })!;
 }
 
 function oneOf<T extends string>(

@@ -4,7 +4,7 @@ import type { StreamOptions, StreamResult } from '../classify/classifyStream.js'
 import { checkCount, checkOptions, checkSignal } from '../classify/options.js';
 import { abortError, examined, invalidArgument, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
 import { decodeImage } from '../image/decode.js';
-import type { Pixels } from '../image/pixels.js';
+import { INTERLEAVED, type Pixels } from '../image/pixels.js';
 import type { ByteSource } from '../stream/chunks.js';
 import type { SmoothingOptions } from '../stream/smoothing.js';
 import { arrivals } from './arrivals.js';
@@ -143,16 +143,13 @@ async function* label(
       : await readPpm(bytes).then((ppm) => ppm && { format: 'rgb24', ...ppm });
   if (opened === undefined) return;
   const { format, width, height, pixels } = opened;
-  const channels = CHANNELS[format];
-  const order = format.startsWith('bgr') ? 'bgr' : 'rgb';
   const raw: StreamOptions = { format, width, height, ...common };
   for await (const { data, ...result } of classifier.stream(pixels, raw)) {
-    yield { ...result, picture: { data, width, height, channels, order } };
+    yield { ...result, picture: { data, width, height, ...INTERLEAVED[format] } };
   }
 }
 
 const KNOWN = ['format', 'width', 'height', 'fps', 'roi', 'every', 'smooth', 'topK', 'all', 'realtime', 'signal'];
-const CHANNELS = { gray: 1, rgb24: 3, bgr24: 3, rgba: 4, bgra: 4 } as const;
 
 interface OpenedFrames extends RawFrames {
   readonly format: RawFormat;

@@ -1,6 +1,15 @@
 // Jobs that are shared out and go on where they were killed.
 import { spawn } from 'node:child_process';
-import { appendFileSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -60,6 +69,14 @@ describe('a folder that is shared out', () => {
 });
 
 describe('a job that goes on', () => {
+  it('is refused as comma-separated values before it begins, since its file has JSON objects', async () => {
+    const output = join(folder, 'none.csv');
+    const { code, stderr } = await neonsense(['classify', '--csv', '--resume', output, photos, ...model]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/--resume goes on with a file of JSON objects: leave out --csv/);
+    expect(existsSync(output)).toBe(false);
+  });
+
   it('labels every picture once, also after it was killed in the middle', async () => {
     const output = join(folder, 'killed.jsonl');
     const args = ['classify', '--resume', output, photos, ...model];

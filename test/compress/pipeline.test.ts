@@ -76,6 +76,13 @@ describe('the pipeline', () => {
     expect(twice.map(({ name }) => name)).toEqual(['prune-1', 'prune-2', 'recalibrate', 'fp16']);
   });
 
+  it('says how far static calibration is', async () => {
+    const told: unknown[] = [];
+    const onProgress = (...progress: unknown[]): void => void told.push(progress);
+    await runStages(model, [{ stage: 'quantize-static' }], { engine: COMPRESS_ENGINE, calibration, onProgress });
+    expect(told).toContainEqual(['pictures calibrated', calibration.length, calibration.length]);
+  });
+
   it('quantizes statically with the sensitive layers in float by default', async () => {
     const [outcome] = await runStages(model, [{ stage: 'quantize-static' }], { engine: COMPRESS_ENGINE, calibration });
     const float = [...outcome!.model.layers].filter(([, { weights }]) => weights.type === 'f32').map(([name]) => name);

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type DatasetOptions, type LabelledImage, openDataset } from '../../lib/evaluate/datasets.js';
+import { readPictures } from '../../lib/evaluate/pictures.js';
+import { randomModel } from '../randomModel.js';
 import { describeShared } from '../shared.js';
 
 let folder: string;
@@ -229,6 +231,18 @@ describe('folders of class folders', () => {
     ]);
     expect(images[0]!.pixels).toMatchObject({ width: 4, height: 3, channels: 3 });
     expect(images[0]!.file).toBe(join('clock', 'z.png'));
+  });
+
+  it('are read for calibration, and how far that is', async () => {
+    for (const name of ['a.png', 'b.png']) await picture('lamp', name, 100);
+    const told: unknown[] = [];
+    const model = { ...randomModel({ classes: 2 }), labels: ['lamp', 'clock'] };
+    const pictures = await readPictures(model, folder, { onProgress: (progress) => void told.push(progress) });
+    expect(pictures).toHaveLength(2);
+    expect(told).toEqual([
+      { done: 1, total: 2 },
+      { done: 2, total: 2 },
+    ]);
   });
 
   it('lists both sets when a folder is none of the labels', async () => {

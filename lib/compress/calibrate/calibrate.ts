@@ -55,14 +55,17 @@ export async function calibrate(
   inputs: CalibrationSet,
   observe: ObserveModel,
   signal?: AbortSignal,
+  onProgress?: (done: number, total: number) => void,
 ): Promise<Map<string, ValueObserver>> {
   const { nodes } = networkOf(model.architecture, model.preprocessing.size);
   const observers = new Map(nodes.map(({ name, shape }) => [name, new ValueObserver(shape[2])]));
   const [picture, ...values] = [...observers.keys()];
   for (const input of inputs) observers.get(picture!)!.add(input);
+  let done = 0;
   for await (const seen of observing(observe, model, values, inputs)) {
     throwIfAborted(signal);
     for (const name of values) if (seen[name] !== undefined) observers.get(name)!.add(seen[name]);
+    onProgress?.(++done, inputs.length);
   }
   for (const [name, observer] of observers) {
     if (observer.count === 0) {

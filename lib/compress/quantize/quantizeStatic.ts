@@ -94,7 +94,10 @@ export async function toInt8Static(
   const named = keepFloat === 'sensitive' ? sensitiveLayers(model.architecture) : keepFloat;
   const looks = trained === undefined || correctsBias;
 
-  const observed = (float: Model) => calibrate(float, calibration, options.observe, signal);
+  const observed = (float: Model) =>
+    calibrate(float, calibration, options.observe, signal, (done, total) =>
+      options.onProgress?.('pictures calibrated', done, total),
+    );
   let float = foldModel(inSinglePrecision(model));
   let observers = new Map<string, ValueObserver>();
   if (equalizes) ({ float, observers } = await equalizeCalibrated(float, observed));
