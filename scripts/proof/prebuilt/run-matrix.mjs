@@ -46,15 +46,18 @@ function runTarget(name, runners, args) {
   const sha256 = createHash('sha256').update(readFileSync(file)).digest('hex');
   const runs = runners.map(({ how, command }) => {
     const [program, ...before] = command();
-    const result = spawnSync(program, [...before, join(root, 'scripts', 'proof', 'prebuilt', 'smoke.mjs'), ...args], {
-      encoding: 'utf8',
-      env: { ...process.env, NEONSENSE_BINARY: file },
-      timeout: 15 * 60 * 1000,
-    });
-    const passed = result.status === 0;
-    console.log(`${name}: ${how}: ${passed ? 'passed' : 'FAILED'}`);
-    if (!passed) console.error(result.error?.message ?? `${result.signal ?? ''}${result.stderr}`.trim());
-    return { how, passed, ...(passed ? JSON.parse(result.stdout.trim().split('\n').at(-1)) : {}) };
+    const run = (script, ...given) =>
+      spawnSync(program, [...before, join(root, 'scripts', 'proof', 'prebuilt', script), ...given], {
+        encoding: 'utf8',
+        env: { ...process.env, NEONSENSE_BINARY: file },
+        timeout: 15 * 60 * 1000,
+      });
+    const smoke = run('smoke.mjs', ...args);
+    const failed = [smoke, run('worker-alone.mjs')].find(({ status }) => status !== 0);
+    console.log(`${name}: ${how}: ${failed === undefined ? 'passed' : 'FAILED'}`);
+    if (failed === undefined) return { how, passed: true, ...JSON.parse(smoke.stdout.trim().split('\n').at(-1)) };
+    console.error(failed.error?.message ?? `${failed.signal ?? ''} ${failed.stderr}`.trim());
+    return { how, passed: false };
   });
   const record = join(root, smokeFile(name));
   mkdirSync(dirname(record), { recursive: true });
