@@ -135,7 +135,7 @@ describe('learning classes from folders', () => {
 
   it.each([
     ['a folder that is not there', '/nowhere/photos', 'ERR_NOT_FOUND'],
-    ['a folder without folders', join(projectRoot, 'examples', 'electron'), 'ERR_DATASET'],
+    ['a folder without folders', join(projectRoot, 'docs', 'pictures'), 'ERR_DATASET'],
   ])('refuses %s', async (_, folder, code) => {
     await expect(learn(folder, { base })).rejects.toMatchObject({ code });
   });
