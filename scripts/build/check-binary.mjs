@@ -17,10 +17,11 @@ import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { extensionsIn, forbiddenExtensionsIn } from './arm64-instructions.mjs';
+import { BinaryError } from './binary-file.mjs';
 import { targets } from './cross/targets.mjs';
-import { ElfError, readElf, readElfCode } from './elf.mjs';
-import { MachOError, readMachO } from './mach-o.mjs';
-import { PeError, readPe } from './pe.mjs';
+import { readElf, readElfCode } from './elf.mjs';
+import { readMachO } from './mach-o.mjs';
+import { readPe } from './pe.mjs';
 
 const NODE_API_ENTRIES = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 /** What every system of that kind has; libstdc++ or libc++ and libgcc_s are linked in. */
@@ -52,7 +53,7 @@ const EXTERNAL_BUFFERS = ['napi_create_external_arraybuffer', 'napi_create_exter
  * What a reader wants to know of a binary, from its bytes.
  * @param {Buffer} file
  * @param {Buffer} [withSymbols]  the same binary before it was stripped
- * @throws {ElfError | MachOError | PeError} where one of them can't be read
+ * @throws {BinaryError} where one of them can't be read
  */
 export function describeBinary(file, withSymbols) {
   const isMachO = file.length >= 4 && file.readUInt32LE(0) === 0xfeedfacf;
@@ -132,7 +133,7 @@ function extensionsOf(file, withSymbols) {
   const { code, functions } = readElfCode(withSymbols);
   for (const { offset, bytes } of code) {
     if (!file.subarray(offset, offset + bytes.length).equals(bytes))
-      throw new ElfError('the binary with symbols has other code: the two are not of one build');
+      throw new BinaryError('the binary with symbols has other code: the two are not of one build');
   }
   return extensionsIn(code, functions);
 }
@@ -296,7 +297,7 @@ function parse(argv) {
   };
   for (let i = 0; i < argv.length; i++) {
     const value = () => {
-      if (argv[i + 1] === undefined) throw new ElfError(`${argv[i]} needs a value`);
+      if (argv[i + 1] === undefined) throw new BinaryError(`${argv[i]} needs a value`);
       return argv[++i];
     };
     if (argv[i] === '--json') options.json = true;
@@ -305,10 +306,11 @@ function parse(argv) {
     else if (Object.hasOwn(texts, argv[i])) options.expected[texts[argv[i]]] = value();
     else if (argv[i] === '--allow-needed') options.expected.allowNeeded = value().split(',');
     else if (argv[i] === '--max-bytes') options.expected.maxBytes = Number(value());
-    else if (argv[i].startsWith('-') || options.file !== undefined) throw new ElfError(`unknown argument ${argv[i]}`);
+    else if (argv[i].startsWith('-') || options.file !== undefined)
+      throw new BinaryError(`unknown argument ${argv[i]}`);
     else options.file = argv[i];
   }
-  if (options.file === undefined) throw new ElfError('which file? node scripts/build/check-binary.mjs FILE');
+  if (options.file === undefined) throw new BinaryError('which file? node scripts/build/check-binary.mjs FILE');
   if (options.symbols === undefined && existsSync(`${options.file}.symbols`))
     options.symbols = `${options.file}.symbols`;
   return options;
@@ -316,7 +318,7 @@ function parse(argv) {
 
 function expectationsOf(name) {
   if (!Object.hasOwn(targets, name))
-    throw new ElfError(`--target: expected one of ${Object.keys(targets).join(', ')}, got ${name}`);
+    throw new BinaryError(`--target: expected one of ${Object.keys(targets).join(', ')}, got ${name}`);
   return targets[name].expect;
 }
 
@@ -351,11 +353,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(resolve(p
   try {
     process.exitCode = main(process.argv.slice(2));
   } catch (error) {
-    if (
-      !(error instanceof ElfError || error instanceof MachOError || error instanceof PeError) &&
-      error.code === undefined
-    )
-      throw error;
+    if (!(error instanceof BinaryError) && error.code === undefined) throw error;
     console.error(`check-binary: ${error.message}`);
     process.exitCode = 1;
   }

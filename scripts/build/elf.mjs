@@ -1,7 +1,7 @@
 // A reader for the parts of a 64-bit little-endian ELF shared object that decide where it can be loaded. It follows the
 // dynamic segment, as the loader does, and not the section headers, which a stripped file need not have.
 
-export class ElfError extends Error {}
+import { BinaryError, inside } from './binary-file.mjs';
 
 const MACHINES = new Map([
   [62, 'x64'],
@@ -40,7 +40,7 @@ const DT = {
  *   imported: string[] }}
  *   versions: library name -> symbol versions asked of it, e.g. 'libc.so.6' -> ['GLIBC_2.17']
  *   congruent: address and file offset differ by a multiple of the alignment, without which it can't be mapped
- * @throws {ElfError} where the file is no such ELF file or an offset in it points outside
+ * @throws {BinaryError} where the file is no such ELF file or an offset in it points outside
  */
 export function readElf(file) {
   const u16 = (at) => file.readUInt16LE(inside(file, at, 2));
@@ -52,8 +52,8 @@ export function readElf(file) {
   };
 
   if (file.length < 64 || file.readUInt32BE(0) !== 0x7f454c46)
-    throw new ElfError('not an ELF file (magic bytes differ)');
-  if (file[4] !== 2 || file[5] !== 1) throw new ElfError('not a 64-bit little-endian ELF file');
+    throw new BinaryError('not an ELF file (magic bytes differ)');
+  if (file[4] !== 2 || file[5] !== 1) throw new BinaryError('not a 64-bit little-endian ELF file');
   const machine = MACHINES.get(u16(18)) ?? `machine ${u16(18)}`;
 
   const headers = [];
@@ -72,12 +72,12 @@ export function readElf(file) {
   const loads = headers.filter((header) => header.type === PT.LOAD);
   const offsetOf = (address) => {
     const load = loads.find((each) => address >= each.address && address < each.address + each.fileSize);
-    if (load === undefined) throw new ElfError(`address 0x${address.toString(16)} lies in no loaded segment`);
+    if (load === undefined) throw new BinaryError(`address 0x${address.toString(16)} lies in no loaded segment`);
     return load.offset + address - load.address;
   };
 
   const dynamic = headers.find((header) => header.type === PT.DYNAMIC);
-  if (dynamic === undefined) throw new ElfError('no dynamic segment: this is not a shared object');
+  if (dynamic === undefined) throw new BinaryError('no dynamic segment: this is not a shared object');
   const tags = [];
   for (let at = dynamic.offset; at < dynamic.offset + dynamic.fileSize; at += 16) {
     if (u64(at) === 0) break;
@@ -91,7 +91,7 @@ export function readElf(file) {
   const text = (index) => {
     const from = inside(file, strings.start + index, 1);
     const end = file.indexOf(0, from);
-    if (index >= strings.size || end < 0) throw new ElfError(`string ${index} lies outside the string table`);
+    if (index >= strings.size || end < 0) throw new BinaryError(`string ${index} lies outside the string table`);
     return file.toString('latin1', from, end);
   };
   const texts = (wanted) => tags.filter(([name]) => name === wanted).map(([, index]) => text(index));
@@ -153,11 +153,11 @@ export function readElf(file) {
  * @returns {{ code: { address: number, offset: number, bytes: Buffer }[],
  *   functions: { name: string, address: number }[] }}
  *   code: without the data that lies between functions; functions: sorted by address
- * @throws {ElfError} also where it has no symbol table
+ * @throws {BinaryError} also where it has no symbol table
  */
 export function readElfCode(file) {
   if (file.length < 64 || file.readUInt32BE(0) !== 0x7f454c46)
-    throw new ElfError('not an ELF file (magic bytes differ)');
+    throw new BinaryError('not an ELF file (magic bytes differ)');
   const u32 = (at) => file.readUInt32LE(inside(file, at, 4));
   const u64 = (at) => Number(file.readBigUInt64LE(inside(file, at, 8)));
   const [start, size, count] = [u64(40), file.readUInt16LE(58), file.readUInt16LE(60)];
@@ -168,7 +168,7 @@ export function readElfCode(file) {
   });
   const table = sections.find((section) => section.type === SHT_SYMTAB);
   const names = sections[table?.link ?? 0];
-  if (table === undefined || names === undefined) throw new ElfError('has no symbol table: it was stripped');
+  if (table === undefined || names === undefined) throw new BinaryError('has no symbol table: it was stripped');
   inside(file, names.offset, names.bytes);
 
   const functions = [];
@@ -222,15 +222,8 @@ function symbolCount(tag, offsetOf, u32) {
   return last + 1;
 }
 
-function inside(file, at, length) {
-  if (!Number.isSafeInteger(at) || at < 0 || at + length > file.length) {
-    throw new ElfError(`offset ${at} lies outside the file of ${file.length} bytes: is it truncated?`);
-  }
-  return at;
-}
-
 function need(value, what) {
-  if (value === undefined) throw new ElfError(`no ${what} in the dynamic segment`);
+  if (value === undefined) throw new BinaryError(`no ${what} in the dynamic segment`);
   return value;
 }
 

@@ -1,6 +1,6 @@
 // A reader for the parts of a 64-bit little-endian Mach-O bundle or dynamic library that decide where it can be loaded.
 
-export class MachOError extends Error {}
+import { BinaryError, inside, textOf } from './binary-file.mjs';
 
 const CPUS = new Map([
   [0x01000007, 'x64'],
@@ -36,14 +36,14 @@ const PLATFORM_MACOS = 1;
  *   signed: boolean, exported: string[], imported: string[] }}
  *   minimum: oldest macOS, e.g. '11.0'; exported: what dyld finds, imported: what it looks up, both without the leading
  *   underscore of C
- * @throws {MachOError} where the file is no such Mach-O file or an offset in it points outside
+ * @throws {BinaryError} where the file is no such Mach-O file or an offset in it points outside
  */
 export function readMachO(file) {
   const u32 = (at) => file.readUInt32LE(inside(file, at, 4));
   const u64 = (at) => Number(file.readBigUInt64LE(inside(file, at, 8)));
-  if (file.length < 32 || u32(0) !== MAGIC) throw new MachOError('not a 64-bit little-endian Mach-O file');
+  if (file.length < 32 || u32(0) !== MAGIC) throw new BinaryError('not a 64-bit little-endian Mach-O file');
   const type = FILE_TYPES.get(u32(12));
-  if (type === undefined) throw new MachOError(`file type ${u32(12)}, expected a bundle or a dynamic library`);
+  if (type === undefined) throw new BinaryError(`file type ${u32(12)}, expected a bundle or a dynamic library`);
 
   const result = {
     machine: CPUS.get(u32(4)) ?? `cpu type ${u32(4)}`,
@@ -60,7 +60,7 @@ export function readMachO(file) {
   let at = 32;
   for (let i = 0; i < u32(16); i++) {
     const [command, size] = [u32(at), u32(at + 4)];
-    if (size < 8) throw new MachOError(`load command ${i} has a size of ${size} bytes`);
+    if (size < 8) throw new BinaryError(`load command ${i} has a size of ${size} bytes`);
     inside(file, at, size);
     if (DYLIBS.includes(command)) result.needed.push(textOf(file, at + u32(at + 8), at + size));
     else if (command === LC.RPATH) result.runpath.push(textOf(file, at + u32(at + 8), at + size));
@@ -109,7 +109,7 @@ function exportsOf(file, start, size) {
   const uleb = (at) => {
     let [value, scale] = [0, 1];
     for (; ; at++, scale *= 128) {
-      if (at >= end || scale > 2 ** 49) throw new MachOError('a number in the export trie does not end');
+      if (at >= end || scale > 2 ** 49) throw new BinaryError('a number in the export trie does not end');
       value += (file[at] & 127) * scale;
       if (file[at] < 128) return [value, at + 1];
     }
@@ -119,7 +119,7 @@ function exportsOf(file, start, size) {
   const waiting = [{ node: start, prefix: '' }];
   while (waiting.length > 0) {
     const { node, prefix } = waiting.pop();
-    if (seen.has(node)) throw new MachOError('the export trie has a node twice');
+    if (seen.has(node)) throw new BinaryError('the export trie has a node twice');
     seen.add(node);
     const [terminal, information] = uleb(node);
     if (terminal > 0) names.push(prefix);
@@ -128,26 +128,12 @@ function exportsOf(file, start, size) {
     for (let i = 0; i < edges; i++) {
       const part = textOf(file, at, end);
       const [child, after] = uleb(at + part.length + 1);
-      if (child >= size) throw new MachOError(`node ${child} lies outside the export trie of ${size} bytes`);
+      if (child >= size) throw new BinaryError(`node ${child} lies outside the export trie of ${size} bytes`);
       waiting.push({ node: start + child, prefix: prefix + part });
       at = after;
     }
   }
   return names;
-}
-
-/** Text up to a zero byte or `end`. */
-function textOf(file, from, end) {
-  inside(file, from, 0);
-  const zero = file.indexOf(0, from);
-  return file.toString('latin1', from, zero < 0 ? end : Math.min(zero, end));
-}
-
-function inside(file, at, length) {
-  if (!Number.isSafeInteger(at) || at < 0 || at + length > file.length) {
-    throw new MachOError(`offset ${at} lies outside the file of ${file.length} bytes: is it truncated?`);
-  }
-  return at;
 }
 
 function version(packed) {

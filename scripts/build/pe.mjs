@@ -1,6 +1,6 @@
 // A reader for the parts of a 64-bit Windows library (PE32+) that decide where it can be loaded.
 
-export class PeError extends Error {}
+import { BinaryError, inside, textOf } from './binary-file.mjs';
 
 const MACHINES = new Map([
   [0x8664, 'x64'],
@@ -21,17 +21,17 @@ const SECTION_HEADER = 40;
  *   needed: libraries, also those looked for at the first call; imported: functions by name; code: what runs, not copied;
  *   movable: the system may choose its address (ASLR); dataNotCode: it does without code in data (DEP); minimumSystem: of
  *   Windows, e.g. '6.0'
- * @throws {PeError} where the file is no such library or an offset in it points outside
+ * @throws {BinaryError} where the file is no such library or an offset in it points outside
  */
 export function readPe(file) {
   const u16 = (at) => file.readUInt16LE(inside(file, at, 2));
   const u32 = (at) => file.readUInt32LE(inside(file, at, 4));
-  if (file.length < 64 || u16(0) !== 0x5a4d) throw new PeError('not a Windows library: it does not begin with MZ');
+  if (file.length < 64 || u16(0) !== 0x5a4d) throw new BinaryError('not a Windows library: it does not begin with MZ');
   const coff = u32(60) + 4;
-  if (u32(coff - 4) !== 0x4550) throw new PeError('not a Windows library: its header is not PE');
-  if ((u16(coff + 18) & IS_LIBRARY) === 0) throw new PeError('a program, expected a library');
+  if (u32(coff - 4) !== 0x4550) throw new BinaryError('not a Windows library: its header is not PE');
+  if ((u16(coff + 18) & IS_LIBRARY) === 0) throw new BinaryError('a program, expected a library');
   const optional = coff + 20;
-  if (u16(optional) !== 0x20b) throw new PeError('not a 64-bit Windows library');
+  if (u16(optional) !== 0x20b) throw new BinaryError('not a 64-bit Windows library');
 
   const sections = Array.from({ length: u16(coff + 2) }, (_, i) => {
     const at = inside(file, optional + u16(coff + 16) + i * SECTION_HEADER, SECTION_HEADER);
@@ -42,7 +42,7 @@ export function readPe(file) {
   /** Where what is loaded at an address lies in the file. */
   const offsetOf = (address) => {
     const section = sections.find((each) => address >= each.address && address < each.address + each.bytes);
-    if (section === undefined) throw new PeError(`address ${address} lies in no section: is the file truncated?`);
+    if (section === undefined) throw new BinaryError(`address ${address} lies in no section: is the file truncated?`);
     return inside(file, section.offset + address - section.address, 1);
   };
   const nameAt = (address) => {
@@ -105,19 +105,6 @@ function exportsOf(file, address, offsetOf, nameAt) {
   if (count === 0) return [];
   const names = inside(file, offsetOf(file.readUInt32LE(at + 32)), count * 4);
   return Array.from({ length: count }, (_, i) => nameAt(file.readUInt32LE(names + i * 4)));
-}
-
-/** Text up to a zero byte or `end`. */
-function textOf(file, from, end) {
-  const zero = file.indexOf(0, from);
-  return file.toString('latin1', from, zero < 0 ? end : Math.min(zero, end));
-}
-
-function inside(file, at, length) {
-  if (!Number.isSafeInteger(at) || at < 0 || at + length > file.length) {
-    throw new PeError(`offset ${at} lies outside the file of ${file.length} bytes: is it truncated?`);
-  }
-  return at;
 }
 
 function flagText(flags) {

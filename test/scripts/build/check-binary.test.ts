@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
-import { ElfError, readElf } from '../../../scripts/build/elf.mjs';
+import { BinaryError } from '../../../scripts/build/binary-file.mjs';
+// @ts-expect-error a script without types
+import { readElf } from '../../../scripts/build/elf.mjs';
 import fc from '../../fastCheck.js';
 
 const script = resolve(import.meta.dirname, '../../../scripts/build/check-binary.mjs');
@@ -133,13 +135,13 @@ describe.skipIf(!canCompile)(`check-binary${canCompile ? '' : ' (skipped: no C c
     expect(code).toBe(1);
   });
 
-  test('a truncated or altered file gives an ElfError, never another exception or an endless loop', () => {
+  test('a truncated or altered file gives a BinaryError, never another exception or an endless loop', () => {
     const whole = readFileSync(compile('fuzz', ENTRY));
     const read = (file: Buffer) => {
       try {
         readElf(file);
       } catch (error) {
-        if (!(error instanceof ElfError)) throw error;
+        if (!(error instanceof BinaryError)) throw error;
       }
     };
     for (let length = 0; length < whole.length; length += 97) read(whole.subarray(0, length));

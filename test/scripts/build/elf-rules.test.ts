@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
+import { BinaryError } from '../../../scripts/build/binary-file.mjs';
+// @ts-expect-error a script without types
 import { describeBinary, problemsOf } from '../../../scripts/build/check-binary.mjs';
 // @ts-expect-error a script without types
 import { stripElf } from '../../../scripts/build/cross/strip-elf.mjs';
 // @ts-expect-error a script without types
-import { ElfError, readElf, readElfCode } from '../../../scripts/build/elf.mjs';
+import { readElf, readElfCode } from '../../../scripts/build/elf.mjs';
 import fc from '../../fastCheck.js';
 import { ENTRY, type Shape, tinyElf } from './tinyElf.js';
 
@@ -205,7 +207,7 @@ describe('stripElf', () => {
   });
 });
 
-test('altered section headers and symbols give an ElfError and nothing else', () => {
+test('altered section headers and symbols give a BinaryError and nothing else', () => {
   const whole = tinyElf({ symbols: true });
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }), (edits) => {
@@ -215,7 +217,7 @@ test('altered section headers and symbols give an ElfError and nothing else', ()
       try {
         readElfCode(file);
       } catch (error) {
-        if (!(error instanceof ElfError)) throw error;
+        if (!(error instanceof BinaryError)) throw error;
       }
     }),
     { numRuns: 200 },

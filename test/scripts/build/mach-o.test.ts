@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
+import { BinaryError } from '../../../scripts/build/binary-file.mjs';
+// @ts-expect-error a script without types
 import { describeBinary, problemsOf } from '../../../scripts/build/check-binary.mjs';
 // @ts-expect-error a script without types
-import { MachOError, readMachO } from '../../../scripts/build/mach-o.mjs';
+import { readMachO } from '../../../scripts/build/mach-o.mjs';
 import { readDamaged } from './damagedBinary.js';
 
 // Mach-O files made by hand from the numbers in Apple's <mach-o/loader.h>: just load commands and what they point at.
@@ -146,9 +148,9 @@ describe('a Mach-O bundle', () => {
     expect(problems({}, { maxBytes: 100 }).join()).toMatch(/expected at most 100/);
   });
 
-  test('that is neither bundle nor library, or is truncated or altered, gives a MachOError and nothing else', () => {
+  test('that is neither bundle nor library, or is truncated or altered, gives a BinaryError and nothing else', () => {
     expect(() => readMachO(machO({ type: 2 }))).toThrow(/expected a bundle or a dynamic library/);
     const whole = machO();
-    readDamaged(whole, { read: readMachO, own: MachOError, runs: 200 });
+    readDamaged(whole, { read: readMachO, own: BinaryError, runs: 200 });
   });
 });

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 // @ts-expect-error a script without types
+import { BinaryError } from '../../../scripts/build/binary-file.mjs';
+// @ts-expect-error a script without types
 import { describeBinary, problemsOf } from '../../../scripts/build/check-binary.mjs';
 // @ts-expect-error a script without types
 import { nodeApiImports } from '../../../scripts/build/cross/windows/node-api-imports.mjs';
 // @ts-expect-error a script without types
-import { PeError, readPe } from '../../../scripts/build/pe.mjs';
+import { readPe } from '../../../scripts/build/pe.mjs';
 import { readDamaged } from './damagedBinary.js';
 
 // Libraries made by hand from the numbers in Microsoft's "PE Format": headers and one section with the tables.
@@ -138,10 +140,10 @@ describe('a Windows library', () => {
     ]);
   });
 
-  test('that is a program, or is truncated or altered, gives a PeError and nothing else', () => {
+  test('that is a program, or is truncated or altered, gives a BinaryError and nothing else', () => {
     expect(() => readPe(pe({ isProgram: true }))).toThrow(/a program, expected a library/);
     const whole = pe({ delayed: ['bcrypt.dll'], code: [0] });
-    readDamaged(whole, { read: readPe, own: PeError, runs: 300 });
+    readDamaged(whole, { read: readPe, own: BinaryError, runs: 300 });
   });
 });
 

@@ -62,6 +62,7 @@ test('prebuildify drives the cross build through the shim and leaves the file wh
     'scripts/build/check-binary.mjs',
     'scripts/build/elf.mjs',
     'scripts/build/mach-o.mjs',
+    'scripts/build/binary-file.mjs',
     'scripts/build/pe.mjs',
   ])
     cpSync(join(root, file), join(folder, file), { recursive: true });
