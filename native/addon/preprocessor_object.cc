@@ -1,6 +1,5 @@
 #include "addon/preprocessor_object.h"
 
-#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -114,14 +113,10 @@ PictureInHand::~PictureInHand() {
   if (state_) state_->busy = false;
 }
 
-double PictureInHand::Preprocess(const std::function<void(const float*)>& use) {
-  const auto start = std::chrono::steady_clock::now();
+void PictureInHand::Preprocess(float* input) {
   image::Preprocessor& preprocessor = state_->preprocessor;
-  state_->input.resize(preprocessor.output_size());
-  Rows rows(state_->input.data(), preprocessor.preprocessing().size[1]);
+  Rows rows(input, preprocessor.preprocessing().size[1]);
   preprocessor.Run(picture_, rows);
-  use(state_->input.data());
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
 void PictureInHand::Release(Napi::Env env) {

@@ -1,10 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include <napi.h>
 
@@ -25,7 +23,6 @@ struct PreprocessorState {
   std::unique_ptr<uint8_t[]> pixels;
   size_t capacity = 0;
   size_t size = 0;
-  std::vector<float> input;
   bool busy = false;
 };
 
@@ -36,8 +33,8 @@ class PictureInHand {
   PictureInHand(PictureInHand&&) = default;
   ~PictureInHand();
 
-  // Makes the input and gives it to `use`. Returns the milliseconds both took.
-  double Preprocess(const std::function<void(const float*)>& use);
+  // Makes the input, as many floats as the preprocessing has.
+  void Preprocess(float* input);
   // On the thread of JavaScript, when it is done.
   void Release(Napi::Env env);
 

@@ -1,5 +1,6 @@
 #include "addon/session_object.h"
 
+#include <chrono>
 #include <utility>
 
 #include "addon/convert.h"
@@ -94,7 +95,11 @@ class RunImageTask : public RunTask {
 
  protected:
   void Work() override {
-    milliseconds_ = picture_.Preprocess([this](const float* input) { session().Load(input); });
+    const auto start = std::chrono::steady_clock::now();
+    float* const input = session().Staging();
+    picture_.Preprocess(input);
+    session().Load(input);
+    milliseconds_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     RunTask::Work();
   }
   void Finish() override {

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/plan.h"
+
 namespace neonsense::engine {
 
 struct OperatorTime {
@@ -24,6 +26,8 @@ class Executor {
 
   // One image. Throws Error.
   virtual void Run() = 0;
+  // Memory of Run's that others may use between two runs.
+  virtual Span<char> Scratch() { return {}; }
   // The last image's operators, in the order they ran. Only where it was created to measure them.
   virtual std::vector<OperatorTime> Profile() const = 0;
 };

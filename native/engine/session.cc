@@ -88,6 +88,8 @@ struct Session::State {
   // Images are copied into storage of ours: nobody can change it meanwhile, and it has room past its end.
   std::unique_ptr<float[]> input;
   std::vector<std::unique_ptr<float[]>> outputs;
+  // Only where the executor has no memory for it.
+  std::unique_ptr<float[]> staging;
   ThreadPoolHandle pool;
   std::unique_ptr<PackedWeights> weights;
   // Last: it goes before the pool, the weights and the buffers it points to.
@@ -181,6 +183,13 @@ void Session::Run(const float* input, float* output) {
   Load(input);
   Invoke();
   Read(output);
+}
+
+float* Session::Staging() {
+  const Span<char> scratch = state_->executor->Scratch();
+  if (scratch.size >= state_->input_size * sizeof(float)) return reinterpret_cast<float*>(scratch.data);
+  if (state_->staging == nullptr) state_->staging = std::make_unique<float[]>(state_->input_size);
+  return state_->staging.get();
 }
 
 void Session::Load(const float* input) { state_->layout->Copy(input, state_->input.get()); }

@@ -46,6 +46,10 @@ class Session {
   void Invoke();
   void Read(float* output) const;
 
+  // Room for input_size() floats, for who makes them and gives them to Load: it is used by nothing else between two
+  // runs.
+  float* Staging();
+
   // The last image's operators, in the order they ran. Needs SessionOptions::profile.
   std::vector<OperatorTime> Profile() const;
 

@@ -27,6 +27,8 @@ class DenseExecutor : public OperatorExecutor {
   DenseExecutor(const Plan& plan, const InputLayout& layout, void* input, const std::vector<float*>& outputs,
                 PackedWeights& weights, pthreadpool_t pool, bool profile);
 
+  Span<char> Scratch() override { return memory_.all(); }
+
  private:
   DenseExecutor(const Plan& plan, const std::vector<Step>& steps, const InputLayout& layout, void* input,
                 const std::vector<float*>& outputs, PackedWeights& weights, pthreadpool_t pool, bool profile);

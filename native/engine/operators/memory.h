@@ -26,7 +26,7 @@ struct Place {
   }
 };
 
-// Memory for the values between the operators: pieces are used again once nobody reads what is in them. Behind each
+// Memory for the values between the operators, used again once nobody reads what is in it. Behind each value
 // kSlackBytes may be read.
 class Memory {
  public:
@@ -38,10 +38,14 @@ class Memory {
          void* image, const std::vector<float*>& outputs);
 
   const Place& operator[](size_t value) const { return places_[value]; }
+  // All of it. Whatever is in it between two runs does not matter.
+  Span<char> all() { return {data_, size_}; }
 
  private:
   std::vector<Place> places_;
-  std::vector<std::unique_ptr<float[]>> pieces_;
+  std::unique_ptr<char[]> memory_;
+  char* data_ = nullptr;
+  size_t size_ = 0;
   std::vector<std::unique_ptr<xnn_quantization_params[]>> params_;
 };
 

@@ -29,6 +29,8 @@ class SparseExecutor : public OperatorExecutor {
   SparseExecutor(const Plan& plan, float* input, const std::vector<float*>& outputs, PackedWeights& weights,
                  pthreadpool_t pool, bool profile);
 
+  Span<char> Scratch() override { return memory_.all(); }
+
  private:
   std::unique_ptr<Operator> Make(const Plan& plan, const Layer& layer, const XnnOptions& options) const;
   std::unique_ptr<Operator> MakePlaneConvolution(const Plan& plan, const Layer& layer, const XnnOptions& options) const;
