@@ -25,7 +25,7 @@ import { type Decoding, withPixels } from './withPixels.js';
 export type { CanvasPixels, ImageInput, SharpOutput } from '../image/source.js';
 
 export interface ClassifierOptions extends PickOptions {
-  /** Threads that work on one image; default: the performance cores, at most 4. */
+  /** Threads that work on one image, or pictures on one thread each when there are several; default: the performance cores, at most 4. */
   readonly threads?: number | undefined;
   /** Names of the classes instead of the model's own. */
   readonly labels?: readonly string[] | undefined;
