@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <memory>
 #include <ostream>
-#include <tuple>
-#include <utility>
 #include <vector>
 
 #include "kernels/depthwise.h"
@@ -13,55 +11,95 @@
 // Geometries that the kernels of every type are tested with.
 namespace neonsense::kernels::test {
 
+enum class Padding {
+  // As torch pads, the same on each side.
+  kTorch,
+  // As TensorFlow does: as little as possible, and less before than behind.
+  kTensorFlow,
+  kNone,
+  // Half a kernel on one side, nothing on the other.
+  kBefore,
+  kBehind,
+};
+
 struct Case {
   size_t kernel;
   size_t stride;
   size_t height;
   size_t width;
   size_t channels;
-  // As torch pads, the same on each side, or as TensorFlow does, as little as possible and less before than behind.
-  bool symmetric;
+  Padding padding;
 };
 
 inline const Case kCases[] = {
     // The layers of MobileNetV3-Small at 224 pixels; the first two and the last kind smaller.
-    {3, 2, 24, 112, 16, true},
-    {3, 2, 12, 56, 72, false},
-    {3, 1, 9, 28, 88, true},
-    {5, 2, 28, 28, 96, true},
-    {5, 2, 28, 28, 96, false},
-    {5, 1, 14, 14, 120, true},
-    {5, 2, 14, 14, 144, false},
-    {5, 1, 7, 7, 576, true},
+    {3, 2, 24, 112, 16, Padding::kTorch},
+    {3, 2, 12, 56, 72, Padding::kTensorFlow},
+    {3, 1, 9, 28, 88, Padding::kTorch},
+    {5, 2, 28, 28, 96, Padding::kTorch},
+    {5, 2, 28, 28, 96, Padding::kTensorFlow},
+    {5, 1, 14, 14, 120, Padding::kTorch},
+    {5, 2, 14, 14, 144, Padding::kTensorFlow},
+    {5, 1, 7, 7, 576, Padding::kTorch},
     // Widths that are no multiple of a tile, down to one; channels that are none of a vector.
-    {3, 1, 5, 41, 3, true},
-    {3, 2, 6, 33, 17, true},
-    {3, 2, 7, 34, 9, false},
-    {5, 1, 6, 13, 31, true},
-    {5, 1, 3, 12, 5, true},
-    {5, 2, 9, 25, 7, true},
-    {5, 2, 8, 11, 33, false},
-    {5, 1, 2, 5, 20, true},
-    {5, 1, 4, 6, 12, true},
-    {3, 1, 3, 3, 8, true},
-    {5, 1, 2, 2, 11, true},
-    {3, 2, 2, 2, 6, false},
-    {5, 2, 1, 1, 40, true},
-    {5, 1, 1, 1, 1, true},
+    {3, 1, 5, 41, 3, Padding::kTorch},
+    {3, 2, 6, 33, 17, Padding::kTorch},
+    {3, 2, 7, 34, 9, Padding::kTensorFlow},
+    {5, 1, 6, 13, 31, Padding::kTorch},
+    {5, 1, 3, 12, 5, Padding::kTorch},
+    {5, 2, 9, 25, 7, Padding::kTorch},
+    {5, 2, 8, 11, 33, Padding::kTensorFlow},
+    {5, 1, 2, 5, 20, Padding::kTorch},
+    {5, 1, 4, 6, 12, Padding::kTorch},
+    {3, 1, 3, 3, 8, Padding::kTorch},
+    {5, 1, 2, 2, 11, Padding::kTorch},
+    {3, 2, 2, 2, 6, Padding::kTensorFlow},
+    {5, 2, 1, 1, 40, Padding::kTorch},
+    {5, 1, 1, 1, 1, Padding::kTorch},
+    // Nothing beside the input, or something on one side only.
+    {3, 1, 9, 20, 24, Padding::kNone},
+    {3, 2, 9, 31, 16, Padding::kNone},
+    {5, 1, 8, 19, 17, Padding::kNone},
+    {5, 2, 12, 12, 40, Padding::kNone},
+    {3, 1, 3, 3, 5, Padding::kNone},
+    {5, 2, 5, 5, 9, Padding::kNone},
+    {3, 1, 6, 17, 24, Padding::kBefore},
+    {3, 2, 7, 30, 11, Padding::kBefore},
+    {5, 1, 6, 11, 16, Padding::kBefore},
+    {5, 2, 9, 22, 33, Padding::kBefore},
+    {3, 1, 6, 17, 24, Padding::kBehind},
+    {3, 2, 7, 30, 11, Padding::kBehind},
+    {5, 1, 6, 11, 16, Padding::kBehind},
+    {5, 2, 9, 22, 33, Padding::kBehind},
 };
 
 inline void PrintTo(const Case& c, std::ostream* out) {
+  constexpr const char* kNames[] = {"", " as TensorFlow pads", " without padding", " padded before", " padded behind"};
   *out << c.kernel << "x" << c.kernel << " stride " << c.stride << " on " << c.height << "x" << c.width << "x"
-       << c.channels << (c.symmetric ? "" : " as TensorFlow pads");
+       << c.channels << kNames[static_cast<size_t>(c.padding)];
 }
 
-// Output length and zeros before the input.
-inline std::pair<size_t, size_t> Axis(const Case& c, size_t length) {
-  if (c.symmetric) return {(length - 1) / c.stride + 1, c.kernel / 2};
-  const size_t out = (length + c.stride - 1) / c.stride;
-  const size_t read = (out - 1) * c.stride + c.kernel;
-  return {out, read > length ? (read - length) / 2 : 0};
-}
+// Output length, zeros before the input and behind it.
+struct Axis {
+  size_t out;
+  size_t before;
+  size_t behind;
+
+  Axis(const Case& c, size_t length) {
+    const size_t half = c.kernel / 2;
+    out = (length - 1) / c.stride + 1;
+    before = behind = half;
+    if (c.padding == Padding::kTensorFlow) {
+      const size_t read = (out - 1) * c.stride + c.kernel;
+      before = read > length ? (read - length) / 2 : 0;
+      behind = read > length ? read - length - before : 0;
+    } else if (c.padding != Padding::kTorch) {
+      before = c.padding == Padding::kBefore ? half : 0;
+      behind = c.padding == Padding::kBehind ? half : 0;
+      out = (before + length + behind - c.kernel) / c.stride + 1;
+    }
+  }
+};
 
 inline DepthwiseShape ShapeOf(const Case& c) {
   DepthwiseShape shape;
@@ -70,8 +108,12 @@ inline DepthwiseShape ShapeOf(const Case& c) {
   shape.height = c.height;
   shape.width = c.width;
   shape.channels = c.channels;
-  std::tie(shape.out_height, shape.top) = Axis(c, c.height);
-  std::tie(shape.out_width, shape.left) = Axis(c, c.width);
+  const Axis vertical(c, c.height);
+  const Axis horizontal(c, c.width);
+  shape.out_height = vertical.out;
+  shape.out_width = horizontal.out;
+  shape.top = vertical.before;
+  shape.left = horizontal.before;
   return shape;
 }
 

@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(AllVariants, DepthwiseKernels,
                          testing::Combine(testing::ValuesIn(DepthwiseVariants()), testing::ValuesIn(kCases)));
 
 TEST(DepthwiseShape, RefusesWhatNoKernelIsMadeFor) {
-  const DepthwiseShape supported = ShapeOf({3, 1, 8, 8, 16, true});
+  const DepthwiseShape supported = ShapeOf({3, 1, 8, 8, 16, Padding::kTorch});
   ASSERT_TRUE(supported.IsSupported());
   DepthwiseShape shape = supported;
   shape.kernel = 7;
