@@ -199,11 +199,13 @@ export class Classifier {
     const model = { ...named(picked, options), ...(preprocessing === undefined ? {} : { preprocessing }) };
     const variant = source === undefined && choice !== undefined ? { variant: choice.variant } : {};
     const readAgain = () => pickModel(source, { ...options, measure: false, ...variant });
-    const session = await openSession(model, { consume, threads }, unchecked).catch(async (error: unknown) => {
-      // Reading it with every check says what is wrong with a file.
-      if (unchecked !== undefined) await readAgain();
-      throw error;
-    });
+    const session = await openSession(model, { consume, threads, fp16: choice?.fp16 }, unchecked).catch(
+      async (error: unknown) => {
+        // Reading it with every check says what is wrong with a file.
+        if (unchecked !== undefined) await readAgain();
+        throw error;
+      },
+    );
     const again = async (): Promise<Model> => {
       const { model: read } = await readAgain();
       return { ...read, preprocessing: model.preprocessing };

@@ -20,6 +20,8 @@ export interface MeasuredCandidate {
   /** Tells this content from any other: a hash. */
   readonly identity: string;
   readonly sparse: boolean;
+  /** Whether its float parts are computed in half precision; not of a sparse one. */
+  readonly fp16: boolean;
   /** Whether the measurement may use up the model that `load` gives. */
   readonly consume: boolean;
   load(): Promise<Model>;
@@ -61,7 +63,7 @@ export async function chooseByMeasurement(
   options: MeasureOptions,
 ): Promise<VariantChoice> {
   const { threads, tolerance, cache = cacheFile(), measure = measureCandidates, machine = thisMachine } = options;
-  const identities = candidates.map(({ name, identity, sparse }) => [name, identity, sparse]);
+  const identities = candidates.map(({ name, identity, sparse, fp16 }) => [name, identity, sparse, fp16]);
   const key = sha256(JSON.stringify([await machine(), threads ?? null, identities]));
   const entries = await readEntries(cache);
   const kept = entries.find((entry) => entry.key === key && candidates.every(({ name }) => name in entry.ms));
@@ -73,7 +75,8 @@ export async function chooseByMeasurement(
   const times = candidates.map(({ name }) => `${name} ${ms[name]!.toFixed(2)} ms`).join(', ');
   const equal = ms[chosen.name]! > fastest ? ', which counts as equally fast' : '';
   const when = kept === undefined ? 'measured now' : `measured earlier, kept in ${cache}`;
-  return { variant: chosen.name, reason: `${times}${equal} (${when})`, ms };
+  const reason = `${times}${equal} (${when})`;
+  return { variant: chosen.name, reason, ms, ...(chosen.fp16 && { fp16: true as const }) };
 }
 
 /** `measured.json` in the user's cache folder: `XDG_CACHE_HOME` where set, else the system's usual place. */
@@ -95,9 +98,9 @@ async function measureCandidates(
 ): Promise<Measurement> {
   const sessions: Session[] = [];
   try {
-    for (const { load, sparse, consume } of candidates) {
+    for (const { load, sparse, fp16, consume } of candidates) {
       const model = await load();
-      sessions.push(await createSession(model, { consume, sparse, threads }));
+      sessions.push(await createSession(model, { consume, sparse, fp16, threads }));
     }
     const runs = sessions.map((session) => {
       const length = session.inputs[0]!.shape.slice(1).reduce<number>((product, side) => product * side!, 1);

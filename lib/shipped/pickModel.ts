@@ -9,11 +9,13 @@ import {
   chooseByRules,
   choosePrecision,
   type Device,
+  hasHalfPrecision,
   measuredVariants,
   presentVariants,
   thisDevice,
   type VariantChoice,
   variantNamed,
+  withHalfPrecision,
 } from './chooseVariant.js';
 import { type Manifest, modelsFolder, readManifest, type Variant } from './manifest.js';
 import type { MeasuredCandidate } from './measureVariants.js';
@@ -23,7 +25,11 @@ import { readModel, readModelUnchecked } from './readModel.js';
 export interface PickOptions extends Pick<ReadModelOptions, 'key' | 'padding' | 'batchNormEpsilon' | 'limits'> {
   /** Which shipped model: a name of models/manifest.json, or `auto`, the default. Only without a model of one's own. */
   readonly variant?: string | undefined;
-  /** `auto`: quantize a float model of one's own to INT8 while loading if that is faster on this CPU. */
+  /**
+   * `auto`: quantize a float model of one's own to INT8 while loading if that is faster on this CPU, and compute float
+   * parts in half precision if the CPU has that, also of the models that come with the package. Values beyond 65,504
+   * overflow in half precision.
+   */
   readonly precision?: 'auto' | undefined;
   /** Let `auto` measure the candidates instead of going by rules; the result is kept in a cache file. Default false. */
   readonly measure?: boolean | undefined;
@@ -70,8 +76,8 @@ export async function pickModel(
   if (options.precision === undefined) return { model, consume: !given, ...unchecked };
   const { quantize, choice } =
     options.measure === true
-      ? await measurePrecision(model, options)
-      : choosePrecision(model.precision, thisDevice(binding));
+      ? await measurePrecision(model, thisDevice(binding), options)
+      : choosePrecision(model, thisDevice(binding));
   return { model: quantize ? await quantized(model) : model, choice, consume: !given };
 }
 
@@ -93,8 +99,13 @@ export async function chooseShipped(
     return { variant, choice: { variant: variant.name, reason: 'it was asked for by name' } };
   }
   return options.measure === true
-    ? measureShipped(manifest, present, options, folder)
-    : chooseByRules(manifest, present, device());
+    ? measureShipped(manifest, present, device(), options, folder)
+    : chosenByRules(manifest, present, device(), options);
+}
+
+function chosenByRules(manifest: Manifest, present: readonly Variant[], device: Device, { precision }: PickOptions) {
+  const { variant, choice } = chooseByRules(manifest, present, device);
+  return { variant, choice: precision === 'auto' ? withHalfPrecision(choice, device) : choice };
 }
 
 async function pickShipped(options: PickOptions, folder: string, mayLeave: boolean): Promise<PickedModel> {
@@ -123,7 +134,8 @@ async function readPicked(
 async function measureShipped(
   manifest: Manifest,
   present: readonly Variant[],
-  { threads }: PickOptions,
+  device: Device,
+  { threads, precision }: PickOptions,
   folder: string,
 ): Promise<{ readonly variant: Variant; readonly choice: VariantChoice }> {
   const candidates = measuredVariants(manifest, present).sort((a, b) => b.top1 - a.top1);
@@ -135,6 +147,7 @@ async function measureShipped(
       name,
       identity: sha256,
       sparse,
+      fp16: precision === 'auto' && !sparse && hasHalfPrecision(device),
       consume: true,
       load: () => readModel(join(folder, file)),
     })),
@@ -148,14 +161,16 @@ const OWN_TOLERANCE = 0.05;
 
 async function measurePrecision(
   model: Model,
+  device: Device,
   { threads }: PickOptions,
 ): Promise<{ readonly quantize: boolean; readonly choice: VariantChoice }> {
-  const known = choosePrecision(model.precision, { features: [] });
+  const known = choosePrecision(model, device);
   if (model.precision !== 'fp32' && model.precision !== 'fp16') return known;
   const { createHash } = await import('node:crypto');
   const identity = createHash('sha256').update(encodeModel(model)).digest('hex');
+  const fp16 = hasHalfPrecision(device);
   const candidate = (name: string, load: () => Promise<Model>): MeasuredCandidate => {
-    return { name, identity, sparse: true, consume: false, load };
+    return { name, identity, sparse: !fp16, fp16, consume: false, load };
   };
   const { chooseByMeasurement } = await import('./measureVariants.js');
   const choice = await chooseByMeasurement(

@@ -132,6 +132,7 @@ kernels::CpuFeatures KernelFeatures() {
   features.avx2_fma3 = cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3();
   features.avx512f = cpuinfo_has_x86_avx512f();
 #endif
+  features.fp16 = HasNativeFp16();
   return features;
 }
 

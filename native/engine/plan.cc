@@ -14,6 +14,8 @@ const char* ToString(ValueType type) {
       return "qu8";
     case ValueType::kQD8:
       return "qd8";
+    case ValueType::kF16:
+      return "f16";
   }
   return "unknown";
 }

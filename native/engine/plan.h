@@ -14,7 +14,8 @@ inline constexpr size_t kMaxEntries = 1u << 12;
 inline constexpr size_t kMaxInputs = 2;
 inline constexpr size_t kMaxNameLength = 256;
 
-enum class ValueType { kF32, kQS8, kQU8, kQD8 };
+// kF16 is for the engine alone: no plan from outside has it.
+enum class ValueType { kF32, kQS8, kQU8, kQD8, kF16 };
 
 // A tensor between two layers, without its batch dimension: [H, W, C].
 struct Value {

@@ -5,6 +5,7 @@
 
 #include "engine/creation_memory.h"
 #include "engine/error.h"
+#include "engine/half_precision.h"
 #include "engine/handles.h"
 #include "engine/input/input_layout.h"
 #include "engine/operators/dense_executor.h"
@@ -31,7 +32,6 @@ uint32_t RuntimeFlags(const SessionOptions& options) {
   // Workers sleep between runs instead of spinning: a shop window's Pi has other things to do.
   uint32_t flags = XNN_FLAG_YIELD_WORKERS;
   if (options.profile) flags |= XNN_FLAG_BASIC_PROFILING;
-  if (options.fp16) flags |= XNN_FLAG_FORCE_FP16_INFERENCE;
   return flags;
 }
 
@@ -126,11 +126,14 @@ std::vector<float*> Session::State::targets() const {
   return targets;
 }
 
-Session::Session(const Plan& plan, const SessionOptions& options) {
-  Validate(plan);
+Session::Session(const Plan& given, const SessionOptions& options) {
+  Validate(given);
   InitializeXnnpack();
   if (options.fp16 && options.sparse) throw Error("A session is either sparse or fp16, not both");
   if (options.fp16 && !HasNativeFp16()) throw Error("This CPU has no native fp16 arithmetic");
+  if (options.fp16 && !DenseExecutor::Supports(given)) throw Error("Unsigned bytes have no half precision beside them");
+  const Plan half = options.fp16 ? InHalfPrecision(given) : Plan();
+  const Plan& plan = options.fp16 ? half : given;
   const bool sparse = options.sparse && SparseExecutor::Supports(plan);
   state_ = std::make_unique<State>(plan, options, /*unroll=*/!sparse, std::make_unique<PackedWeights>());
   State& state = *state_;
@@ -140,7 +143,7 @@ Session::Session(const Plan& plan, const SessionOptions& options) {
   if (sparse) {
     executor = std::make_unique<SparseExecutor>(plan, state.input.get(), state.targets(), *state.weights,
                                                 state.pool.get(), options.profile);
-  } else if (!options.fp16 && DenseExecutor::Supports(plan)) {
+  } else if (DenseExecutor::Supports(plan)) {
     is_dense = true;
     executor = std::make_unique<DenseExecutor>(plan, *state.layout, state.input.get(), state.targets(), *state.weights,
                                                state.pool.get(), options.profile);

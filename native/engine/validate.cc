@@ -66,6 +66,7 @@ void ValidateValue(const Value& value) {
     }
   }
   CheckedProduct({value.shape[0], value.shape[1], value.shape[2]}, what);
+  if (value.type == ValueType::kF16) throw Error(what + " is of type f16, which only sessions make of f32");
   if (value.type == ValueType::kQS8 || value.type == ValueType::kQU8) {
     if (!(value.scale >= kMinScale && value.scale <= kMaxScale)) {
       throw Error(what + " has scale " + NumberString(value.scale) + ", expected 2^-40 to 2^40");

@@ -23,8 +23,8 @@ bool DepthwiseShape::IsSupported() const {
          FitsAxis(*this, height, out_height, top) && FitsAxis(*this, width, out_width, left);
 }
 
-const std::vector<DepthwiseVariant>& DepthwiseVariants() {
-  static const std::vector<DepthwiseVariant> variants = {
+const std::vector<DepthwiseVariant<float>>& DepthwiseVariants() {
+  static const std::vector<DepthwiseVariant<float>> variants = {
     {"scalar", 1, [](const CpuFeatures&) { return true; }, RunDepthwiseScalar},
 #if defined(__aarch64__)
     {"NEON", 8, [](const CpuFeatures&) { return true; }, RunDepthwiseNeon},
@@ -37,10 +37,21 @@ const std::vector<DepthwiseVariant>& DepthwiseVariants() {
   return variants;
 }
 
-const DepthwiseVariant& ChooseDepthwise(const CpuFeatures& cpu) {
-  const std::vector<DepthwiseVariant>& variants = DepthwiseVariants();
+const DepthwiseVariant<float>& ChooseDepthwise(const CpuFeatures& cpu) {
+  const std::vector<DepthwiseVariant<float>>& variants = DepthwiseVariants();
   return *std::find_if(variants.rbegin(), variants.rend(),
-                       [&](const DepthwiseVariant& variant) { return variant.runs_on(cpu); });
+                       [&](const DepthwiseVariant<float>& variant) { return variant.runs_on(cpu); });
+}
+
+const DepthwiseVariant<Half>* ChooseDepthwiseHalf(const CpuFeatures& cpu) {
+#if defined(__aarch64__)
+  static const DepthwiseVariant<Half> neon = {"NEON half precision", 8,
+                                              [](const CpuFeatures& each) { return each.fp16; }, RunDepthwiseNeonFp16};
+  if (neon.runs_on(cpu)) return &neon;
+#else
+  static_cast<void>(cpu);
+#endif
+  return nullptr;
 }
 
 std::vector<float> PackDepthwiseWeights(const DepthwiseShape& shape, size_t lanes, const float* weights,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "kernels/activation.h"
@@ -8,7 +9,7 @@
 
 namespace neonsense::kernels {
 
-// A depthwise convolution of floats, [H, W, C] to [OH, OW, C].
+// A depthwise convolution of floats or halves, [H, W, C] to [OH, OW, C].
 struct DepthwiseShape {
   // Side of the kernel, 3 or 5.
   size_t kernel = 3;
@@ -37,35 +38,45 @@ struct DepthwisePart {
   size_t channel_end = 0;
 };
 
-// What a kernel reads and writes.
+// A number of half precision by its bits: not every compiler has a type for it.
+struct Half {
+  uint16_t bits;
+};
+
+// What a kernel reads and writes. `Number` is float or Half.
+template <typename Number>
 struct DepthwiseArguments {
   DepthwiseShape shape;
   Activation activation;
   // For each `lanes` channels their biases, then their weights, [K, K, lanes]; zeros behind the last channel.
-  const float* weights = nullptr;
-  // Behind the end kReadSlack floats may be read.
-  const float* input = nullptr;
-  float* output = nullptr;
+  const Number* weights = nullptr;
+  // Behind the end kReadSlack numbers may be read.
+  const Number* input = nullptr;
+  Number* output = nullptr;
 };
 
 // One implementation.
+template <typename Number>
 struct DepthwiseVariant {
   // As profiles show it.
   const char* name;
   // Channels that are computed side by side.
   size_t lanes;
   bool (*runs_on)(const CpuFeatures& cpu);
-  void (*run)(const DepthwiseArguments& arguments, const DepthwisePart& part);
+  void (*run)(const DepthwiseArguments<Number>& arguments, const DepthwisePart& part);
 };
 
-// How many floats behind its input a variant may read.
+// How many numbers behind its input a variant may read.
 inline constexpr size_t kReadSlack = 16;
 
 // Every variant of this architecture, the best one last. The first is the plain loop the others are tested against.
-const std::vector<DepthwiseVariant>& DepthwiseVariants();
+const std::vector<DepthwiseVariant<float>>& DepthwiseVariants();
 
 // The best one for this CPU.
-const DepthwiseVariant& ChooseDepthwise(const CpuFeatures& cpu);
+const DepthwiseVariant<float>& ChooseDepthwise(const CpuFeatures& cpu);
+
+// That of halves; null on a CPU without arithmetic on them.
+const DepthwiseVariant<Half>* ChooseDepthwiseHalf(const CpuFeatures& cpu);
 
 // [C, K, K] and a bias for each channel, as DepthwiseArguments::weights has them.
 std::vector<float> PackDepthwiseWeights(const DepthwiseShape& shape, size_t lanes, const float* weights,

@@ -6,6 +6,8 @@
 
 namespace neonsense::kernels {
 
-void RunDepthwiseAvx2(const DepthwiseArguments& arguments, const DepthwisePart& part) { RunDepthwise(arguments, part); }
+void RunDepthwiseAvx2(const DepthwiseArguments<float>& arguments, const DepthwisePart& part) {
+  RunDepthwise(arguments, part);
+}
 
 }  // namespace neonsense::kernels

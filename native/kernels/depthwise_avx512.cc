@@ -6,7 +6,7 @@
 
 namespace neonsense::kernels {
 
-void RunDepthwiseAvx512(const DepthwiseArguments& arguments, const DepthwisePart& part) {
+void RunDepthwiseAvx512(const DepthwiseArguments<float>& arguments, const DepthwisePart& part) {
   RunDepthwise(arguments, part);
 }
 

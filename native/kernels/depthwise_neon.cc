@@ -6,6 +6,8 @@
 
 namespace neonsense::kernels {
 
-void RunDepthwiseNeon(const DepthwiseArguments& arguments, const DepthwisePart& part) { RunDepthwise(arguments, part); }
+void RunDepthwiseNeon(const DepthwiseArguments<float>& arguments, const DepthwisePart& part) {
+  RunDepthwise(arguments, part);
+}
 
 }  // namespace neonsense::kernels

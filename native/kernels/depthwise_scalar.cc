@@ -11,7 +11,7 @@ float Activate(const Activation& activation, float x) {
 }
 
 // The sum of products at one place of the output, in one channel.
-float Sum(const DepthwiseArguments& arguments, size_t y, size_t x, size_t c) {
+float Sum(const DepthwiseArguments<float>& arguments, size_t y, size_t x, size_t c) {
   const DepthwiseShape& shape = arguments.shape;
   const float* weights = arguments.weights + c * (1 + shape.kernel * shape.kernel);
   float sum = weights[0];
@@ -29,7 +29,7 @@ float Sum(const DepthwiseArguments& arguments, size_t y, size_t x, size_t c) {
 
 }  // namespace
 
-void RunDepthwiseScalar(const DepthwiseArguments& arguments, const DepthwisePart& part) {
+void RunDepthwiseScalar(const DepthwiseArguments<float>& arguments, const DepthwisePart& part) {
   const DepthwiseShape& shape = arguments.shape;
   for (size_t y = part.row_begin; y < part.row_end; y++) {
     for (size_t c = part.channel_begin; c < part.channel_end; c++) {

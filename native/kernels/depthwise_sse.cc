@@ -6,6 +6,8 @@
 
 namespace neonsense::kernels {
 
-void RunDepthwiseSse(const DepthwiseArguments& arguments, const DepthwisePart& part) { RunDepthwise(arguments, part); }
+void RunDepthwiseSse(const DepthwiseArguments<float>& arguments, const DepthwisePart& part) {
+  RunDepthwise(arguments, part);
+}
 
 }  // namespace neonsense::kernels

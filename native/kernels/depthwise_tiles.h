@@ -14,19 +14,29 @@ namespace neonsense::kernels {
 namespace {
 
 // Stands for columns beside the input.
-alignas(64) constexpr float kZeros[Vector::kLanes] = {};
+alignas(64) constexpr Vector::Number kZeros[Vector::kLanes] = {};
 
 template <int kCount>
 NEONSENSE_INLINE void Activate(const Activation& activation, Vector (&values)[kCount]) {
   if (activation.kind == Activation::Kind::kHardSwish) {
     const Vector sixth = Vector::All(1.0f / 6);
-    const Vector half = Vector::All(0.5f);
     const Vector zero = Vector::All(0);
-    const Vector one = Vector::All(1);
-    Unroll<kCount>([&](auto i) NEONSENSE_INLINE_BODY {
-      const Vector gate = MultiplyAdd(values[i.value], sixth, half);
-      values[i.value] = Multiply(values[i.value], Min(one, Max(zero, gate)));
-    });
+    if constexpr (sizeof(Vector::Number) < sizeof(float)) {
+      // A sixth is too coarse in half precision to end at -3 exactly.
+      const Vector three = Vector::All(3);
+      const Vector six = Vector::All(6);
+      Unroll<kCount>([&](auto i) NEONSENSE_INLINE_BODY {
+        const Vector gate = Min(six, Max(zero, Add(values[i.value], three)));
+        values[i.value] = Multiply(Multiply(values[i.value], sixth), gate);
+      });
+    } else {
+      const Vector half = Vector::All(0.5f);
+      const Vector one = Vector::All(1);
+      Unroll<kCount>([&](auto i) NEONSENSE_INLINE_BODY {
+        const Vector gate = MultiplyAdd(values[i.value], sixth, half);
+        values[i.value] = Multiply(values[i.value], Min(one, Max(zero, gate)));
+      });
+    }
   } else {
     const Vector min = Vector::All(activation.min);
     const Vector max = Vector::All(activation.max);
@@ -35,13 +45,15 @@ NEONSENSE_INLINE void Activate(const Activation& activation, Vector (&values)[kC
   }
 }
 
-struct FloatTiles {
-  using Arguments = DepthwiseArguments;
+// `Number` is the Vector's. It tells the functions of one file from those of another.
+template <typename Number>
+struct DepthwiseTiles {
+  using Arguments = DepthwiseArguments<Number>;
   static constexpr int kWidest = Vector::kRegisters > 16 ? 14 : 7;
 
   // `kBeside`: the first and last columns may lie beside the input.
   template <int kKernel, int kStride, int kTile, bool kBeside>
-  static void RunTile(const DepthwiseArguments& arguments, const DepthwisePart& part, const Tile& tile) {
+  static void RunTile(const Arguments& arguments, const DepthwisePart& part, const Tile& tile) {
     constexpr int kMiddle = kKernel / 2;
     constexpr int kColumns = (kTile - 1) * kStride + kKernel;
     // Columns from here on may lie to the right of the input, those below kMiddle to the left.
@@ -53,13 +65,13 @@ struct FloatTiles {
     const size_t middle = tile.x * kStride + kMiddle - shape.left;
     const size_t first_row = tile.y * kStride + tile.kernel_begin - shape.top;
     // Column kMiddle, which is always on the input.
-    const float* input = arguments.input + (first_row * shape.width + middle) * pixel;
-    float* output = arguments.output + (tile.y * shape.out_width + tile.x) * pixel;
+    const Number* input = arguments.input + (first_row * shape.width + middle) * pixel;
+    Number* output = arguments.output + (tile.y * shape.out_width + tile.x) * pixel;
 
-    const float* group = arguments.weights + part.channel_begin / Vector::kLanes * kGroup;
+    const Number* group = arguments.weights + part.channel_begin / Vector::kLanes * kGroup;
     for (size_t c = part.channel_begin; c < part.channel_end; c += Vector::kLanes, group += kGroup) {
       // kMiddle columns on the left, then kMiddle on the right.
-      const float* beside[2 * kMiddle];
+      const Number* beside[2 * kMiddle];
       size_t beside_row[2 * kMiddle];
       if constexpr (kBeside) {
         Unroll<kMiddle>([&](auto i) NEONSENSE_INLINE_BODY {
@@ -75,13 +87,13 @@ struct FloatTiles {
       Vector sums[kTile];
       const Vector bias = Vector::Load(group);
       Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY { sums[t.value] = bias; });
-      const float* weights = group + (1 + tile.kernel_begin * kKernel) * Vector::kLanes;
-      const float* row_start = kBeside ? input + c : input + c - pixel * kMiddle;
+      const Number* weights = group + (1 + tile.kernel_begin * kKernel) * Vector::kLanes;
+      const Number* row_start = kBeside ? input + c : input + c - pixel * kMiddle;
       for (size_t k = tile.kernel_begin; k < tile.kernel_end; k++) {
         Vector taps[kKernel];
         Unroll<kKernel>(
             [&](auto i) NEONSENSE_INLINE_BODY { taps[i.value] = Vector::Load(weights + i.value * Vector::kLanes); });
-        const float* next = row_start;
+        const Number* next = row_start;
         const auto load = [&](auto column) NEONSENSE_INLINE_BODY {
           if constexpr (kBeside && column.value < kMiddle) {
             return Vector::LoadNext(beside[column.value], beside_row[column.value]);
@@ -107,7 +119,7 @@ struct FloatTiles {
       }
       Activate(arguments.activation, sums);
 
-      float* to = output + c;
+      Number* to = output + c;
       if (shape.channels - c >= Vector::kLanes) {
         Unroll<kTile>([&](auto t) NEONSENSE_INLINE_BODY { sums[t.value].Store(to + t.value * pixel); });
       } else {
@@ -118,8 +130,8 @@ struct FloatTiles {
   }
 };
 
-NEONSENSE_INLINE void RunDepthwise(const DepthwiseArguments& arguments, const DepthwisePart& part) {
-  RunInTiles<FloatTiles>(arguments, part);
+NEONSENSE_INLINE void RunDepthwise(const DepthwiseArguments<Vector::Number>& arguments, const DepthwisePart& part) {
+  RunInTiles<DepthwiseTiles<Vector::Number>>(arguments, part);
 }
 
 }  // namespace

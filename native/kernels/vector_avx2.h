@@ -9,6 +9,7 @@ namespace {
 
 // Eight floats.
 struct Vector {
+  using Number = float;
   static constexpr int kLanes = 8;
   // Vectors that fit into registers.
   static constexpr int kRegisters = 16;

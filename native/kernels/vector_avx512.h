@@ -9,6 +9,7 @@ namespace {
 
 // Sixteen floats.
 struct Vector {
+  using Number = float;
   static constexpr int kLanes = 16;
   // Vectors that fit into registers.
   static constexpr int kRegisters = 32;

@@ -9,6 +9,7 @@ namespace {
 
 // Four floats.
 struct Vector {
+  using Number = float;
   static constexpr int kLanes = 4;
   // Vectors that fit into registers.
   static constexpr int kRegisters = 16;

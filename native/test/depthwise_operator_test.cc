@@ -15,6 +15,7 @@
 #include "engine/operators/xnn_operators.h"
 #include "engine/session.h"
 #include "engine/status.h"
+#include "engine/weights/packed_weights.h"
 #include "kernels/depthwise.h"
 #include "kernels/depthwise_int8.h"
 #include "plans.h"
@@ -82,7 +83,8 @@ Results<T> RunBoth(PlanBuilder& builder, float low, float high) {
   Buffer<T> input(plan.values[0]);
   input.Fill(builder.RandomFloats(ElementCount(plan.values[0]), low, high));
   Buffer<T> ours(plan.values[1]);
-  MakeDepthwise(plan, {&layer, nullptr}, input.place(), ours.place(), 0)->Run(nullptr);
+  PackedWeights weights;
+  MakeDepthwise(plan, {&layer, nullptr}, input.place(), ours.place(), weights, 0)->Run(nullptr);
   Buffer<T> xnnpack(plan.values[1]);
   const ConvolutionWindow window = {layer.kernel, layer.stride, layer.padding, plan.values[0].shape};
   MakeConvolution(layer, window, plan.values[1].shape[2], input.place(), xnnpack.place(), {})->Run(nullptr);
@@ -160,6 +162,16 @@ TEST(Int8Depthwise, IsXnnpacksWhereAWeightIsTheSmallestCode) {
   const std::vector<float> expected = RunReference(builder.plan, input);
   const std::vector<float> actual = RunOn(builder, input, 1);
   for (size_t i = 0; i < expected.size(); i++) ASSERT_NEAR(actual[i], expected[i], 0.2501f) << "at element " << i;
+}
+
+// What is left of a plan when its weights are packed does not tell which kernel took them.
+TEST(Int8Depthwise, IsNotMadeAgainOfPackedWeightsWhereAWeightIsTheSmallestCode) {
+  PlanBuilder builder = Int8Depthwise();
+  const Span<const int8_t> weights = builder.plan.layers[1].weights.qc8;
+  std::vector<int8_t> smallest(weights.data, weights.data + weights.size);
+  smallest[0] = -128;
+  builder.plan.layers[1].weights.qc8 = {smallest.data(), smallest.size()};
+  EXPECT_EQ(Session(builder.plan, {}).Another(1), nullptr);
 }
 
 TEST(DepthwiseOperatorThreads, ShareManyChannelsWithoutATraceInTheResult) {

@@ -15,7 +15,7 @@
 
 namespace neonsense::kernels {
 
-void PrintTo(const DepthwiseVariant& variant, std::ostream* out) { *out << variant.name; }
+void PrintTo(const DepthwiseVariant<float>& variant, std::ostream* out) { *out << variant.name; }
 
 namespace test {
 namespace {
@@ -32,20 +32,20 @@ std::vector<float> RandomInput(const DepthwiseShape& shape) {
   return RandomFloats(shape.height * shape.width * shape.channels, 3);
 }
 
-std::vector<float> RunKernel(const DepthwiseShape& shape, const Activation& activation, const DepthwiseVariant& variant,
-                             const std::vector<float>& input) {
+std::vector<float> RunKernel(const DepthwiseShape& shape, const Activation& activation,
+                             const DepthwiseVariant<float>& variant, const std::vector<float>& input) {
   const std::vector<float> weights =
       PackDepthwiseWeights(shape, variant.lanes, RandomFloats(shape.channels * shape.kernel * shape.kernel, 1).data(),
                            RandomFloats(shape.channels, 2).data());
   // What lies behind the input is read, but must not matter.
   const std::unique_ptr<float[]> slack = WithSlack(input, NAN);
   std::vector<float> output(shape.out_height * shape.out_width * shape.channels, NAN);
-  const DepthwiseArguments arguments = {shape, activation, weights.data(), slack.get(), output.data()};
+  const DepthwiseArguments<float> arguments = {shape, activation, weights.data(), slack.get(), output.data()};
   RunInParts(variant, arguments);
   return output;
 }
 
-class DepthwiseKernels : public testing::TestWithParam<std::tuple<DepthwiseVariant, Case>> {
+class DepthwiseKernels : public testing::TestWithParam<std::tuple<DepthwiseVariant<float>, Case>> {
  protected:
   void ExpectMatchesScalar(const Activation& activation) const {
     const auto& [variant, geometry] = GetParam();

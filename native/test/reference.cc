@@ -28,6 +28,7 @@ Tensor RoundDynamically(const Tensor& real) {
 Tensor AsStored(const Value& value, const Tensor& real) {
   switch (value.type) {
     case ValueType::kF32:
+    case ValueType::kF16:
       return real;
     case ValueType::kQD8:
       return RoundDynamically(real);

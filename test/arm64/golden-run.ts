@@ -6,7 +6,7 @@
 import * as lib from '../../lib/index.js';
 import { loadBinding } from '../../lib/runtime/load/load.js';
 import { checkCheckpoint, checkRandomNetwork } from '../golden/checks.js';
-import { classifyAll, operatorsOfMostlyZero } from './variants.js';
+import { classifyAll, depthwiseKernelsOf, operatorsOfMostlyZero } from './variants.js';
 
 const [goldenDir = '', sharedDir = '-', every = '1'] = process.argv.slice(2);
 const results: Record<string, unknown> = {};
@@ -18,5 +18,16 @@ if (sharedDir !== '-') {
     results[name] = await checkCheckpoint(lib, { goldenDir, sharedDir, name, threads: 1, every: Number(every) });
   }
 }
-const [variants, sparseOperators] = [await classifyAll(), await operatorsOfMostlyZero()];
-console.log(JSON.stringify({ arch: process.arch, cpu: loadBinding().cpu(), results, variants, sparseOperators }));
+const cpu = loadBinding().cpu();
+const fp16 = cpu.features.includes('fp16');
+console.log(
+  JSON.stringify({
+    arch: process.arch,
+    cpu,
+    results,
+    variants: await classifyAll(),
+    inHalfPrecision: fp16 ? await classifyAll(true) : {},
+    sparseOperators: await operatorsOfMostlyZero(),
+    depthwiseKernels: await depthwiseKernelsOf('household-fp32.safetensors', fp16),
+  }),
+);

@@ -7,11 +7,15 @@ import { createSession, type Model, readModel } from '../../lib/index.js';
 
 const folder = (): string => process.env['NEONSENSE_MODELS'] ?? 'models';
 
-/** Logits of each shipped model, and of variants that are not shipped, on a fixed picture, by name: `[classes]`. */
-export async function classifyAll(): Promise<Record<string, number[]>> {
+/**
+ * Logits of each shipped model, and of variants that are not shipped, on a fixed picture, by name: `[classes]`.
+ *
+ * @param fp16 computes in half precision
+ */
+export async function classifyAll(fp16 = false): Promise<Record<string, number[]>> {
   const results: Record<string, number[]> = {};
   const classify = async (name: string, model: Model): Promise<void> => {
-    await using session = await createSession(model, { threads: 1 });
+    await using session = await createSession(model, { threads: 1, fp16 });
     results[name] = [...(await session.run(smoothImage(model)))];
   };
   for (const file of readdirSync(folder()).filter((name) => name.endsWith('.safetensors'))) {
@@ -24,8 +28,17 @@ export async function classifyAll(): Promise<Record<string, number[]>> {
 
 /** Names of the operators that run the model whose 1x1 convolutions are 80 % zeros. */
 export async function operatorsOfMostlyZero(): Promise<string[]> {
-  const model = mostlyZero(await readTorchvision());
-  await using session = await createSession(model, { threads: 1, profile: true });
+  return operatorsOf(mostlyZero(await readTorchvision()));
+}
+
+/** The instruction sets of the depthwise convolutions that run a shipped model. */
+export async function depthwiseKernelsOf(file: string, fp16 = false): Promise<string[]> {
+  const operators = await operatorsOf(await readModel(join(folder(), file)), fp16);
+  return operators.flatMap((name) => /^neonsense depthwise .* \((.*)\)$/.exec(name)?.[1] ?? []);
+}
+
+async function operatorsOf(model: Model, fp16 = false): Promise<string[]> {
+  await using session = await createSession(model, { threads: 1, profile: true, fp16 });
   await session.run(smoothImage(model));
   return session.profile().map(({ operator }) => operator);
 }

@@ -72,21 +72,31 @@ it('a measurement leaves out what loses more accuracy than allowed, but not what
 
 describe("precision 'auto'", () => {
   it.each(INT8_DOT_PRODUCTS)('quantizes a float model on a CPU with %s', (feature) => {
-    expect(choosePrecision('fp32', { features: ['x', feature] })).toMatchObject({
+    expect(choosePrecision({ precision: 'fp32' }, { features: ['x', feature] })).toMatchObject({
       quantize: true,
       choice: { variant: 'int8-dynamic', reason: expect.stringContaining(feature) },
     });
   });
 
   it('leaves it alone on other CPUs, and an INT8 model everywhere', () => {
-    expect(choosePrecision('fp16', { features: ['neon'] })).toMatchObject({
+    expect(choosePrecision({ precision: 'fp16' }, { features: ['neon'] })).toMatchObject({
       quantize: false,
       choice: { variant: 'fp16' },
     });
-    expect(choosePrecision('int8-static', { features: ['dotprod'] })).toMatchObject({
+    expect(choosePrecision({ precision: 'int8-static' }, { features: ['dotprod'] })).toEqual({
       quantize: false,
       choice: { variant: 'int8-static', reason: expect.stringMatching(/already/) },
     });
+  });
+
+  it('computes float parts in half precision on a CPU with fp16, but not beside unsigned bytes', () => {
+    const device = { features: ['neon', 'fp16'] };
+    expect(choosePrecision({ precision: 'fp32' }, device)).toMatchObject({ quantize: false, choice: { fp16: true } });
+    const values = new Map();
+    const fixed = (activations: 'qs8' | 'qu8') =>
+      choosePrecision({ precision: 'int8-static', quantization: { mode: 'static', activations, values } }, device);
+    expect(fixed('qs8').choice.fp16).toBe(true);
+    expect(fixed('qu8').choice.fp16).toBeUndefined();
   });
 });
 

@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const candidate = (name: string, identity = name): MeasuredCandidate => {
-  return { name, identity, sparse: false, consume: true, load: async () => randomModel() };
+  return { name, identity, sparse: false, fp16: false, consume: true, load: async () => randomModel() };
 };
 const both = [candidate('float'), candidate('int8')];
 

@@ -35,6 +35,16 @@ describe('Classifier.load', () => {
     expect(same.choice).toEqual(expected);
   });
 
+  it("computes in half precision with precision 'auto' alone, where the CPU has it", async () => {
+    const device = () => ({ features: ['neon', 'dotprod', 'fp16'], availableMemory: 4 * 2 ** 30 });
+    const { choice: usual } = await chooseShipped({}, device);
+    expect(usual.fp16).toBeUndefined();
+    const { choice } = await chooseShipped({ precision: 'auto' }, device);
+    expect(choice).toMatchObject({ variant: usual.variant, fp16: true, reason: expect.stringMatching(/has fp16/) });
+    const without = () => ({ ...device(), features: ['neon', 'dotprod'] });
+    expect((await chooseShipped({ precision: 'auto' }, without)).choice.fp16).toBeUndefined();
+  });
+
   it('takes a shipped model by its name', async () => {
     await using classifier = await Classifier.load(undefined, { variant: 'household-int8-static' });
     expect(classifier.model.precision).toBe('int8-static');

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include <fp16/fp16.h>
+
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
 #include "engine/operators/xnn_operators.h"
@@ -20,6 +22,7 @@ using kernels::DepthwiseInt8Arguments;
 using kernels::DepthwiseInt8Variant;
 using kernels::DepthwiseShape;
 using kernels::DepthwiseVariant;
+using kernels::Half;
 
 static_assert(Memory::kSlackBytes >= kernels::kReadSlack * sizeof(float));
 
@@ -85,20 +88,37 @@ std::string Describe(const DepthwiseShape& shape) {
   return side + "x" + side + " stride " + std::to_string(shape.stride);
 }
 
-std::unique_ptr<Operator> MakeFloat(const Plan& plan, const Step& step, const Place& input, const Place& output,
-                                    PackedWeights& weights, uint32_t flags) {
+template <typename Number>
+std::vector<Number> Rounded(std::vector<float> numbers);
+
+template <>
+std::vector<float> Rounded(std::vector<float> numbers) {
+  return numbers;
+}
+
+template <>
+std::vector<Half> Rounded(std::vector<float> numbers) {
+  std::vector<Half> halves(numbers.size());
+  for (size_t i = 0; i < numbers.size(); i++) halves[i] = {fp16_ieee_from_fp32_value(numbers[i])};
+  return halves;
+}
+
+// Of floats or halves.
+template <typename Number>
+std::unique_ptr<Operator> MakeFloat(const DepthwiseVariant<Number>& variant, const Plan& plan, const Step& step,
+                                    const Place& input, const Place& output, PackedWeights& weights, uint32_t flags) {
   const Layer& layer = *step.layer;
-  const DepthwiseVariant& variant = kernels::ChooseDepthwise(KernelFeatures());
   const bool hard_swish = step.activation != nullptr;
-  DepthwiseArguments arguments;
+  DepthwiseArguments<Number> arguments;
   arguments.shape = ShapeOf(plan, layer);
   arguments.activation = {hard_swish ? Activation::Kind::kHardSwish : Activation::Kind::kClamp, layer.min, layer.max};
-  arguments.input = input.as<float>();
-  arguments.output = output.as<float>();
+  arguments.input = input.as<Number>();
+  arguments.output = output.as<Number>();
   arguments.weights = weights.Keep([&] {
-    return kernels::PackDepthwiseWeights(arguments.shape, variant.lanes, FoldWeightsInPlace(layer), FiniteBias(layer));
+    return Rounded<Number>(
+        kernels::PackDepthwiseWeights(arguments.shape, variant.lanes, FoldWeightsInPlace(layer), FiniteBias(layer)));
   });
-  return std::make_unique<DepthwiseOperator<DepthwiseArguments, DepthwiseVariant>>(
+  return std::make_unique<DepthwiseOperator<DepthwiseArguments<Number>, DepthwiseVariant<Number>>>(
       variant, arguments, Describe(arguments.shape) + (hard_swish ? " hard-swish" : ""), flags);
 }
 
@@ -125,10 +145,16 @@ std::unique_ptr<Operator> MakeInt8(const Plan& plan, const Layer& layer, const P
       variant, arguments, "int8 " + Describe(arguments.shape), flags);
 }
 
+// XNNPACK's own are faster than a plain loop.
+template <typename Variant>
+bool HasLanes(const Variant& variant) {
+  return variant.lanes > 1;
+}
+
 // Products of two neighbours are added up in 16 bits.
 bool FitsInt8Kernel(const Layer& layer) {
   const Span<const int8_t>& weights = layer.weights.qc8;
-  return kernels::ChooseDepthwiseInt8(KernelFeatures()).lanes > 1 &&
+  return HasLanes(kernels::ChooseDepthwiseInt8(KernelFeatures())) &&
          std::find(weights.data, weights.data + weights.size, int8_t{-128}) == weights.data + weights.size;
 }
 
@@ -142,18 +168,32 @@ bool HasDepthwiseKernel(const Plan& plan, const Layer& layer) {
       !ShapeOf(plan, layer).IsSupported()) {
     return false;
   }
-  const ValueType type = plan.values[layer.inputs[0]].type;
-  return type == ValueType::kF32 || (type == ValueType::kQS8 && FitsInt8Kernel(layer));
+  switch (plan.values[layer.inputs[0]].type) {
+    case ValueType::kF32:
+      return HasLanes(kernels::ChooseDepthwise(KernelFeatures()));
+    case ValueType::kF16:
+      return kernels::ChooseDepthwiseHalf(KernelFeatures()) != nullptr;
+    case ValueType::kQS8:
+      return FitsInt8Kernel(layer);
+    case ValueType::kQU8:
+    case ValueType::kQD8:
+      break;
+  }
+  return false;
 }
 
 bool TakesHardSwish(const Plan& plan, const Layer& layer) {
-  return plan.values[layer.inputs[0]].type == ValueType::kF32 && HasDepthwiseKernel(plan, layer);
+  return plan.values[layer.inputs[0]].type != ValueType::kQS8 && HasDepthwiseKernel(plan, layer);
 }
 
 std::unique_ptr<Operator> MakeDepthwise(const Plan& plan, const Step& step, const Place& input, const Place& output,
                                         PackedWeights& weights, uint32_t flags) {
   if (input.type == ValueType::kQS8) return MakeInt8(plan, *step.layer, input, output, weights, flags);
-  return MakeFloat(plan, step, input, output, weights, flags);
+  const kernels::CpuFeatures cpu = KernelFeatures();
+  if (input.type == ValueType::kF32) {
+    return MakeFloat(kernels::ChooseDepthwise(cpu), plan, step, input, output, weights, flags);
+  }
+  return MakeFloat(*kernels::ChooseDepthwiseHalf(cpu), plan, step, input, output, weights, flags);
 }
 
 }  // namespace neonsense::engine

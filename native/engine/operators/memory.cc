@@ -7,6 +7,11 @@ namespace {
 
 constexpr size_t kNone = SIZE_MAX;
 
+size_t BytesOf(ValueType type) {
+  if (type == ValueType::kF32) return sizeof(float);
+  return type == ValueType::kF16 ? sizeof(uint16_t) : sizeof(uint8_t);
+}
+
 // Where in one piece of memory each value lies: values that are there at the same time lie apart. The largest are
 // placed first, each as low as it fits.
 class Offsets {
@@ -88,7 +93,7 @@ Memory::Memory(const Plan& plan, const std::vector<Step>& steps, const std::vect
     : places_(plan.values.size()) {
   std::vector<size_t> bytes;
   for (size_t i = 0; i < plan.values.size(); i++) {
-    bytes.push_back(elements[i] * (plan.values[i].type == ValueType::kF32 ? sizeof(float) : 1));
+    bytes.push_back(elements[i] * BytesOf(plan.values[i].type));
   }
   const Offsets offsets(plan, steps, bytes, input);
   size_ = offsets.total();

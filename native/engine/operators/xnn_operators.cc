@@ -38,8 +38,17 @@ xnn_datatype DatatypeOf(const Place& place) {
       return xnn_datatype_quint8;
     case ValueType::kQD8:
       return xnn_datatype_qdint8;
+    case ValueType::kF16:
+      return xnn_datatype_fp16;
   }
   return xnn_datatype_invalid;
+}
+
+// As profiles show them.
+std::string TypesOf(const Place& input, const Place& output) {
+  const std::string floats = output.type == ValueType::kF16 ? "F16" : "F32";
+  if (input.type == ValueType::kQS8) return "QS8, QC8W";
+  return input.type == ValueType::kQD8 ? "QD8, " + floats + ", QC8W" : floats;
 }
 
 // An operator that needs memory of its own to run.
@@ -67,9 +76,7 @@ std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionW
   const uint32_t groups = depthwise ? static_cast<uint32_t>(in_channels) : 1;
   const size_t group_in = depthwise ? 1 : in_channels;
   const size_t group_out = depthwise ? 1 : out_channels;
-  const std::string types = input.type == ValueType::kQS8   ? "QS8, QC8W"
-                            : input.type == ValueType::kQD8 ? "QD8, F32, QC8W"
-                                                            : "F32";
+  const bool to_half = output.type == ValueType::kF16;
   auto reshape = xnn_reshape_convolution2d_nhwc_f32;
   xnn_operator_t created = nullptr;
   if (input.type == ValueType::kQS8) {
@@ -83,12 +90,21 @@ std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionW
             CodeOf(layer.max, output.range), options.flags, nullptr, options.cache(), &created),
         Packing(layer));
   } else if (input.type == ValueType::kQD8) {
-    reshape = xnn_reshape_convolution2d_nhwc_qd8_f32_qc8w;
+    reshape = to_half ? xnn_reshape_convolution2d_nhwc_qd8_f16_qc8w : xnn_reshape_convolution2d_nhwc_qd8_f32_qc8w;
+    const auto create =
+        to_half ? xnn_create_convolution2d_nhwc_qd8_f16_qc8w : xnn_create_convolution2d_nhwc_qd8_f32_qc8w;
+    CheckStatus(create(top, right, bottom, left, window.kernel[0], window.kernel[1], window.stride[0], window.stride[1],
+                       1, 1, groups, group_in, group_out, in_channels, out_channels, layer.weights.scales.data,
+                       layer.weights.qc8.data, FiniteBias(layer), layer.min, layer.max, options.flags, nullptr,
+                       options.cache(), &created),
+                Packing(layer));
+  } else if (to_half) {
+    reshape = xnn_reshape_convolution2d_nhwc_f16;
     CheckStatus(
-        xnn_create_convolution2d_nhwc_qd8_f32_qc8w(
+        xnn_create_convolution2d_nhwc_f16(
             top, right, bottom, left, window.kernel[0], window.kernel[1], window.stride[0], window.stride[1], 1, 1,
-            groups, group_in, group_out, in_channels, out_channels, layer.weights.scales.data, layer.weights.qc8.data,
-            FiniteBias(layer), layer.min, layer.max, options.flags, nullptr, options.cache(), &created),
+            groups, group_in, group_out, in_channels, out_channels, FoldWeightsInPlace(layer), FiniteBias(layer),
+            layer.min, layer.max, options.flags | XNN_FLAG_FP32_STATIC_WEIGHTS, nullptr, options.cache(), &created),
         Packing(layer));
   } else {
     CheckStatus(xnn_create_convolution2d_nhwc_f32(
@@ -107,14 +123,18 @@ std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionW
   if (input.type == ValueType::kQS8) {
     status = xnn_setup_convolution2d_nhwc_qs8_qc8w(created, nullptr, input.as<int8_t>(), output.as<int8_t>());
   } else if (input.type == ValueType::kQD8) {
-    status = xnn_setup_convolution2d_nhwc_qd8_f32_qc8w(created, nullptr, input.as<int8_t>(), output.as<float>(),
-                                                       input.params);
+    status = to_half ? xnn_setup_convolution2d_nhwc_qd8_f16_qc8w(created, nullptr, input.as<int8_t>(), output.data,
+                                                                 input.params)
+                     : xnn_setup_convolution2d_nhwc_qd8_f32_qc8w(created, nullptr, input.as<int8_t>(),
+                                                                 output.as<float>(), input.params);
+  } else if (to_half) {
+    status = xnn_setup_convolution2d_nhwc_f16(created, nullptr, input.data, output.data);
   } else {
     status = xnn_setup_convolution2d_nhwc_f32(created, nullptr, input.as<float>(), output.as<float>());
   }
   CheckStatus(status, Packing(layer));
   const bool is_gemm = window.kernel == std::array<uint32_t, 2>{1, 1} && window.stride == window.kernel;
-  return std::make_unique<XnnOperator>(std::move(handle), "Convolution (NHWC, " + types + ") " +
+  return std::make_unique<XnnOperator>(std::move(handle), "Convolution (NHWC, " + TypesOf(input, output) + ") " +
                                                               (depthwise ? "DWConv"
                                                                : is_gemm ? "GEMM"
                                                                          : "IGEMM"));
@@ -122,6 +142,8 @@ std::unique_ptr<Operator> MakeConvolution(const Layer& layer, const ConvolutionW
 
 std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, size_t out_channels, const Place& input,
                                      const Place& output, const XnnOptions& options) {
+  const std::string name = "Fully Connected (NC, " + TypesOf(input, output) + ") GEMM";
+  const bool to_half = output.type == ValueType::kF16;
   xnn_operator_t created = nullptr;
   if (input.type == ValueType::kQS8) {
     CheckStatus(xnn_create_fully_connected_nc_qs8_qc8w(
@@ -134,20 +156,36 @@ std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, siz
     CheckStatus(xnn_reshape_fully_connected_nc_qs8_qc8w(created, 1, options.pool), Packing(layer));
     CheckStatus(xnn_setup_fully_connected_nc_qs8_qc8w(created, input.as<int8_t>(), output.as<int8_t>()),
                 Packing(layer));
-    return std::make_unique<XnnOperator>(std::move(handle), "Fully Connected (NC, QS8, QC8W) GEMM");
+    return std::make_unique<XnnOperator>(std::move(handle), name);
   }
   if (input.type == ValueType::kQD8) {
-    CheckStatus(xnn_create_fully_connected_nc_qd8_f32_qc8w(in_channels, out_channels, in_channels, out_channels,
-                                                           layer.weights.scales.data, layer.weights.qc8.data,
-                                                           FiniteBias(layer), layer.min, layer.max, options.flags,
-                                                           nullptr, options.cache(), &created),
+    const auto create =
+        to_half ? xnn_create_fully_connected_nc_qd8_f16_qc8w : xnn_create_fully_connected_nc_qd8_f32_qc8w;
+    const auto reshape =
+        to_half ? xnn_reshape_fully_connected_nc_qd8_f16_qc8w : xnn_reshape_fully_connected_nc_qd8_f32_qc8w;
+    CheckStatus(
+        create(in_channels, out_channels, in_channels, out_channels, layer.weights.scales.data, layer.weights.qc8.data,
+               FiniteBias(layer), layer.min, layer.max, options.flags, nullptr, options.cache(), &created),
+        Packing(layer));
+    OperatorHandle handle = Packed(created, options);
+    CheckStatus(reshape(created, 1, options.pool), Packing(layer));
+    CheckStatus(
+        to_half
+            ? xnn_setup_fully_connected_nc_qd8_f16_qc8w(created, input.as<int8_t>(), output.data, input.params)
+            : xnn_setup_fully_connected_nc_qd8_f32_qc8w(created, input.as<int8_t>(), output.as<float>(), input.params),
+        Packing(layer));
+    return std::make_unique<XnnOperator>(std::move(handle), name);
+  }
+  if (to_half) {
+    CheckStatus(xnn_create_fully_connected_nc_f16(in_channels, out_channels, in_channels, out_channels,
+                                                  FoldWeightsInPlace(layer), FiniteBias(layer), layer.min, layer.max,
+                                                  options.flags | XNN_FLAG_FP32_STATIC_WEIGHTS, nullptr,
+                                                  options.cache(), &created),
                 Packing(layer));
     OperatorHandle handle = Packed(created, options);
-    CheckStatus(xnn_reshape_fully_connected_nc_qd8_f32_qc8w(created, 1, options.pool), Packing(layer));
-    CheckStatus(
-        xnn_setup_fully_connected_nc_qd8_f32_qc8w(created, input.as<int8_t>(), output.as<float>(), input.params),
-        Packing(layer));
-    return std::make_unique<XnnOperator>(std::move(handle), "Fully Connected (NC, QD8, F32, QC8W) GEMM");
+    CheckStatus(xnn_reshape_fully_connected_nc_f16(created, 1, options.pool), Packing(layer));
+    CheckStatus(xnn_setup_fully_connected_nc_f16(created, input.data, output.data), Packing(layer));
+    return std::make_unique<XnnOperator>(std::move(handle), name);
   }
   CheckStatus(xnn_create_fully_connected_nc_f32(in_channels, out_channels, in_channels, out_channels,
                                                 FoldWeightsInPlace(layer), FiniteBias(layer), layer.min, layer.max,
@@ -156,7 +194,7 @@ std::unique_ptr<Operator> MakeLinear(const Layer& layer, size_t in_channels, siz
   OperatorHandle handle = Packed(created, options);
   CheckStatus(xnn_reshape_fully_connected_nc_f32(created, 1, options.pool), Packing(layer));
   CheckStatus(xnn_setup_fully_connected_nc_f32(created, input.as<float>(), output.as<float>()), Packing(layer));
-  return std::make_unique<XnnOperator>(std::move(handle), "Fully Connected (NC, F32) GEMM");
+  return std::make_unique<XnnOperator>(std::move(handle), name);
 }
 
 std::unique_ptr<Operator> MakeMean(const Layer& layer, const Dims& dims, const std::array<int64_t, 2>& axes,
@@ -215,14 +253,18 @@ std::unique_ptr<Operator> MakeBinary(const Layer& layer, const Dims& first_dims,
 std::unique_ptr<Operator> MakeConvert(const Layer& layer, size_t elements, const Place& input, const Place& output,
                                       const XnnOptions& options) {
   if (output.type != ValueType::kQD8) return MakeUnary(layer, xnn_unary_convert, elements, input, output, options);
+  const bool from_half = input.type == ValueType::kF16;
+  const auto create = from_half ? xnn_create_convert_nc_f16_qd8 : xnn_create_convert_nc_f32_qd8;
+  const auto reshape = from_half ? xnn_reshape_convert_nc_f16_qd8 : xnn_reshape_convert_nc_f32_qd8;
   xnn_operator_t created = nullptr;
-  CheckStatus(xnn_create_convert_nc_f32_qd8(options.flags, &created), Adding(layer));
+  CheckStatus(create(options.flags, &created), Adding(layer));
   OperatorHandle handle(created);
-  CheckStatus(xnn_reshape_convert_nc_f32_qd8(created, /*batch_size=*/1, elements, elements, elements, options.pool),
+  CheckStatus(reshape(created, /*batch_size=*/1, elements, elements, elements, options.pool), Adding(layer));
+  CheckStatus(from_half ? xnn_setup_convert_nc_f16_qd8(created, input.data, output.as<int8_t>(), output.params)
+                        : xnn_setup_convert_nc_f32_qd8(created, input.as<float>(), output.as<int8_t>(), output.params),
               Adding(layer));
-  CheckStatus(xnn_setup_convert_nc_f32_qd8(created, input.as<float>(), output.as<int8_t>(), output.params),
-              Adding(layer));
-  return std::make_unique<XnnOperator>(std::move(handle), "Convert (NC, F32, QD8)");
+  return std::make_unique<XnnOperator>(std::move(handle),
+                                       std::string("Convert (NC, ") + (from_half ? "F16" : "F32") + ", QD8)");
 }
 
 }  // namespace neonsense::engine

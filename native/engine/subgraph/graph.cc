@@ -69,6 +69,8 @@ class GraphBuilder {
         status = xnn_define_dynamically_quantized_tensor_value(subgraph(), xnn_datatype_qdint8, 4,
                                                                /*num_nonbatch_dims=*/3, dims, external_id, flags, &id);
         break;
+      case ValueType::kF16:
+        break;
     }
     CheckStatus(status, "Adding value '" + value.name + "'");
     return id;
@@ -122,6 +124,8 @@ class GraphBuilder {
     uint32_t id = XNN_INVALID_VALUE_ID;
     xnn_status status = xnn_status_invalid_parameter;
     switch (input.type) {
+      case ValueType::kF16:
+        break;
       case ValueType::kF32:
       case ValueType::kQD8:
         status = xnn_define_tensor_value(subgraph(), xnn_datatype_fp32, 1, dims, FiniteBias(layer),

@@ -3,12 +3,14 @@
 // qemu-user with our counting plugin (plugin.c). Two processes do FEW and MANY runs; the difference of their counts is
 // what the further runs took. Only the engine's own code is split by kind; V8, libc and the kernel's part are left out.
 //
-//   node scripts/measure/arm64-count/count.mjs [MODEL...] [--cpu LIST] [--dense] [--onnxruntime FOLDER] [--peers PYTHON]
-//            [--update | --check]
+//   node scripts/measure/arm64-count/count.mjs [MODEL...] [--cpu LIST] [--dense] [--fp16] [--onnxruntime FOLDER]
+//            [--peers PYTHON] [--update | --check]
 //
 //   MODEL            model files, .onnx files for onnxruntime (default: what the table has; with --update, all of models/)
 //   --cpu LIST       of cortex-a53, cortex-a72, cortex-a76, max (default: all)
 //   --dense          counts our engine without its sparse kernels too, as engine neonsense-dense
+//   --fp16           counts it with half-precision arithmetic too, as engine neonsense-fp16, on CPUs that have it; with
+//                    --check, if the table has it so
 //   --onnxruntime F  a node_modules folder with onnxruntime-node; every fp32 MODEL is also counted in it, as ONNX
 //   --peers PYTHON   every fp32 MODEL is also counted in ncnn and MNN, whose files this machine's PYTHON makes (packages of
 //                    scripts/measure/peers/requirements.txt); their logits are compared with ours
@@ -35,14 +37,14 @@ const MANY = 4;
 const TOLERANCE = 0.02;
 
 /**
- * Multiply-accumulates of the widest NEON instruction for each type of weights: FMLA on 4 floats; SMLAL on 8 bytes' worth
- * of products, SDOT (dotprod) on 16, SMMLA (i8mm) on 32.
+ * Multiply-accumulates of the widest NEON instruction for each type of weights: FMLA on 4 floats or 8 halves; SMLAL on
+ * 8 bytes' worth of products, SDOT (dotprod) on 16, SMMLA (i8mm) on 32.
  */
 const LANES = {
   'cortex-a53': { float: 4, int8: 8 },
   'cortex-a72': { float: 4, int8: 8 },
-  'cortex-a76': { float: 4, int8: 16 },
-  max: { float: 4, int8: 32 },
+  'cortex-a76': { float: 4, half: 8, int8: 16 },
+  max: { float: 4, half: 8, int8: 32 },
 };
 
 function parse(argv) {
@@ -50,6 +52,7 @@ function parse(argv) {
     models: [],
     cpus: Object.keys(LANES),
     dense: false,
+    fp16: false,
     onnxruntime: undefined,
     peers: undefined,
     update: false,
@@ -60,6 +63,7 @@ function parse(argv) {
     else if (argv[i] === '--onnxruntime') options.onnxruntime = resolve(argv[++i] ?? '', 'onnxruntime-node');
     else if (argv[i] === '--peers') options.peers = argv[++i] ?? '';
     else if (argv[i] === '--dense') options.dense = true;
+    else if (argv[i] === '--fp16') options.fp16 = true;
     else if (argv[i] === '--update') options.update = true;
     else if (argv[i] === '--check') options.check = true;
     else if (argv[i].startsWith('--')) throw new Error(`unknown option ${argv[i]}`);
@@ -100,11 +104,12 @@ function sayDifference({ engine, peer, logits }, cpu, theirs) {
 }
 
 /** Multiply-accumulate instructions if each used all lanes of the widest one the CPU has. */
-function roofline({ plan, macs }, cpu) {
+function roofline({ engine, plan, macs }, cpu) {
+  const float = engine === 'neonsense-fp16' ? 'half' : 'float';
   return Math.round(
     plan.layers.reduce((sum, layer) => {
       if (!('weights' in layer)) return sum;
-      return sum + macs.get(layer.name) / LANES[cpu][layer.weights.type === 'f32' ? 'float' : 'int8'];
+      return sum + macs.get(layer.name) / LANES[cpu][layer.weights.type === 'f32' ? float : 'int8'];
     }, 0),
   );
 }
@@ -124,6 +129,10 @@ async function subjectsOf(options, table, folder) {
     const plan = lower(read);
     const macs = macsOf(networkOf(read.architecture, read.preprocessing.size));
     subjects.push({ engine: 'neonsense', model, file, plan, macs });
+    const isCountedInHalf = table.counts.some((row) => row.engine === 'neonsense-fp16' && row.model === model);
+    if (options.fp16 && (!options.check || isCountedInHalf)) {
+      subjects.push({ engine: 'neonsense-fp16', model, file, plan, macs });
+    }
     if (options.dense) subjects.push({ engine: 'neonsense-dense', model, file, plan, macs });
     if (read.precision !== 'fp32' || (options.onnxruntime === undefined && options.peers === undefined)) continue;
     const onnx = join(folder, `${subjects.length}.onnx`);
@@ -191,6 +200,7 @@ async function main(argv) {
   try {
     for (const subject of await subjectsOf(options, table, folder)) {
       for (const cpu of options.cpus) {
+        if (subject.engine === 'neonsense-fp16' && LANES[cpu].half === undefined) continue;
         const key = { engine: subject.engine, model: subject.model, cpu };
         const before = table.counts.find((row) => isSame(row, key))?.total;
         const bound = subject.plan === undefined ? {} : { roofline: roofline(subject, cpu) };
@@ -215,12 +225,17 @@ async function main(argv) {
     writeFileSync(tableFile, `{\n  "about": ${JSON.stringify(about)},\n  "counts": [\n${lines}\n  ]\n}\n`);
   }
   if (options.check) {
-    const grown = rows.filter((row) => row.engine === 'neonsense' && row.total > row.before * (1 + TOLERANCE));
-    const unknown = rows.filter((row) => row.engine === 'neonsense' && row.before === undefined);
-    for (const { model, cpu, total, before } of grown) {
-      console.error(`${model} on ${cpu} grew from ${before} to ${total} instructions: more than ${100 * TOLERANCE} %`);
+    const isOurs = ({ engine }) => engine === 'neonsense' || engine === 'neonsense-fp16';
+    const grown = rows.filter((row) => isOurs(row) && row.total > row.before * (1 + TOLERANCE));
+    const unknown = rows.filter((row) => isOurs(row) && row.before === undefined);
+    for (const { engine, model, cpu, total, before } of grown) {
+      console.error(
+        `${engine} with ${model} on ${cpu} grew from ${before} to ${total} instructions: more than ${100 * TOLERANCE} %`,
+      );
     }
-    for (const { model, cpu } of unknown) console.error(`${model} on ${cpu} is not in the table`);
+    for (const { engine, model, cpu } of unknown) {
+      console.error(`${engine} with ${model} on ${cpu} is not in the table`);
+    }
     if (grown.length + unknown.length > 0) {
       console.error(
         'If that is meant, run node scripts/measure/arm64-count/count.mjs --update and commit the table with the change',

@@ -1,6 +1,6 @@
 // What is counted: loads a model and runs it some times on one thread. Started by count.mjs inside arm64 Node.
 //
-//   node workload.mjs neonsense|neonsense-dense MODEL RUNS
+//   node workload.mjs neonsense|neonsense-dense|neonsense-fp16 MODEL RUNS
 //   node workload.mjs onnxruntime-node FILE.onnx RUNS MODULE
 
 import { createRequire } from 'node:module';
@@ -13,7 +13,11 @@ if (engine !== 'onnxruntime-node') {
   const { readModel, createSession } = await import('../../../dist/index.js');
   const model = await readModel(file);
   const [height, width] = model.preprocessing.size;
-  const session = await createSession(model, { threads: 1, ...(engine === 'neonsense-dense' && { sparse: false }) });
+  const session = await createSession(model, {
+    threads: 1,
+    ...(engine === 'neonsense-dense' && { sparse: false }),
+    ...(engine === 'neonsense-fp16' && { fp16: true }),
+  });
   const input = pixels(height * width * 3);
   for (let i = 0; i < Number(runs); i++) await session.run(input);
   await session.dispose();

@@ -135,6 +135,11 @@ describe('instructions that armv8-a lacks', () => {
     ['xnn_qs8_gemm_minmax_fp32_ukernel_4x16c4__neondot', 0x4e829420, 'xnn_qs8_gemm__neonmlal'],
     ['xnn_qs8_gemm_minmax_fp32_ukernel_4x16c8__neoni8mm', 0x4e82a420, 'xnn_qs8_gemm__neondot'],
     ['xnn_f16_gemm_minmax_ukernel_6x16__asm_aarch64_neonfp16arith_ld64', 0x4e420c20, 'xnn_f32_gemm__neonfma'],
+    [
+      '_ZN9neonsense7kernels12_GLOBAL__N_17RunRowsINS1_14DepthwiseTilesINS0_4HalfEEELi5ELi1EEEvv',
+      0x4e420c20,
+      '_ZN9neonsense7kernels12_GLOBAL__N_17RunRowsINS1_14DepthwiseTilesIfEELi5ELi1EEEvv',
+    ],
   ])('%s may use what its name says, another function may not', (name, word, other) => {
     expect(check([[name, word, RET]])).toEqual([]);
     expect(check([[other, word, RET]])).toHaveLength(1);

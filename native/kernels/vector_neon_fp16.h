@@ -1,0 +1,52 @@
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstddef>
+
+#include "kernels/depthwise.h"
+#include "kernels/unrolled.h"
+
+namespace neonsense::kernels {
+namespace {
+
+// Eight halves.
+struct Vector {
+  using Number = Half;
+  static constexpr int kLanes = 8;
+  // Vectors that fit into registers.
+  static constexpr int kRegisters = 32;
+
+  float16x8_t value;
+
+  static NEONSENSE_INLINE Vector Load(const Half* from) {
+    return {vld1q_f16(reinterpret_cast<const float16_t*>(from))};
+  }
+  // Load, and `from` goes on by `step`.
+  static NEONSENSE_INLINE Vector LoadNext(const Half*& from, size_t step) {
+    Vector vector;
+    // One instruction. Compilers make a load and an addition of it.
+    asm("ld1 {%0.8h}, [%1], %2"
+        : "=w"(vector.value), "+r"(from)
+        : "r"(step * sizeof(Half)), "m"(*reinterpret_cast<const Half(*)[kLanes]>(from)));
+    return vector;
+  }
+  static NEONSENSE_INLINE Vector All(float number) { return {vdupq_n_f16(static_cast<float16_t>(number))}; }
+  NEONSENSE_INLINE void Store(Half* to) const { vst1q_f16(reinterpret_cast<float16_t*>(to), value); }
+  // Only the first `count`, fewer than kLanes.
+  NEONSENSE_INLINE void StoreFirst(Half* to, int count) const {
+    Half all[kLanes];
+    Store(all);
+    for (int i = 0; i < count; i++) to[i] = all[i];
+  }
+};
+
+NEONSENSE_INLINE Vector Add(Vector a, Vector b) { return {vaddq_f16(a.value, b.value)}; }
+NEONSENSE_INLINE Vector Multiply(Vector a, Vector b) { return {vmulq_f16(a.value, b.value)}; }
+// a * b + c
+NEONSENSE_INLINE Vector MultiplyAdd(Vector a, Vector b, Vector c) { return {vfmaq_f16(c.value, a.value, b.value)}; }
+NEONSENSE_INLINE Vector Min(Vector a, Vector b) { return {vminq_f16(a.value, b.value)}; }
+NEONSENSE_INLINE Vector Max(Vector a, Vector b) { return {vmaxq_f16(a.value, b.value)}; }
+
+}  // namespace
+}  // namespace neonsense::kernels
