@@ -1,8 +1,8 @@
 /*
  * A plugin for qemu-user (QEMU 4.2 or later, checked with 7.2) that counts the AArch64 instructions a program executes:
  * those of the mapped file whose path contains `module`, split by kind, and all others together. At the end it appends
- * one JSON line to the file `out`. With the argument `blocks` it also writes the module's blocks to that file: for each a
- * line with the offset in the module's file, how often it was entered, and its instructions, in hexadecimal.
+ * one JSON line to the file `out`. With the argument `blocks` it also writes the module's blocks to that file: for each
+ * a line with the offset in the module's file, how often it was entered, and its instructions, in hexadecimal.
  *
  *   QEMU_PLUGIN="file=libcount.so,module=neonsense.node,out=counts.jsonl" qemu-aarch64 ...
  *
