@@ -2,10 +2,12 @@
 // Estimates cycles and milliseconds of one inference on boards that are not here: how often each block of the engine's
 // code runs is counted in emulation (plugin.c), how many cycles a block takes comes from llvm-mca's model of the CPU.
 //
-//   node scripts/measure/arm64-count/cycles.mjs [MODEL...] [--cpu LIST] [--peers PYTHON] [--mca PROGRAM] [--kernels N] [--json]
+//   node scripts/measure/arm64-count/cycles.mjs [MODEL...] [--cpu LIST] [--fp16] [--peers PYTHON] [--mca PROGRAM]
+//            [--kernels N] [--json]
 //
 //   MODEL           model files (default: models/household-fp32.safetensors)
 //   --cpu LIST      of cortex-a53, cortex-a72, cortex-a76 (default: all)
+//   --fp16          ours in half precision too, on the Cortex-A76, which computes in it
 //   --peers PYTHON  ncnn and MNN on the weights of every fp32 MODEL too, as count.mjs has it
 //   --mca PROGRAM   llvm-mca of LLVM 19 (default: llvm-mca-19); llvm-mc and llvm-cxxfilt are called by the same suffix
 //   --kernels N     the N functions with most cycles are listed (default: 12; 0: none)
@@ -60,6 +62,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     cpu: { type: 'string', default: Object.keys(BOARDS).join(',') },
+    fp16: { type: 'boolean', default: false },
     peers: { type: 'string' },
     mca: { type: 'string', default: 'llvm-mca-19' },
     kernels: { type: 'string', default: '12' },
@@ -236,6 +239,7 @@ async function main() {
     const models = positionals.length > 0 ? positionals : [join(root, 'models', 'household-fp32.safetensors')];
     for (const file of models.map((name) => resolve(name))) {
       const subjects = [{ engine: 'neonsense', model: file, file }];
+      if (values.fp16) subjects.push({ engine: 'neonsense-fp16', model: file, file });
       const read = await readModel(file);
       if (values.peers !== undefined && read.precision === 'fp32') {
         const onnx = join(folder, 'model.onnx');
@@ -243,7 +247,9 @@ async function main() {
         subjects.push(...(await peersOf(read, { model: file, onnx, maker: values.peers, folder })));
       }
       for (const subject of subjects) {
-        for (const cpu of cpus) print(await estimate({ plugin, subject, cpu, folder }));
+        const isHalf = subject.engine === 'neonsense-fp16';
+        for (const cpu of isHalf ? cpus.filter((name) => name === 'cortex-a76') : cpus)
+          print(await estimate({ plugin, subject, cpu, folder }));
       }
     }
   } finally {
