@@ -80,7 +80,7 @@ WeightBlock::~WeightBlock() { Free(data_, size_); }
 
 SharedBlock Share(std::unique_ptr<WeightBlock> block) {
   // Before the lock, because Retire takes it.
-  const SharedBlock own(block.release(), Retire);
+  SharedBlock own(block.release(), Retire);
   Registry& registry = ProcessRegistry();
   const std::lock_guard<std::mutex> lock(registry.mutex);
   const auto [entry, is_new] = registry.blocks.try_emplace(own.get(), own);
