@@ -137,6 +137,9 @@ class LayerValidator {
       case ValueType::kQU8:
         Check(weights == WeightType::kQU8 && output().type == ValueType::kQU8, "needs qu8 weights and a qu8 output");
         break;
+      case ValueType::kF16:
+        // Refused already, as a value.
+        break;
     }
     Check(!std::isnan(layer_.min) && !std::isnan(layer_.max) && layer_.min < layer_.max, "needs min < max");
   }
