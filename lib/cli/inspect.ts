@@ -69,13 +69,21 @@ function summaryText(file: string, summary: ModelSummary, columns: number): stri
     ['MACs', `${(macs / 1e6).toFixed(1)} M for one picture`],
     ...provenance.map(
       ({ step, details }, i) =>
-        [
-          i === 0 ? 'made by' : '',
-          printable(`${step} ${Object.keys(details).length === 0 ? '' : JSON.stringify(details)}`.trim()),
-        ] as const,
+        [i === 0 ? 'made by' : '', printable([step, detailsText(details)].join(' ').trim())] as const,
     ),
   ];
   return [printable(file), ...facts(known, columns)].join('\n');
+}
+
+/** What is known of a step: names with their values, which can be broken into lines between words. */
+function detailsText(details: Readonly<Record<string, unknown>>): string {
+  const text = (value: unknown): string => {
+    if (Array.isArray(value)) return value.map(text).join(' ');
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  };
+  return Object.entries(details)
+    .map(([name, value]) => `${name}: ${text(value)}`)
+    .join(', ');
 }
 
 /** A line for each layer. */

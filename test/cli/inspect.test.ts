@@ -37,6 +37,10 @@ describe('inspect', () => {
     expect(stdout).toMatch(/precision +fp32/);
     expect(stdout).toMatch(new RegExp(`file +[\\d.]+ MiB \\(${statSync(model).size.toLocaleString('en-US')} bytes\\)`));
     expect(stdout).not.toContain('features.0.0');
+    // A terminal breaks lines between words, so that none may be longer than a line.
+    const [, madeBy = ''] = stdout.split('made by');
+    expect(madeBy).toContain('passes: 10');
+    expect(Math.max(...madeBy.split(/\s/).map((word) => word.length))).toBeLessThanOrEqual(64);
   });
 
   it('--layers adds every layer below, within 80 columns', async () => {
