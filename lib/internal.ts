@@ -15,7 +15,7 @@ export type { RatioInterval } from './bench/statistics.js';
 export { bootstrapRatio } from './bench/statistics.js';
 export type { Peer, Subject } from './bench/subjects.js';
 export { findPeer, prepareSubjects } from './bench/subjects.js';
-export { planes, runAsTrial } from './bench/trialProcess.js';
+export { planes, runAsTrial, trialInput } from './bench/trialProcess.js';
 export { checkTrialResult } from './bench/trialSchema.js';
 export type { TrialResult, TrialSpec } from './bench/trialSpec.js';
 export { inSinglePrecision } from './compress/quantize/fp16.js';

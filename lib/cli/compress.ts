@@ -173,7 +173,7 @@ async function run(source: string, options: Options): Promise<void> {
             evaluate: async (models: readonly NamedModel[]): Promise<readonly ModelScore[]> => {
               evaluations = await evaluate(models, dataset, {
                 threads: options.threads,
-                mistakes: options.report === undefined ? undefined : REPORTED_MISTAKES,
+                mistakes: render === reportHtml ? REPORTED_MISTAKES : undefined,
                 signal,
                 onProgress: ({ done, total }) => progress.update('pictures evaluated', done, total),
               });

@@ -62,13 +62,13 @@ async function readFolder(
   const files = await findImages(folder);
   const pictures: Float32Array[] = [];
   const chosen = [...spreadEvenly(files.length, limit)];
-  for (const [done, index] of chosen.entries()) {
-    onProgress?.({ done, total: chosen.length });
+  for (const [before, index] of chosen.entries()) {
     try {
       pictures.push(preprocess(await decodeImage(files[index]!, { signal }), preprocessing));
     } catch (error) {
       if (!(error instanceof NeonsenseError) || error.code !== 'ERR_IMAGE') throw error;
     }
+    onProgress?.({ done: before + 1, total: chosen.length });
   }
   if (pictures.length === 0) {
     throw new NeonsenseError(

@@ -245,6 +245,17 @@ describe('folders of class folders', () => {
     ]);
   });
 
+  it('are read from a folder without classes too, where each counts once it is read', async () => {
+    for (const name of ['a.png', 'b.png']) await picture('anything', name, 100);
+    const told: unknown[] = [];
+    const model = { ...randomModel({ classes: 2 }), labels: [] };
+    await readPictures(model, folder, { onProgress: (progress) => void told.push(progress) });
+    expect(told).toEqual([
+      { done: 1, total: 2 },
+      { done: 2, total: 2 },
+    ]);
+  });
+
   it('lists both sets when a folder is none of the labels', async () => {
     await picture('lamp', 'a.png', 1);
     await picture('sofa', 'a.png', 1);

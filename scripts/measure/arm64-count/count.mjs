@@ -25,7 +25,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lower, macsOf, networkOf, readModel, toOnnx } from '../../../dist/internal.cjs';
 import { peersOf } from './peers.mjs';
-import { countProcess, preparePlugin, processOf } from './process.mjs';
+import { arm64Addon, countProcess, preparePlugin, processOf } from './process.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../../..');
@@ -95,12 +95,10 @@ async function countInference({ plugin, cpu, subject, folder }) {
 }
 
 /** Says how far a peer's logits are from ours, so that what is counted is known to be the same network. */
-function sayDifference({ engine, peer, logits }, cpu, theirs) {
+function sayDifference({ engine, logits }, cpu, theirs) {
   const range = Math.max(...logits) - Math.min(...logits);
   const largest = Math.max(...logits.map((value, index) => Math.abs(value - theirs[index]))) / range;
-  console.error(
-    `${engine} ${peer.precision} on ${cpu}: logits differ from ours by ${largest.toExponential(1)} of their range`,
-  );
+  console.error(`${engine} on ${cpu}: logits differ from ours by ${largest.toExponential(1)} of their range`);
 }
 
 /** Multiply-accumulate instructions if each used all lanes of the widest one the CPU has. */
@@ -134,14 +132,13 @@ async function subjectsOf(options, table, folder) {
       subjects.push({ engine: 'neonsense-fp16', model, file, plan, macs });
     }
     if (options.dense) subjects.push({ engine: 'neonsense-dense', model, file, plan, macs });
-    if (read.precision !== 'fp32' || (options.onnxruntime === undefined && options.peers === undefined)) continue;
-    const onnx = join(folder, `${subjects.length}.onnx`);
-    writeFileSync(onnx, toOnnx(read));
+    if (read.precision !== 'fp32') continue;
     if (options.onnxruntime !== undefined) {
+      const onnx = join(folder, `${subjects.length}.onnx`);
+      writeFileSync(onnx, toOnnx(read));
       subjects.push({ engine: 'onnxruntime-node', model, file: onnx, module: options.onnxruntime });
     }
-    if (options.peers !== undefined)
-      subjects.push(...(await peersOf(read, { model, onnx, maker: options.peers, folder })));
+    if (options.peers !== undefined) subjects.push(...(await peersOf(read, { model, maker: options.peers, folder })));
   }
   return subjects;
 }
@@ -188,11 +185,7 @@ const isSame = (a, b) => a.engine === b.engine && a.model === b.model && a.cpu =
 
 async function main(argv) {
   const options = parse(argv);
-  const addon = process.env.NEONSENSE_BINARY ?? join(root, 'build-arm64', 'neonsense.node');
-  if (!existsSync(addon))
-    throw new Error(
-      `${relative(root, addon)} is missing: build it with node scripts/build/cross/build.mjs linux-arm64`,
-    );
+  arm64Addon();
   const table = existsSync(tableFile) ? JSON.parse(readFileSync(tableFile, 'utf8')) : { counts: [] };
   const plugin = preparePlugin();
   const folder = mkdtempSync(join(tmpdir(), 'arm64-count-'));

@@ -17,15 +17,15 @@
 // bound in practice, and good for comparing kernels rather than for promising milliseconds. Needs what count.mjs needs.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { readModel, toOnnx } from '../../../dist/internal.cjs';
+import { readModel } from '../../../dist/internal.cjs';
 import { readElfCode } from '../../build/elf.mjs';
 import { peersOf } from './peers.mjs';
-import { countProcess, preparePlugin, processOf } from './process.mjs';
+import { arm64Addon, countProcess, preparePlugin, processOf } from './process.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 
@@ -148,9 +148,9 @@ const multiplyAccumulates = ({ text, entered }) =>
 /** Names the function of a place in our addon's file; peers are stripped, so theirs is all one. */
 function functionNames(subject) {
   if (subject.peer !== undefined) return () => subject.engine;
-  const addon = process.env.NEONSENSE_BINARY ?? join(root, 'build-arm64', 'neonsense.node');
-  if (!existsSync(`${addon}.symbols`)) return () => 'neonsense';
-  const { code, functions } = readElfCode(readFileSync(`${addon}.symbols`));
+  const symbols = `${arm64Addon()}.symbols`;
+  if (!existsSync(symbols)) return () => 'neonsense';
+  const { code, functions } = readElfCode(readFileSync(symbols));
   return (offset) => {
     const part = code.find((each) => offset >= each.offset && offset < each.offset + each.bytes.length);
     if (part === undefined) return 'neonsense';
@@ -211,11 +211,12 @@ async function estimate({ plugin, subject, cpu, folder }) {
 
 const million = (value) => (value / 1e6).toFixed(2);
 
-function print({ engine, model: name, cpu, instructions, cycles, board, estimatedMs, kernels }) {
+function print(estimated) {
   if (values.json) {
-    console.log(JSON.stringify({ engine, model: name, cpu, instructions, cycles, board, estimatedMs, kernels }));
+    console.log(JSON.stringify(estimated));
     return;
   }
+  const { engine, model: name, cpu, instructions, cycles, board, estimatedMs, kernels } = estimated;
   console.log(`${engine} ${name} on ${cpu}: ${million(instructions)} M instructions, ${million(cycles)} M cycles`);
   console.log(`  estimated ${estimatedMs.toFixed(1)} ms on a ${board}, without caches and memory`);
   const shown = kernels.slice(0, Number(values.kernels));
@@ -233,6 +234,7 @@ async function main() {
     if (!Object.hasOwn(BOARDS, cpu))
       throw new Error(`--cpu: expected some of ${Object.keys(BOARDS).join(', ')}, not "${cpu}"`);
   }
+  arm64Addon();
   const plugin = preparePlugin();
   const folder = mkdtempSync(join(tmpdir(), 'arm64-cycles-'));
   try {
@@ -242,9 +244,7 @@ async function main() {
       if (values.fp16) subjects.push({ engine: 'neonsense-fp16', model: file, file });
       const read = await readModel(file);
       if (values.peers !== undefined && read.precision === 'fp32') {
-        const onnx = join(folder, 'model.onnx');
-        writeFileSync(onnx, toOnnx(read));
-        subjects.push(...(await peersOf(read, { model: file, onnx, maker: values.peers, folder })));
+        subjects.push(...(await peersOf(read, { model: file, maker: values.peers, folder })));
       }
       for (const subject of subjects) {
         const isHalf = subject.engine === 'neonsense-fp16';

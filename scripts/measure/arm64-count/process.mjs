@@ -1,7 +1,7 @@
 // One process of arm64 Node or Python under qemu-user with the plugin that counts (plugin.c).
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -14,6 +14,16 @@ export function run(command, args, options = {}) {
   const reason =
     result.error?.message ?? (result.stderr.trim().split('\n').slice(-8).join('\n') || `exit code ${result.status}`);
   throw new Error(`${command} ${args.join(' ')} failed: ${reason}`);
+}
+
+/**
+ * The addon that is counted.
+ * @throws {Error} where it was not built
+ */
+export function arm64Addon() {
+  const addon = process.env.NEONSENSE_BINARY ?? join(root, 'build-arm64', 'neonsense.node');
+  if (existsSync(addon)) return addon;
+  throw new Error(`${relative(root, addon)} is missing: build it with node scripts/build/cross/build.mjs linux-arm64`);
 }
 
 /** Compiles the plugin for this machine, where it is older than its source. */

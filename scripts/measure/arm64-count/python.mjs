@@ -17,21 +17,16 @@ const PACKAGES = [
 ];
 const WHEELS = ['numpy', 'ncnn', 'MNN'];
 
-/** Engines that are counted: program in scripts/measure/peers, the mapped file that is its own, and its precisions. */
-export const pythonPeers = {
-  ncnn: {
-    program: join(programs, 'peer_ncnn.py'),
-    module: 'ncnn.cpython',
-    extension: '.param',
-    precisions: ['fp32', 'fp16'],
-  },
-  MNN: {
-    program: join(programs, 'peer_mnn.py'),
-    module: '/_mnn',
-    extension: '.mnn',
-    precisions: ['fp32', 'fp16', 'int8-dynamic'],
-  },
-};
+/** Peers that are counted: those of which `arm64Module` says which mapped file is their own. LiteRT crashes in emulation. */
+export const countedPeers = JSON.parse(readFileSync(join(programs, 'pythonPeers.json'), 'utf8'))
+  .filter(({ arm64Module }) => arm64Module !== undefined)
+  .map(({ engine, program, arm64Module, made, precisions, arm64Precisions }) => ({
+    name: engine,
+    program: join(programs, program),
+    module: arm64Module,
+    extension: made.extension,
+    precisions: [...precisions, ...arm64Precisions],
+  }));
 
 /**
  * Fetches what is missing.

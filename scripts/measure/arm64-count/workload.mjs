@@ -4,26 +4,24 @@
 //   node workload.mjs onnxruntime-node FILE.onnx RUNS MODULE
 
 import { createRequire } from 'node:module';
-import { pixels } from './input.mjs';
+import { createSession, readModel, trialInput } from '../../../dist/internal.cjs';
 
 const [engine, file, runs, module] = process.argv.slice(2);
-const SIDE = 224;
+const SIZE = [224, 224];
 
 if (engine !== 'onnxruntime-node') {
-  const { readModel, createSession } = await import('../../../dist/index.js');
   const model = await readModel(file);
-  const [height, width] = model.preprocessing.size;
   const session = await createSession(model, {
     threads: 1,
     ...(engine === 'neonsense-dense' && { sparse: false }),
     ...(engine === 'neonsense-fp16' && { fp16: true }),
   });
-  const input = pixels(height * width * 3);
+  const input = trialInput({ batch: 1, size: model.preprocessing.size });
   for (let i = 0; i < Number(runs); i++) await session.run(input);
   await session.dispose();
 } else {
   const { InferenceSession, Tensor } = createRequire(import.meta.url)(module);
   const session = await InferenceSession.create(file, { intraOpNumThreads: 1, interOpNumThreads: 1 });
-  const input = new Tensor('float32', pixels(3 * SIDE * SIDE), [1, 3, SIDE, SIDE]);
+  const input = new Tensor('float32', trialInput({ batch: 1, size: SIZE }), [1, 3, ...SIZE]);
   for (let i = 0; i < Number(runs); i++) await session.run({ [session.inputNames[0]]: input });
 }

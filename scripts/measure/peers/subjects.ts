@@ -1,4 +1,4 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
   findPeer,
@@ -19,48 +19,20 @@ import { pythonTrials, runPython } from './python.js';
 const here = join(packageRoot, 'scripts', 'measure', 'peers');
 const bundles = join(packageRoot, 'build-peers');
 
-/** A peer that runs in Python: its program beside this file, and what it is given. */
+/** A peer that runs in Python, as pythonPeers.json lists them: its program beside that file, and what it is given. */
 interface PythonPeer {
   readonly engine: string;
   readonly program: string;
   /** Precisions that begin with `fp32` compute in float: their logits have to be ours. */
   readonly precisions: readonly string[];
+  /** Those that only a CPU with half-precision arithmetic tells from float. */
+  readonly arm64Precisions: readonly string[];
   /** What its own file is made from and how it ends; absent when it reads our float model. */
   readonly made?: { readonly from: 'onnx' | 'model'; readonly extension: string };
   readonly packages: string;
 }
 
-/** x64 has no half-precision arithmetic that these engines use, so fp16 would be float again. */
-const HALF = process.arch === 'arm64' ? ['fp16'] : [];
-const PYTHON_PEERS: readonly PythonPeer[] = [
-  {
-    engine: 'ncnn',
-    program: 'peer_ncnn.py',
-    precisions: ['fp32', ...HALF],
-    made: { from: 'onnx', extension: '.param' },
-    packages: 'ncnn pnnx numpy',
-  },
-  {
-    engine: 'MNN',
-    program: 'peer_mnn.py',
-    precisions: ['fp32', ...HALF, 'int8-dynamic'],
-    made: { from: 'onnx', extension: '.mnn' },
-    packages: 'MNN numpy',
-  },
-  {
-    engine: 'LiteRT',
-    program: 'peer_litert.py',
-    precisions: ['fp32', 'int8-dynamic'],
-    made: { from: 'model', extension: '.tflite' },
-    packages: 'ai-edge-litert tensorflow-cpu numpy',
-  },
-  {
-    engine: 'pytorch',
-    program: 'peer_pytorch.py',
-    precisions: ['fp32', 'fp32-torchscript', 'fp32-compiled'],
-    packages: 'torch numpy',
-  },
-];
+const PYTHON_PEERS = JSON.parse(readFileSync(join(here, 'pythonPeers.json'), 'utf8')) as readonly PythonPeer[];
 
 /** A model with at least this share of zeros is also measured with the engine's sparse kernels. */
 const SPARSE_FROM = 0.25;
@@ -157,14 +129,14 @@ export async function lineup(options: LineupOptions): Promise<Lineup> {
 
 /** Makes the files of a peer and says what it measures, once its versions say that it is there. */
 async function pythonSubjects(
-  { program, precisions, made, engine }: PythonPeer,
+  { program, precisions, arm64Precisions, made, engine }: PythonPeer,
   { float, python, folder }: LineupOptions,
   onnx: string,
 ): Promise<{ found: Record<string, string>; trials: { precision: string; file: string; run: RunTrial }[] }> {
   const path = join(here, program);
   const found = (await runPython(python, [path, 'versions'])) as Record<string, string>;
   const trials = [];
-  for (const precision of precisions) {
+  for (const precision of [...precisions, ...(process.arch === 'arm64' ? arm64Precisions : [])]) {
     const file = made === undefined ? float : join(folder, `${engine}-${precision}${made.extension}`);
     if (made !== undefined)
       await runPython(python, [path, 'make', precision, made.from === 'onnx' ? onnx : float, file]);
