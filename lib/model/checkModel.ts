@@ -12,9 +12,12 @@ import { elementCount, firstNotFinite } from './weights.js';
  */
 const usable = new WeakSet<ArrayBufferView>();
 
-/** Takes it on trust that weights are finite numbers, where the engine will look before it uses them. */
-export function leaveUnchecked(weights: Weights): void {
+/** Takes it on trust that a layer's numbers are usable, where `lower` and the engine will look before they use them. */
+export function leaveUnchecked({ weights, bias, batchNorm }: Layer): void {
   usable.add(weights.data);
+  if (weights.type === 'i8') usable.add(weights.scales);
+  if (bias !== undefined) usable.add(bias);
+  if (batchNorm !== undefined) for (const part of Object.values(batchNorm)) usable.add(part);
 }
 
 const PRECISIONS: readonly Precision[] = ['fp32', 'fp16', 'int8-dynamic', 'int8-static'];
@@ -137,7 +140,10 @@ function checkWeights(weights: Weights, spec: LayerSpec): void {
       if (scales.length !== 1 && scales.length !== channels) {
         throw unfit(`${name} has ${scales.length} scales instead of 1 or ${channels}`);
       }
-      scales.forEach((scale) => checkScale(scale, name));
+      lookThrough(scales, name, () => {
+        for (let i = 0; i < scales.length; i++) checkScale(scales[i]!, name);
+        return undefined;
+      });
       break;
     }
     case 'u8':

@@ -143,14 +143,15 @@ class Lowering {
     const norm = stored.batchNorm === undefined ? undefined : linearBatchNorm(stored.batchNorm, spec);
     const source = this.#as(this.#made.get(inputs[0]!)!, inputType);
     const { factor = 1, offset = 0, min = -Infinity, max = Infinity } = clamp ?? {};
+    const inPlace = this.#consume && !shared;
     const weights = lowerWeights(stored.weights, spec, {
       factors: norm?.factors ?? (factor === 1 ? undefined : new Float64Array(spec.shape[0]!).fill(factor)),
-      inPlace: this.#consume && !shared,
+      inPlace,
     });
     const bias = lowerBias(
       norm?.bias ?? stored.bias,
       spec,
-      { factor, offset },
+      { factor, offset, inPlace },
       { weights, input: this.#values[source]! },
     );
     const output = this.#addValue({

@@ -23,10 +23,8 @@ export function lowerWeights(
       return { type: 'f32', data, ...(factors === undefined ? {} : { factors }) };
     }
     case 'i8': {
-      const scales = Float32Array.from({ length: spec.shape[0]! }, (_, o) => {
-        return checkedScale(weights.scales[weights.scales.length === 1 ? 0 : o]! * (factors?.[o] ?? 1), spec);
-      });
-      return { type: 'qc8', data: reorder(weights.data, spec, inPlace, (size) => new Int8Array(size)), scales };
+      const data = reorder(weights.data, spec, inPlace, (size) => new Int8Array(size));
+      return { type: 'qc8', data, scales: lowerScales(weights.scales, spec, { factors, inPlace }) };
     }
     case 'u8': {
       const factor = factors?.[0] ?? 1;
@@ -46,27 +44,60 @@ export function lowerWeights(
   }
 }
 
+/** One scale for each output channel. */
+function lowerScales(
+  scales: Float32Array,
+  spec: LayerSpec,
+  { factors, inPlace }: { factors: Float64Array | undefined; inPlace: boolean },
+): Float32Array {
+  const channels = spec.shape[0]!;
+  if (inPlace && scales.length === channels && factors === undefined) return scales;
+  const lowered = new Float32Array(channels);
+  if (scales.length === 1) lowered.fill(scales[0]!);
+  else lowered.set(scales);
+  if (factors !== undefined) {
+    for (let o = 0; o < channels; o++) lowered[o] = checkedScale(lowered[o]! * factors[o]!, spec);
+  }
+  return lowered;
+}
+
 /**
  * The bias `bias * factor + offset`, zeros where there is none: float32, or int32 in units of input scale times weight
  * scale beside an input of fixed range.
+ *
+ * @throws {NeonsenseError} `ERR_MODEL_ARCHITECTURE` when it is not finite, of whole numbers
  */
 export function lowerBias(
   bias: Float32Array | undefined,
   spec: LayerSpec,
-  { factor, offset }: { factor: number; offset: number },
+  { factor, offset, inPlace }: { factor: number; offset: number; inPlace: boolean },
   { weights, input }: { weights: PlanWeights; input: PlanValue },
 ): Float32Array | Int32Array {
   const channels = spec.shape[0]!;
-  const real = new Float64Array(channels);
-  for (let i = 0; i < channels; i++) real[i] = (bias?.[i] ?? 0) * factor + offset;
-  if (input.scale === undefined || weights.type === 'f32') return new Float32Array(real);
-
+  const inFloat = input.scale === undefined || weights.type === 'f32';
+  if (inFloat && bias !== undefined && factor === 1 && offset === 0 && !hasNegativeZero(bias)) {
+    return inPlace ? bias : bias.slice();
+  }
+  const real = bias === undefined ? new Float64Array(channels) : new Float64Array(bias);
+  if (inFloat || factor !== 1 || offset !== 0) {
+    for (let i = 0; i < channels; i++) real[i] = real[i]! * factor + offset;
+  }
+  if (inFloat) return new Float32Array(real);
   const integer = new Int32Array(channels);
   for (let i = 0; i < channels; i++) {
-    const unit = input.scale * (weights.type === 'qc8' ? weights.scales[i]! : weights.scale);
-    integer[i] = Math.max(-0x80000000, Math.min(0x7fffffff, Math.round(real[i]! / unit)));
+    const units = real[i]! / (input.scale! * (weights.type === 'qc8' ? weights.scales[i]! : weights.scale));
+    // As a whole number it would be 0, and nobody would see it later.
+    if (!Number.isFinite(units)) {
+      throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `Layer ${spec.name} has a bias that is not finite`);
+    }
+    integer[i] = Math.max(-0x80000000, Math.min(0x7fffffff, Math.round(units)));
   }
   return integer;
+}
+
+/** Adding 0 would turn it into +0. */
+function hasNegativeZero(values: Float32Array): boolean {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length).includes(0x80000000);
 }
 
 /** PyTorch's `[O, I, KH, KW]` to `[O, KH, KW, I]`: a copy, unless `inPlace` and the two are the same. */

@@ -1,9 +1,14 @@
 // What is wrong with a model file is found while it is packed, and said as `readModel` says it.
 import { describe, expect, it } from 'vitest';
 import { Classifier } from '../../lib/classify/classifier.js';
+import { quantizeDynamic } from '../../lib/compress/stages/quantizeDynamic.js';
+import { quantizeStatic } from '../../lib/compress/stages/quantizeStatic.js';
 import { encodeModel, readModel } from '../../lib/model/files.js';
+import { foldModel } from '../../lib/model/foldBatchNorm.js';
 import { contentHash } from '../../lib/model/format/contentHash.js';
 import { encodeSafetensors, parseSafetensors } from '../../lib/model/format/safetensors.js';
+import type { Model } from '../../lib/model/model.js';
+import { networkOf } from '../../lib/model/network.js';
 import { loadBinding } from '../../lib/runtime/load/load.js';
 import { randomModel } from '../randomModel.js';
 
@@ -14,8 +19,11 @@ const WEIGHTS = 'features.0.0.weight';
 type Parts = { readonly metadata: Map<string, string>; readonly tensors: Map<string, { bytes: Uint8Array }> };
 
 /** The file with something else in it, under the hash of what is in it, or the one it had. */
-function changed(change: (parts: Parts) => void, { rehashed }: { rehashed: boolean }): Uint8Array {
-  const { metadata, tensors } = parseSafetensors(file);
+function changed(
+  change: (parts: Parts) => void,
+  { rehashed, of = file }: { rehashed: boolean; of?: Uint8Array },
+): Uint8Array {
+  const { metadata, tensors } = parseSafetensors(of);
   const copies = [...tensors].map(([name, tensor]) => [name, { ...tensor, bytes: tensor.bytes.slice() }] as const);
   const parts = { metadata: new Map(metadata), tensors: new Map(copies) };
   change(parts);
@@ -23,10 +31,21 @@ function changed(change: (parts: Parts) => void, { rehashed }: { rehashed: boole
   return encodeSafetensors(parts);
 }
 
-const setFloat = (parts: Parts, index: number, value: number): void => {
-  const { bytes } = parts.tensors.get(WEIGHTS)!;
+const setFloat = (parts: Parts, index: number, value: number, tensor = WEIGHTS): void => {
+  const { bytes } = parts.tensors.get(tensor)!;
   new DataView(bytes.buffer, bytes.byteOffset).setFloat32(4 * index, value, true);
 };
+
+/** Every layer in whole numbers, with ranges that nobody measured. */
+async function quantizedStatically(): Promise<Model> {
+  const { nodes } = networkOf(model.architecture, model.preprocessing.size);
+  const ranges = Object.fromEntries(nodes.map(({ name }) => [name, { scale: 0.05, zeroPoint: 0 }]));
+  const observe = () => {
+    throw new Error('nothing is to be looked at');
+  };
+  const result = await quantizeStatic(model, { activations: 'qs8', keepFloat: [], ranges, calibration: [], observe });
+  return result.model;
+}
 
 describe('Classifier.load', () => {
   it.each([
@@ -46,6 +65,24 @@ describe('Classifier.load', () => {
     const attempt = Classifier.load(bytes);
     await expect(attempt).rejects.toMatchObject({ code: 'ERR_MODEL_ARCHITECTURE' });
     await expect(attempt).rejects.toThrow(/features\.0\.0\.weight is (NaN|Infinity) at index 5/);
+  });
+
+  it.each<[string, string, number, () => Model | Promise<Model>]>([
+    ['a folded bias', 'features.0.0.bias', NaN, () => foldModel(model)],
+    ['a variance', 'features.0.1.running_var', -1, () => model],
+    ['a mean', 'features.0.1.running_mean', Infinity, () => model],
+    ['a bias of int8-dynamic', 'classifier.0.bias', Infinity, () => quantizeDynamic(model)],
+    ['a scale of int8-dynamic', 'features.1.block.0.0.weight_scale', NaN, () => quantizeDynamic(model)],
+    ['a negative scale', 'classifier.0.weight_scale', -1, () => quantizeDynamic(model)],
+    ['a bias of int8-static', 'features.1.block.0.0.bias', NaN, quantizedStatically],
+    ['an infinite bias of int8-static', 'features.1.block.0.0.bias', -Infinity, quantizedStatically],
+    ['a scale of int8-static', 'features.1.block.0.0.weight_scale', Infinity, quantizedStatically],
+  ])('refuses %s (%s %d) as readModel does', async (_, tensor, value, make) => {
+    const of = encodeModel(await make());
+    const bytes = changed((parts) => setFloat(parts, 0, value, tensor), { rehashed: true, of });
+    const reading: unknown = await readModel(bytes).catch((error: unknown) => error);
+    expect(reading).toMatchObject({ code: 'ERR_MODEL_ARCHITECTURE' });
+    await expect(Classifier.load(bytes)).rejects.toThrow((reading as Error).message);
   });
 
   it('takes a file with more metadata than a plan may have layers', async () => {

@@ -64,7 +64,7 @@ export function* decodeModelSteps(
   for (const spec of layerSpecs(architecture)) {
     const layer = reader.layer(spec);
     layers.set(spec.name, layer);
-    if (leave !== undefined) leaveUnchecked(layer.weights);
+    if (leave !== undefined) leaveUnchecked(layer);
     decoded += layer.weights.data.byteLength;
     if (decoded < BYTES_A_STEP) continue;
     yield;

@@ -79,10 +79,14 @@ export function decodeMetadata(
   budget: Budget,
 ): Metadata {
   const json = (key: string): unknown => parsed(metadata, key, budget);
-  const stored = json('architecture');
-  conventionsOf(stored);
-  if (!isDeepStrictEqual(stored, JSON.parse(JSON.stringify(architecture)))) {
-    throw wrong('architecture', `the ${architecture.name} that the tensors make up`, stored);
+  const made = JSON.stringify(architecture);
+  // Mostly it was written just so.
+  if (metadata.get('architecture') !== made) {
+    const stored = json('architecture');
+    conventionsOf(stored);
+    if (!isDeepStrictEqual(stored, JSON.parse(made))) {
+      throw wrong('architecture', `the ${architecture.name} that the tensors make up`, stored);
+    }
   }
   const precision = decodePrecision(metadata.get('precision'));
   const quantization = metadata.has('quantization') ? decodeQuantization(json('quantization')) : undefined;
