@@ -72,9 +72,9 @@ describe('Classifier.load', () => {
     ['a variance', 'features.0.1.running_var', -1, () => model],
     ['a mean', 'features.0.1.running_mean', Infinity, () => model],
     ['a bias of int8-dynamic', 'classifier.0.bias', Infinity, () => quantizeDynamic(model)],
-    ['a scale of int8-dynamic', 'features.1.block.0.0.weight_scale', NaN, () => quantizeDynamic(model)],
+    ['a scale of int8-dynamic', 'classifier.0.weight_scale', NaN, () => quantizeDynamic(model)],
     ['a negative scale', 'classifier.0.weight_scale', -1, () => quantizeDynamic(model)],
-    ['a bias of int8-static', 'classifier.0.bias', NaN, quantizedStatically],
+    ['a bias of int8-static', 'features.1.block.0.0.bias', NaN, quantizedStatically],
     ['an infinite bias of int8-static', 'features.1.block.0.0.bias', -Infinity, quantizedStatically],
     ['a scale of int8-static', 'features.1.block.0.0.weight_scale', Infinity, quantizedStatically],
   ])('refuses %s (%s %d) as readModel does', async (_, tensor, value, make) => {
