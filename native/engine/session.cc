@@ -35,6 +35,9 @@ uint32_t RuntimeFlags(const SessionOptions& options) {
   return flags;
 }
 
+// How the image is laid out for an executor of dense operators.
+bool UnrollsImage(const Plan& plan) { return !DenseExecutor::Supports(plan) || !DenseExecutor::TakesPlainImage(plan); }
+
 // What is left of a plan when its weights are packed: enough for other sessions to be made with them.
 struct PackedPlan {
   explicit PackedPlan(const Plan& whole) : plan(whole) {
@@ -135,7 +138,7 @@ Session::Session(const Plan& given, const SessionOptions& options) {
   const Plan half = options.fp16 ? InHalfPrecision(given) : Plan();
   const Plan& plan = options.fp16 ? half : given;
   const bool sparse = options.sparse && SparseExecutor::Supports(plan);
-  state_ = std::make_unique<State>(plan, options, /*unroll=*/!sparse, std::make_unique<PackedWeights>());
+  state_ = std::make_unique<State>(plan, options, !sparse && UnrollsImage(plan), std::make_unique<PackedWeights>());
   State& state = *state_;
   CreationMemory memory(plan);
   std::unique_ptr<Executor> executor;
@@ -163,7 +166,7 @@ std::unique_ptr<Session> Session::Another(uint32_t threads) const {
   const Plan& plan = state_->plan->plan;
   SessionOptions options = state_->options;
   options.threads = threads;
-  auto state = std::make_unique<State>(plan, options, /*unroll=*/true,
+  auto state = std::make_unique<State>(plan, options, UnrollsImage(plan),
                                        std::make_unique<PackedWeights>(state_->weights->blocks()));
   CreationMemory memory(plan);
   auto executor = std::make_unique<DenseExecutor>(plan, *state->layout, state->input.get(), state->targets(),

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/depthwise_variants.h"
+#include "kernels/packing.h"
 
 namespace neonsense::kernels {
 namespace {
@@ -56,15 +57,7 @@ const DepthwiseVariant<Half>* ChooseDepthwiseHalf(const CpuFeatures& cpu) {
 
 std::vector<float> PackDepthwiseWeights(const DepthwiseShape& shape, size_t lanes, const float* weights,
                                         const float* bias) {
-  const size_t taps = shape.kernel * shape.kernel;
-  const size_t groups = (shape.channels + lanes - 1) / lanes;
-  std::vector<float> packed(groups * (1 + taps) * lanes);
-  for (size_t c = 0; c < shape.channels; c++) {
-    float* lane = packed.data() + c / lanes * (1 + taps) * lanes + c % lanes;
-    lane[0] = bias[c];
-    for (size_t tap = 0; tap < taps; tap++) lane[(1 + tap) * lanes] = weights[c * taps + tap];
-  }
-  return packed;
+  return PackChannels(shape.channels, shape.kernel * shape.kernel, lanes, weights, bias);
 }
 
 }  // namespace neonsense::kernels

@@ -1,14 +1,8 @@
-#include <algorithm>
-
 #include "kernels/depthwise_variants.h"
+#include "kernels/scalar_activation.h"
 
 namespace neonsense::kernels {
 namespace {
-
-float Activate(const Activation& activation, float x) {
-  if (activation.kind == Activation::Kind::kClamp) return std::min(std::max(x, activation.min), activation.max);
-  return x * std::min(std::max(x * (1.0f / 6) + 0.5f, 0.0f), 1.0f);
-}
 
 // The sum of products at one place of the output, in one channel.
 float Sum(const DepthwiseArguments<float>& arguments, size_t y, size_t x, size_t c) {

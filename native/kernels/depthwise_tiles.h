@@ -5,6 +5,7 @@
 #include "kernels/depthwise.h"
 #include "kernels/depthwise_rows.h"
 #include "kernels/unrolled.h"
+#include "kernels/vector_activation.h"
 
 // The loops of all vector variants. Included behind the Vector of one of them, so that each file has its own.
 //
@@ -15,35 +16,6 @@ namespace {
 
 // Stands for columns beside the input.
 alignas(64) constexpr Vector::Number kZeros[Vector::kLanes] = {};
-
-template <int kCount>
-NEONSENSE_INLINE void Activate(const Activation& activation, Vector (&values)[kCount]) {
-  if (activation.kind == Activation::Kind::kHardSwish) {
-    const Vector sixth = Vector::All(1.0f / 6);
-    const Vector zero = Vector::All(0);
-    if constexpr (sizeof(Vector::Number) < sizeof(float)) {
-      // A sixth is too coarse in half precision to end at -3 exactly.
-      const Vector three = Vector::All(3);
-      const Vector six = Vector::All(6);
-      Unroll<kCount>([&](auto i) NEONSENSE_INLINE_BODY {
-        const Vector gate = Min(six, Max(zero, Add(values[i.value], three)));
-        values[i.value] = Multiply(Multiply(values[i.value], sixth), gate);
-      });
-    } else {
-      const Vector half = Vector::All(0.5f);
-      const Vector one = Vector::All(1);
-      Unroll<kCount>([&](auto i) NEONSENSE_INLINE_BODY {
-        const Vector gate = MultiplyAdd(values[i.value], sixth, half);
-        values[i.value] = Multiply(values[i.value], Min(one, Max(zero, gate)));
-      });
-    }
-  } else {
-    const Vector min = Vector::All(activation.min);
-    const Vector max = Vector::All(activation.max);
-    // In this order NaN stays NaN on x86 too.
-    Unroll<kCount>([&](auto i) NEONSENSE_INLINE_BODY { values[i.value] = Min(max, Max(min, values[i.value])); });
-  }
-}
 
 // `Number` is the Vector's. It tells the functions of one file from those of another.
 template <typename Number>

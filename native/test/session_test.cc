@@ -86,7 +86,7 @@ TEST(Session, NamesTheLayersInItsProfile) {
   const std::vector<OperatorTime> operators = session.Profile();
   ASSERT_EQ(operators.size(), 3u);
   EXPECT_EQ(operators[2].layer, "layer2");
-  EXPECT_NE(operators[0].name.find("Convolution"), std::string::npos);
+  EXPECT_NE(operators[2].name.find("Fully Connected"), std::string::npos);
 }
 
 TEST(Session, HasNoProfileUnlessAsked) {

@@ -4,6 +4,7 @@
 
 #include "engine/error.h"
 #include "engine/operators/depthwise_operator.h"
+#include "engine/operators/stem_operator.h"
 #include "engine/operators/step.h"
 
 namespace neonsense::engine {
@@ -31,9 +32,13 @@ ConvolutionWindow WindowOf(const Plan& plan, const InputLayout& layout, const La
   return {{window.height, 1}, {window.stride, 1}, {window.top, 0, window.bottom, 0}, in_shape};
 }
 
+bool TakesActivation(const Plan& plan, const Layer& layer) {
+  return TakesHardSwish(plan, layer) || HasStemKernel(plan, layer);
+}
+
 // Without what is done while the image is laid out.
 std::vector<Step> StepsOf(const Plan& plan, const InputLayout& layout) {
-  std::vector<Step> steps = FusedSteps(plan, TakesHardSwish);
+  std::vector<Step> steps = FusedSteps(plan, TakesActivation);
   if (layout.converted() != InputLayout::kNoLayer) {
     const Layer* converted = &plan.layers[layout.converted()];
     const auto is_converted = [&](const Step& step) { return step.layer == converted; };
@@ -49,6 +54,11 @@ Dims DimsOf(const Value& value) { return {1, value.shape[0], value.shape[1], val
 bool DenseExecutor::Supports(const Plan& plan) {
   return std::all_of(plan.values.begin(), plan.values.end(),
                      [](const Value& value) { return value.type != ValueType::kQU8; });
+}
+
+bool DenseExecutor::TakesPlainImage(const Plan& plan) {
+  return std::any_of(plan.layers.begin(), plan.layers.end(),
+                     [&](const Layer& layer) { return layer.inputs[0] == plan.input && HasStemKernel(plan, layer); });
 }
 
 DenseExecutor::DenseExecutor(const Plan& plan, const InputLayout& layout, void* input,
@@ -75,14 +85,15 @@ std::unique_ptr<Operator> DenseExecutor::Make(const Plan& plan, const Step& step
   const auto& in_shape = ShapeOf(plan, layout, layer.inputs[0]);
   // After the last operator the threads sleep instead of spinning.
   const XnnOptions options = {pool(), is_last ? uint32_t{XNN_FLAG_YIELD_WORKERS} : 0, &weights_};
+  const uint32_t flags = PTHREADPOOL_FLAG_DISABLE_DENORMALS | (is_last ? PTHREADPOOL_FLAG_YIELD_WORKERS : 0);
   switch (layer.op) {
     case Op::kDepthwiseConv2d:
       if (HasDepthwiseKernel(plan, layer)) {
-        return MakeDepthwise(plan, step, input, output, weights_,
-                             PTHREADPOOL_FLAG_DISABLE_DENORMALS | (is_last ? PTHREADPOOL_FLAG_YIELD_WORKERS : 0));
+        return MakeDepthwise(plan, step, input, output, weights_, flags);
       }
       return MakeConvolution(layer, WindowOf(plan, layout, layer), out.shape[2], input, output, options);
     case Op::kConv2d:
+      if (HasStemKernel(plan, layer)) return MakeStem(plan, step, input, output, weights_, flags);
       return MakeConvolution(layer, WindowOf(plan, layout, layer), out.shape[2], input, output, options);
     case Op::kLinear:
       return MakeLinear(layer, in.shape[2], out.shape[2], input, output, options);

@@ -21,6 +21,9 @@ class DenseExecutor : public OperatorExecutor {
   // Whether no value is of unsigned bytes.
   static bool Supports(const Plan& plan);
 
+  // Whether a plan that it Supports wants its image as it is: the stem's kernel fetches taps from where they are.
+  static bool TakesPlainImage(const Plan& plan);
+
   // Packs a validated plan that Supports(plan). Reads the image at `input`, laid out as `layout` says, and writes
   // `outputs`, in the plan's order; all have room for Memory::kSlackBytes more. Packs into `weights`. Measures each
   // operator with `profile`. Multiplies weights by their factors in place. Throws Error.

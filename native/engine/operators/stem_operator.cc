@@ -1,0 +1,97 @@
+#include "engine/operators/stem_operator.h"
+
+#include <algorithm>
+#include <string>
+
+#include "engine/cpu.h"
+#include "engine/float_weights.h"
+#include "kernels/packing.h"
+#include "kernels/stem.h"
+
+namespace neonsense::engine {
+namespace {
+
+using kernels::Activation;
+using kernels::StemArguments;
+using kernels::StemShape;
+using kernels::StemVariant;
+
+// So that threads that are done early find more to do.
+constexpr size_t kPartsForEachThread = 4;
+
+StemShape ShapeOf(const Plan& plan, const Layer& layer) {
+  const Value& in = plan.values[layer.inputs[0]];
+  const Value& out = plan.values[layer.output];
+  StemShape shape;
+  shape.height = in.shape[0];
+  shape.width = in.shape[1];
+  shape.out_height = out.shape[0];
+  shape.out_width = out.shape[1];
+  shape.out_channels = out.shape[2];
+  shape.top = layer.padding[0];
+  shape.left = layer.padding[3];
+  return shape;
+}
+
+class StemOperator : public Operator {
+ public:
+  StemOperator(const StemVariant& variant, const StemArguments& arguments, uint32_t flags)
+      : run_(variant.run),
+        arguments_(arguments),
+        flags_(flags),
+        name_("neonsense stem" +
+              std::string(arguments.activation.kind == Activation::Kind::kHardSwish ? " hard-swish" : "") + " (" +
+              variant.name + ")") {}
+
+  void Run(pthreadpool_t pool) override {
+    const size_t rows = arguments_.shape.out_height;
+    const size_t threads = pthreadpool_get_threads_count(pool);
+    const size_t parts = threads == 1 ? 1 : threads * kPartsForEachThread;
+    pthreadpool_parallelize_1d_tile_1d(
+        pool,
+        [](void* self, size_t row, size_t count) {
+          const auto* stem = static_cast<const StemOperator*>(self);
+          stem->run_(stem->arguments_, row, row + count);
+        },
+        this, rows, (rows + parts - 1) / parts, flags_);
+  }
+  const std::string& name() const override { return name_; }
+
+ private:
+  void (*run_)(const StemArguments&, size_t, size_t);
+  StemArguments arguments_;
+  uint32_t flags_;
+  std::string name_;
+};
+
+}  // namespace
+
+bool HasStemKernel(const Plan& plan, const Layer& layer) {
+  const Value& in = plan.values[layer.inputs[0]];
+  return layer.op == Op::kConv2d && in.type == ValueType::kF32 && in.shape[2] == StemShape::kChannels &&
+         layer.kernel == std::array<uint32_t, 2>{StemShape::kKernel, StemShape::kKernel} &&
+         layer.stride == std::array<uint32_t, 2>{StemShape::kStride, StemShape::kStride} &&
+         std::all_of(layer.padding.begin(), layer.padding.end(), [](uint32_t zeros) { return zeros <= 1; }) &&
+         ShapeOf(plan, layer).IsSupported() &&
+         // XNNPACK's are faster than a plain loop.
+         kernels::ChooseStem(KernelFeatures()).lanes > 1;
+}
+
+std::unique_ptr<Operator> MakeStem(const Plan& plan, const Step& step, const Place& input, const Place& output,
+                                   PackedWeights& weights, uint32_t flags) {
+  const Layer& layer = *step.layer;
+  const StemVariant& variant = kernels::ChooseStem(KernelFeatures());
+  StemArguments arguments;
+  arguments.shape = ShapeOf(plan, layer);
+  arguments.activation = {step.activation != nullptr ? Activation::Kind::kHardSwish : Activation::Kind::kClamp,
+                          layer.min, layer.max};
+  arguments.input = input.as<float>();
+  arguments.output = output.as<float>();
+  arguments.weights = weights.Keep([&] {
+    return kernels::PackChannels(arguments.shape.out_channels, StemShape::kTaps, variant.lanes,
+                                 FoldWeightsInPlace(layer), FiniteBias(layer));
+  });
+  return std::make_unique<StemOperator>(variant, arguments, flags);
+}
+
+}  // namespace neonsense::engine
