@@ -8,7 +8,7 @@ import { chooseShipped } from '../shipped/pickModel.js';
 import { Admission } from './admission.js';
 import { checkServerOptions } from './checkOptions.js';
 import { registerClassify } from './classifyRoute.js';
-import { fastify, multipart } from './http.js';
+import { fastify, multipart, withoutSchemas } from './http.js';
 import { httpStatus } from './httpStatus.js';
 import { registerLab } from './lab.js';
 import { Metrics } from './metrics.js';
@@ -63,6 +63,7 @@ async function serverOf(
     // How often Node looks for requests that take too long.
     http: { connectionsCheckingInterval: Math.min(10_000, requestTimeoutMs) },
     forceCloseConnections: 'idle',
+    schemaController: withoutSchemas,
   });
   const shadow = shadowOf(shadowed[0], options.shadow, metrics, app.log);
 

@@ -85,12 +85,25 @@ const apart = {
     }));
   },
 };
+
+/** Fastify's compilers of JSON schemas, which it asks for only when it is given none (lib/serve/http.ts). */
+const withoutSchemaCompilers = {
+  name: 'without-schema-compilers',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@fastify\/(ajv|fast-json-stringify)-compiler$/ }, ({ path }) => ({
+      path,
+      namespace: 'left-out',
+    }));
+    onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: '' }));
+  },
+};
 for (const [name, source] of Object.entries({ http: 'lib/serve/http.ts', plots: 'lib/report/plots.ts' })) {
   const { outputFiles, metafile } = await build({
     ...common,
     // Only other packages are in it: short names save 300 kB, longer lines 5.
     minifyIdentifiers: true,
     lineLimit: 1000,
+    plugins: [withoutSchemaCompilers],
     entryPoints: [source],
     format: 'cjs',
     splitting: false,
