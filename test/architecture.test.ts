@@ -211,8 +211,9 @@ function checkNative(sources: Sources): string[] {
       if (path.startsWith('native/image/') && /^(addon|engine)\//.test(header)) {
         return [`${path}: image knows nothing of the engine and the addon`];
       }
-      if (path.startsWith('native/hash/') && /^(addon|engine|image)\//.test(header)) {
-        return [`${path}: hash knows nothing else`];
+      const [, alone] = /^native\/(hash|inflate)\//.exec(path) ?? [];
+      if (alone !== undefined && header.includes('/') && !header.startsWith(`${alone}/`)) {
+        return [`${path}: ${alone} knows nothing else`];
       }
       return path.startsWith('native/engine/') && header.startsWith('image/')
         ? [`${path}: the engine knows nothing of pictures`]
@@ -362,6 +363,7 @@ describe('the check of native/', () => {
     ['a kernel that knows the engine', 'native/kernels/a.cc', '#include "engine/plan.h"', "but the CPU's features"],
     ['an engine that knows pictures', 'native/engine/a.cc', '#include "image/picture.h"', 'nothing of pictures'],
     ['a hash that knows the engine', 'native/hash/a.cc', '#include "engine/cpu.h"', 'hash knows nothing else'],
+    ['an inflater that knows hashes', 'native/inflate/a.cc', '#include "hash/sha256.h"', 'inflate knows nothing else'],
     ['an engine that knows the addon', 'native/engine/a.cc', '#include "addon/convert.h"', 'nothing of the addon'],
   ])('finds %s', (_, path, text, problem) => {
     expect(checkNative({ [path]: text }).join('\n')).toContain(problem);

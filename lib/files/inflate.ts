@@ -5,16 +5,25 @@ import type { Budget } from './limits.js';
 const LARGEST_RATIO = 1032;
 
 /**
+ * Takes `length` bytes that `packed` is said to give off the budget.
+ *
+ * @throws as {@link inflate}
+ */
+export function spendInflated(packed: Uint8Array, length: number, budget: Budget): void {
+  if (length > packed.length * LARGEST_RATIO) {
+    throw new Error(`${packed.length} bytes are too short to inflate to ${length}`);
+  }
+  budget.spend('inflatedBytes', length);
+}
+
+/**
  * Unpacks a raw deflate stream that is said to give `length` bytes, in memory of its own. That is checked before memory
  * is taken: against what a stream of this length can give, and against `budget`.
  *
  * @throws {NeonsenseError} `ERR_MODEL_FORMAT` beyond the budget; a plain Error saying why it cannot be inflated.
  */
 export function inflate(packed: Uint8Array, length: number, budget: Budget): Uint8Array<ArrayBuffer> {
-  if (length > packed.length * LARGEST_RATIO) {
-    throw new Error(`${packed.length} bytes are too short to inflate to ${length}`);
-  }
-  budget.spend('inflatedBytes', length);
+  spendInflated(packed, length, budget);
   // In one piece, and one byte more than expected, so that a stream of another length shows.
   const limits = { chunkSize: Math.max(64, length + 1), maxOutputLength: length + 1 };
   const inflated = zlib().inflateRawSync(packed, limits);

@@ -6,6 +6,11 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+/** Whether `[O, I, KH, KW]` of this shape and `[O, KH, KW, I]` are the same numbers in the same order. */
+export function isSameInEveryOrder([, inputs = 1, height = 1, width = 1]: readonly number[]): boolean {
+  return inputs === 1 || height * width === 1;
+}
+
 /** The real numbers `weights` stand for, in the same order; float32 weights are returned as they are, not copied. */
 export function toFloat32(weights: Weights): Float32Array {
   switch (weights.type) {

@@ -1,7 +1,7 @@
 import { NeonsenseError } from '../errors.js';
 import type { Weights } from '../model/model.js';
 import type { LayerSpec } from '../model/network.js';
-import { toFloat32 } from '../model/weights.js';
+import { isSameInEveryOrder, toFloat32 } from '../model/weights.js';
 import type { PlanValue, PlanWeights } from './plan.js';
 
 /**
@@ -109,7 +109,7 @@ function reorder<T extends Float32Array | Int8Array | Uint8Array>(
 ): T {
   const [outputs = 1, inputs = 1, kernelHeight = 1, kernelWidth = 1] = spec.shape;
   const area = kernelHeight * kernelWidth;
-  const same = area === 1 || inputs === 1;
+  const same = isSameInEveryOrder(spec.shape);
   if (inPlace && same) return source;
   const target = allocate(source.length);
   if (same) {

@@ -83,8 +83,8 @@ export async function createSession(model: Model, options: SessionOptions = {}):
 }
 
 /**
- * As {@link createSession}, for a model whose file was not checked to the end: that is done before it is packed, also off
- * the main thread.
+ * As {@link createSession}, for a model whose file was not checked and unpacked to the end, if `unchecked` is there: that
+ * is done before it is packed, also off the main thread. Such a model has to be consumed.
  *
  * @throws {NeonsenseError} as createSession; `ERR_NATIVE` where the content has another hash
  */
@@ -94,9 +94,15 @@ export async function openSession(
   unchecked?: UncheckedContent,
 ): Promise<Session> {
   const binding = loadBinding();
-  const { consume, outputs, nativeOptions } = examined('options', 'an object', options, () => {
+  const {
+    consume: asked,
+    outputs,
+    nativeOptions,
+  } = examined('options', 'an object', options, () => {
     return checkedOptions(options, () => defaultThreads(callNative(() => binding.cpu()).performanceCores));
   });
+  // A copy would be one of what is not unpacked yet.
+  const consume = asked || unchecked !== undefined;
   const { plan, names } = examinedModel(model, () => {
     const wanted = outputNames(outputs === undefined ? [mainOutput(model.architecture)] : outputs);
     refuseConsumed(model);

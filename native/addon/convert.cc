@@ -127,6 +127,15 @@ class PlanReader {
       const Napi::Value bytes = piece.Get("bytes");
       if (!bytes.IsUndefined()) Remember(bytes, napi_uint8_array, "piece.bytes", content_.pieces[i].bytes);
     }
+    const Napi::Array packed = ListOf(object.Get("packed"), "content.packed");
+    content_.packed.resize(packed.Length());
+    for (uint32_t i = 0; i < content_.packed.size(); i++) {
+      const Napi::Object one = ObjectOf(packed.Get(i), "content.packed[i]");
+      Remember(one.Get("deflated"), napi_uint8_array, "packed.deflated", content_.packed[i].deflated);
+      const Napi::Value data = one.Get("data");
+      const bool is_signed = data.IsTypedArray() && data.As<Napi::TypedArray>().TypedArrayType() == napi_int8_array;
+      Remember(data, is_signed ? napi_int8_array : napi_uint8_array, "packed.data", content_.packed[i].data);
+    }
   }
 
   template <typename T>

@@ -21,6 +21,7 @@ class CreateTask : public Task {
   void Work() override {
     // Before the weights are folded, which is done in place.
     plan_.content.Check();
+    plan_.content.Unpack();
     session_ = std::make_shared<engine::Session>(plan_.plan, options_);
   }
   void Finish() override { plan_.arrays.Release(Env()); }

@@ -12,11 +12,11 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 build=build-sanitize sanitizers=address,undefined fuzzers=ON
-programs=(engine_tests hash_tests image_tests allocation_tests)
+programs=(engine_tests hash_tests image_tests inflate_tests allocation_tests)
 if [ "${1-}" = --threads ]; then
   build=build-threads sanitizers=thread fuzzers=OFF
   # allocation_tests brings an operator new of its own, as ThreadSanitizer does.
-  programs=(engine_tests hash_tests image_tests)
+  programs=(engine_tests hash_tests image_tests inflate_tests)
   shift
 fi
 

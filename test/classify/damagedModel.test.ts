@@ -103,6 +103,12 @@ describe('Classifier.load', () => {
 });
 
 describe('the addon', () => {
+  /** The SHA-256 of no bytes. */
+  const NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+  const ITSELF = new Uint8Array(64);
+  const packedAs = (deflated: Uint8Array, data: ArrayBufferView) => {
+    return { sha256: NOTHING, pieces: [], packed: [{ deflated, data }] };
+  };
   const options = { threads: 1, profile: false, fp16: false, sparse: false };
   it.each([
     ['no object', 7],
@@ -110,7 +116,13 @@ describe('the addon', () => {
     ['pieces that are no list', { sha256: '', pieces: {} }],
     ['a piece without a text', { sha256: '', pieces: [{}] }],
     ['bytes that are floats', { sha256: '', pieces: [{ text: '', bytes: new Float32Array(2) }] }],
-    ['another hash', { sha256: '0'.repeat(64), pieces: [{ text: 'abc', bytes: new Uint8Array(3) }] }],
+    ['another hash', { sha256: '0'.repeat(64), pieces: [{ text: 'abc', bytes: new Uint8Array(3) }], packed: [] }],
+    ['no list of what is packed', { sha256: NOTHING, pieces: [] }],
+    ['something packed that is nothing', { sha256: NOTHING, pieces: [], packed: [{}] }],
+    ['floats that are packed', packedAs(new Uint8Array([3, 0]), new Float32Array(0))],
+    ['a stream that is cut short', packedAs(new Uint8Array([3]), new Int8Array(0))],
+    ['a stream of another length', packedAs(new Uint8Array([3, 0]), new Uint8Array(1))],
+    ['a stream that is its own result', packedAs(ITSELF, ITSELF)],
   ])('refuses content with %s', async (_, content) => {
     const { lower } = await import('../../lib/plan/lower.js');
     const attempt = Promise.resolve().then(() => loadBinding().createSession(lower(model), options, content as never));
@@ -119,7 +131,7 @@ describe('the addon', () => {
 
   it.each([
     ['abc', 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'],
-    ['', 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'],
+    ['', NOTHING],
   ])('computes the SHA-256 of %j', async (text, sha256) => {
     const { lower } = await import('../../lib/plan/lower.js');
     const bytes = new TextEncoder().encode(text);
@@ -128,7 +140,7 @@ describe('the addon', () => {
       { text: text.slice(1, 2) },
       { text: '', bytes: bytes.slice(2) },
     ];
-    const session = await loadBinding().createSession(lower(model), options, { sha256, pieces });
+    const session = await loadBinding().createSession(lower(model), options, { sha256, pieces, packed: [] });
     await session.dispose();
   });
 });

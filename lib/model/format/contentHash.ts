@@ -11,10 +11,17 @@ export interface ContentPiece {
   readonly bytes?: Uint8Array;
 }
 
-/** What a model file holds and the hash that was stored with it, not compared yet. */
+/** A raw deflate stream, and where what it holds belongs: as many zeros so far. */
+export interface PackedNumbers {
+  readonly deflated: Uint8Array;
+  readonly data: Int8Array | Uint8Array;
+}
+
+/** What a model file holds and the hash that was stored with it, not compared yet; and what is not unpacked yet. */
 export interface UncheckedContent {
   readonly sha256: string;
   readonly pieces: readonly ContentPiece[];
+  readonly packed: readonly PackedNumbers[];
 }
 
 const NOTHING = new Uint8Array();

@@ -1,5 +1,5 @@
 import { NeonsenseError, shortened } from '../../errors.js';
-import { inflate } from '../../files/inflate.js';
+import { inflate, spendInflated } from '../../files/inflate.js';
 import type { Budget } from '../../files/limits.js';
 import { checkModel, leaveUnchecked } from '../checkModel.js';
 import { inferArchitecture } from '../import/inferArchitecture.js';
@@ -7,8 +7,8 @@ import type { Layer, Model, Weights } from '../model.js';
 import type { LayerSpec } from '../network.js';
 import { layerSpecs } from '../network.js';
 import { atOnce, BYTES_A_STEP, type Steps } from '../steps.js';
-import { elementCount } from '../weights.js';
-import { contentHashSteps, contentPieces, HASH_KEY, type UncheckedContent } from './contentHash.js';
+import { elementCount, isSameInEveryOrder } from '../weights.js';
+import { contentHashSteps, contentPieces, HASH_KEY, type PackedNumbers, type UncheckedContent } from './contentHash.js';
 import { parseJson } from './json.js';
 import { decodeConventions, decodeMetadata, FORMAT, VERSIONS } from './metadata.js';
 import type { Container, DType, Tensor } from './safetensors.js';
@@ -35,8 +35,9 @@ export function decodeModel(container: Container, budget: Budget): Model {
 /**
  * {@link decodeModel} with pauses.
  *
- * @param leave is given what was not looked at: whether the content has the hash stored with it, and whether float
- *   weights are finite numbers. The caller sees to both before the model is used. Without it both are seen to here.
+ * @param leave is given what was not looked at: whether the content has the hash stored with it; and what was not
+ *   unpacked, of which the model has zeros until then. Nor was it looked whether the model's numbers are usable. The
+ *   caller sees to all three before the model is used. Without it they are seen to here.
  */
 export function* decodeModelSteps(
   container: Container,
@@ -51,12 +52,13 @@ export function* decodeModelSteps(
   }
   const hash = metadata.get(HASH_KEY);
   if (hash === undefined) throw broken(`the metadata key ${HASH_KEY} is missing`);
-  if (leave !== undefined) {
-    leave({ sha256: hash, pieces: contentPieces(container) });
+  const packed: PackedNumbers[] | undefined = leave && [];
+  if (leave !== undefined && packed !== undefined) {
+    leave({ sha256: hash, pieces: contentPieces(container), packed });
   } else if (hash !== (yield* contentHashSteps(container))) {
     throw broken('its content does not have the hash that was stored with it; copy or download the file again');
   }
-  const reader = new TensorReader(container, budget);
+  const reader = new TensorReader(container, budget, packed);
   const architecture = inferArchitecture(reader.shapes(), decodeConventions(metadata, budget));
   const described = decodeMetadata(metadata, architecture, budget);
   const layers = new Map<string, Layer>();
@@ -86,9 +88,14 @@ class TensorReader {
   readonly #encodings: ReadonlyMap<string, Encoding>;
   readonly #unread: Set<string>;
   readonly #budget: Budget;
+  readonly #packed: PackedNumbers[] | undefined;
+  /** What is left of memory for all that is unpacked later: in one piece, it goes back to the system in one. */
+  #room: { readonly buffer: ArrayBuffer; used: number } | undefined;
 
-  constructor({ tensors, metadata }: Container, budget: Budget) {
+  /** @param packed where to put what is to be unpacked later; absent where nothing is */
+  constructor({ tensors, metadata }: Container, budget: Budget, packed?: PackedNumbers[]) {
     this.#budget = budget;
+    this.#packed = packed;
     this.#tensors = tensors;
     this.#encodings = decodeEncodings(metadata.get(ENCODINGS_KEY), budget);
     this.#unread = new Set(tensors.keys());
@@ -175,12 +182,35 @@ class TensorReader {
     const length = elementCount(shape);
     let own: Uint8Array;
     try {
+      // What has to be moved about on its way to the engine can't wait.
+      if (this.#packed !== undefined && isSameInEveryOrder(shape)) {
+        spendInflated(deflated, length, this.#budget);
+        const { buffer, at } = this.#take(length);
+        const data = new ARRAY_OF[dtype](buffer, at, length) as Int8Array | Uint8Array;
+        this.#packed.push({ deflated, data });
+        return data as ArrayOf<T>;
+      }
       own = inflate(deflated, length, this.#budget);
     } catch (error) {
       if (error instanceof NeonsenseError) throw error;
       throw broken(`tensor ${name}${SUFFIX.deflate} cannot be inflated (${(error as Error).message})`, error);
     }
     return new ARRAY_OF[dtype](own.buffer as ArrayBuffer, own.byteOffset, length) as ArrayOf<T>;
+  }
+
+  /** Zeros for something that is unpacked later. */
+  #take(length: number): { readonly buffer: ArrayBuffer; readonly at: number } {
+    if (this.#room === undefined) {
+      const lengths = [...this.#encodings.values()].map(({ coding, shape }) => {
+        return coding === 'deflate' ? elementCount(shape) : 0;
+      });
+      const all = lengths.reduce((sum, each) => sum + each, 0);
+      // A file that asks for more is refused when it comes to it.
+      this.#room = { buffer: new ArrayBuffer(Math.min(all, this.#budget.limits.inflatedBytes)), used: 0 };
+    }
+    const { buffer, used: at } = this.#room;
+    this.#room.used += length;
+    return { buffer, at };
   }
 
   #single(name: string, dtype: 'F64' | 'U8'): number {
