@@ -83,16 +83,27 @@ export function lowerBias(
     for (let i = 0; i < channels; i++) real[i] = real[i]! * factor + offset;
   }
   if (inFloat) return new Float32Array(real);
-  const integer = new Int32Array(channels);
-  for (let i = 0; i < channels; i++) {
-    const units = real[i]! / (input.scale! * (weights.type === 'qc8' ? weights.scales[i]! : weights.scale));
+  const { scale: step } = input as { readonly scale: number };
+  const scales = weights.type === 'qc8' ? weights.scales : new Float64Array(channels).fill(weights.scale);
+  for (let i = 0; i < channels; i++) real[i] = real[i]! / (step * scales[i]!);
+  return saturated(real.map(Math.round), spec);
+}
+
+/**
+ * Whole numbers as those of 32 bits. Here and above it is left to functions of the language's own what can be: a model has
+ * so many channels that V8's optimizing compiler takes notice of longer loops, which costs the process 4 MiB.
+ */
+function saturated(numbers: Float64Array, spec: LayerSpec): Int32Array {
+  const integers = new Int32Array(numbers);
+  const magnitudes = [numbers, new Float64Array(integers)].map((each) => new Uint8Array(each.map(Math.abs).buffer));
+  if (Buffer.compare(magnitudes[0]!, magnitudes[1]!) === 0) return integers;
+  return integers.map((_, i) => {
     // As a whole number it would be 0, and nobody would see it later.
-    if (!Number.isFinite(units)) {
+    if (!Number.isFinite(numbers[i])) {
       throw new NeonsenseError('ERR_MODEL_ARCHITECTURE', `Layer ${spec.name} has a bias that is not finite`);
     }
-    integer[i] = Math.max(-0x80000000, Math.min(0x7fffffff, Math.round(units)));
-  }
-  return integer;
+    return Math.max(-0x80000000, Math.min(0x7fffffff, numbers[i]!));
+  });
 }
 
 /** Adding 0 would turn it into +0. */
