@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include <fp16/fp16.h>
+
 #include "engine/error.h"
 
 namespace neonsense::engine {
@@ -39,6 +41,18 @@ const float* FoldWeightsInPlace(const Layer& layer) {
 const float* FiniteBias(const Layer& layer) {
   CheckFinite(layer.bias_f32.data, layer.bias_f32.size, layer);
   return layer.bias_f32.data;
+}
+
+template <>
+std::vector<float> RoundedTo(std::vector<float> numbers) {
+  return numbers;
+}
+
+template <>
+std::vector<kernels::Half> RoundedTo(std::vector<float> numbers) {
+  std::vector<kernels::Half> halves(numbers.size());
+  for (size_t i = 0; i < numbers.size(); i++) halves[i] = {fp16_ieee_from_fp32_value(numbers[i])};
+  return halves;
 }
 
 }  // namespace neonsense::engine

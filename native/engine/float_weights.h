@@ -1,6 +1,9 @@
 #pragma once
 
+#include <vector>
+
 #include "engine/plan.h"
+#include "kernels/half.h"
 
 namespace neonsense::engine {
 
@@ -10,5 +13,13 @@ const float* FoldWeightsInPlace(const Layer& layer);
 
 // The f32 bias of `layer`. Throws Error naming the layer where one is not finite.
 const float* FiniteBias(const Layer& layer);
+
+// Numbers in the precision a kernel takes them.
+template <typename Number>
+std::vector<Number> RoundedTo(std::vector<float> numbers);
+template <>
+std::vector<float> RoundedTo(std::vector<float> numbers);
+template <>
+std::vector<kernels::Half> RoundedTo(std::vector<float> numbers);
 
 }  // namespace neonsense::engine

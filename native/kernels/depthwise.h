@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "kernels/activation.h"
 #include "kernels/cpu_features.h"
+#include "kernels/half.h"
 
 namespace neonsense::kernels {
 
@@ -36,11 +36,6 @@ struct DepthwisePart {
   // A multiple of the variant's lanes.
   size_t channel_begin = 0;
   size_t channel_end = 0;
-};
-
-// A number of half precision by its bits: not every compiler has a type for it.
-struct Half {
-  uint16_t bits;
 };
 
 // What a kernel reads and writes. `Number` is float or Half.

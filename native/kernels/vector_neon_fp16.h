@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "kernels/depthwise.h"
+#include "kernels/half.h"
 #include "kernels/unrolled.h"
 
 namespace neonsense::kernels {
@@ -31,6 +31,29 @@ struct Vector {
         : "r"(step * sizeof(Half)), "m"(*reinterpret_cast<const Half(*)[kLanes]>(from)));
     return vector;
   }
+  // Some that lie side by side, by one instruction.
+  template <int kCount>
+  static NEONSENSE_INLINE void LoadNext(const Half*& from, size_t step, Vector* to) {
+    const float16_t* numbers = reinterpret_cast<const float16_t*>(from);
+    if constexpr (kCount == 1) {
+      to[0] = {vld1q_f16(numbers)};
+    } else if constexpr (kCount == 2) {
+      const float16x8x2_t all = vld1q_f16_x2(numbers);
+      to[0] = {all.val[0]};
+      to[1] = {all.val[1]};
+    } else {
+      const float16x8x3_t all = vld1q_f16_x3(numbers);
+      to[0] = {all.val[0]};
+      to[1] = {all.val[1]};
+      to[2] = {all.val[2]};
+    }
+    from += step;
+    // Otherwise compilers load once and copy, or find each place from the first one.
+    asm("" : "+r"(from));
+  }
+  static NEONSENSE_INLINE Vector Repeat(const Half* from) {
+    return {vld1q_dup_f16(reinterpret_cast<const float16_t*>(from))};
+  }
   static NEONSENSE_INLINE Vector All(float number) { return {vdupq_n_f16(static_cast<float16_t>(number))}; }
   NEONSENSE_INLINE void Store(Half* to) const { vst1q_f16(reinterpret_cast<float16_t*>(to), value); }
   // Only the first `count`, fewer than kLanes.
@@ -45,6 +68,11 @@ NEONSENSE_INLINE Vector Add(Vector a, Vector b) { return {vaddq_f16(a.value, b.v
 NEONSENSE_INLINE Vector Multiply(Vector a, Vector b) { return {vmulq_f16(a.value, b.value)}; }
 // a * b + c
 NEONSENSE_INLINE Vector MultiplyAdd(Vector a, Vector b, Vector c) { return {vfmaq_f16(c.value, a.value, b.value)}; }
+// a * one number of b + c
+template <int kLane>
+NEONSENSE_INLINE Vector MultiplyAddLane(Vector a, Vector b, Vector c) {
+  return {vfmaq_laneq_f16(c.value, a.value, b.value, kLane)};
+}
 NEONSENSE_INLINE Vector Min(Vector a, Vector b) { return {vminq_f16(a.value, b.value)}; }
 NEONSENSE_INLINE Vector Max(Vector a, Vector b) { return {vmaxq_f16(a.value, b.value)}; }
 

@@ -39,7 +39,8 @@ const EXTENSIONS = [
       masked(word, 0xffe00c00) === 0x1ee00800 || // two scalars
       masked(word, 0xffc00000) === 0x1fc00000, // FMADD and its kind
     // XNNPACK takes kernels with _f16_ output only where the CPU has half-precision arithmetic; we take loops over Half.
-    mayUse: /fp16arith|_f16_\w+__neoni8mm|RunDepthwiseNeonFp16|kernels\d+_GLOBAL__N_\w*DepthwiseTilesI\w*4HalfE/,
+    mayUse:
+      /fp16arith|_f16_\w+__neoni8mm|Run[A-Z]\w+NeonFp16|kernels\d+_GLOBAL__N_\w*(?:Depthwise|Pointwise|Stem)TilesI\w*4HalfE/,
   },
   { name: 'SVE', uses: (word) => masked(word, 0x1e000000) === 0x04000000, mayUse: undefined },
 ];

@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include <fp16/fp16.h>
-
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
 #include "engine/operators/xnn_operators.h"
@@ -88,21 +86,6 @@ std::string Describe(const DepthwiseShape& shape) {
   return side + "x" + side + " stride " + std::to_string(shape.stride);
 }
 
-template <typename Number>
-std::vector<Number> Rounded(std::vector<float> numbers);
-
-template <>
-std::vector<float> Rounded(std::vector<float> numbers) {
-  return numbers;
-}
-
-template <>
-std::vector<Half> Rounded(std::vector<float> numbers) {
-  std::vector<Half> halves(numbers.size());
-  for (size_t i = 0; i < numbers.size(); i++) halves[i] = {fp16_ieee_from_fp32_value(numbers[i])};
-  return halves;
-}
-
 // Of floats or halves.
 template <typename Number>
 std::unique_ptr<Operator> MakeFloat(const DepthwiseVariant<Number>& variant, const Plan& plan, const Step& step,
@@ -115,7 +98,7 @@ std::unique_ptr<Operator> MakeFloat(const DepthwiseVariant<Number>& variant, con
   arguments.input = input.as<Number>();
   arguments.output = output.as<Number>();
   arguments.weights = weights.Keep([&] {
-    return Rounded<Number>(
+    return RoundedTo<Number>(
         kernels::PackDepthwiseWeights(arguments.shape, variant.lanes, FoldWeightsInPlace(layer), FiniteBias(layer)));
   });
   return std::make_unique<DepthwiseOperator<DepthwiseArguments<Number>, DepthwiseVariant<Number>>>(

@@ -1,0 +1,36 @@
+#include "kernels/pointwise.h"
+
+#include <algorithm>
+
+#include "kernels/pointwise_variants.h"
+
+namespace neonsense::kernels {
+
+const std::vector<PointwiseVariant<float>>& PointwiseVariants() {
+  static const std::vector<PointwiseVariant<float>> variants = {
+    {"scalar", 1, 1, [](const CpuFeatures&) { return true; }, RunPointwiseScalar},
+#if defined(__aarch64__)
+    {"NEON", 7, 12, [](const CpuFeatures&) { return true; }, RunPointwiseNeon},
+#endif
+  };
+  return variants;
+}
+
+const PointwiseVariant<float>& ChoosePointwise(const CpuFeatures& cpu) {
+  const std::vector<PointwiseVariant<float>>& variants = PointwiseVariants();
+  return *std::find_if(variants.rbegin(), variants.rend(),
+                       [&](const PointwiseVariant<float>& variant) { return variant.runs_on(cpu); });
+}
+
+const PointwiseVariant<Half>* ChoosePointwiseHalf(const CpuFeatures& cpu) {
+#if defined(__aarch64__)
+  static const PointwiseVariant<Half> neon = {"NEON half precision", 7, 24,
+                                              [](const CpuFeatures& each) { return each.fp16; }, RunPointwiseNeonFp16};
+  if (neon.runs_on(cpu)) return &neon;
+#else
+  static_cast<void>(cpu);
+#endif
+  return nullptr;
+}
+
+}  // namespace neonsense::kernels
