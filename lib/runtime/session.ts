@@ -6,6 +6,7 @@ import type { UncheckedContent } from '../model/format/contentHash.js';
 import type { Model } from '../model/model.js';
 import { mainOutput } from '../model/network.js';
 import type { Preprocessing } from '../model/preprocessing.js';
+import { nextTurn } from '../model/steps.js';
 import { lower } from '../plan/lower.js';
 import type { PlanValue } from '../plan/plan.js';
 import type { NativePreprocessor, NativeSession, OperatorTime } from './binding.js';
@@ -110,6 +111,8 @@ export async function openSession(
     return { plan: lower(model, { outputs: wanted, consume }), names: wanted };
   });
   if (consume) markConsumed(model);
+  // Nobody else knows what was read just now.
+  if (unchecked !== undefined) await nextTurn();
   const native = await awaitNative(() => binding.createSession(plan, nativeOptions, unchecked));
   const shape = {
     input: plan.values[plan.input]!.shape,

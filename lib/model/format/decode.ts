@@ -58,8 +58,11 @@ export function* decodeModelSteps(
   } else if (hash !== (yield* contentHashSteps(container))) {
     throw broken('its content does not have the hash that was stored with it; copy or download the file again');
   }
+  // Of what follows each part takes milliseconds the first time.
+  yield;
   const reader = new TensorReader(container, budget, packed);
   const architecture = inferArchitecture(reader.shapes(), decodeConventions(metadata, budget));
+  yield;
   const described = decodeMetadata(metadata, architecture, budget);
   const layers = new Map<string, Layer>();
   let decoded = 0;
@@ -73,6 +76,7 @@ export function* decodeModelSteps(
     decoded = 0;
   }
   reader.checkAllRead();
+  yield;
   const model: Model = { architecture, layers, ...described };
   checkModel(model);
   return model;
