@@ -11,6 +11,9 @@ const std::vector<PointwiseVariant<float>>& PointwiseVariants() {
     {"scalar", 1, 1, [](const CpuFeatures&) { return true; }, RunPointwiseScalar},
 #if defined(__aarch64__)
     {"NEON", 7, 12, [](const CpuFeatures&) { return true; }, RunPointwiseNeon},
+#elif defined(__x86_64__)
+    {"AVX2", 6, 16, [](const CpuFeatures& cpu) { return cpu.avx2_fma3; }, RunPointwiseAvx2},
+    {"AVX-512", 7, 32, [](const CpuFeatures& cpu) { return cpu.avx512f; }, RunPointwiseAvx512},
 #endif
   };
   return variants;

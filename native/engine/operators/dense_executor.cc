@@ -4,6 +4,7 @@
 
 #include "engine/error.h"
 #include "engine/operators/depthwise_operator.h"
+#include "engine/operators/pointwise_int8_operator.h"
 #include "engine/operators/pointwise_operator.h"
 #include "engine/operators/stem_operator.h"
 #include "engine/operators/step.h"
@@ -34,7 +35,8 @@ ConvolutionWindow WindowOf(const Plan& plan, const InputLayout& layout, const La
 }
 
 bool TakesActivation(const Plan& plan, const Layer& layer) {
-  return TakesHardSwish(plan, layer) || HasPointwiseKernel(plan, layer) || HasStemKernel(plan, layer);
+  return TakesHardSwish(plan, layer) || HasPointwiseKernel(plan, layer) || HasPointwiseInt8Kernel(plan, layer) ||
+         HasStemKernel(plan, layer);
 }
 
 // Without what is done while the image is laid out.
@@ -94,8 +96,9 @@ std::unique_ptr<Operator> DenseExecutor::Make(const Plan& plan, const Step& step
       }
       return MakeConvolution(layer, WindowOf(plan, layout, layer), out.shape[2], input, output, options);
     case Op::kConv2d:
-      if (HasStemKernel(plan, layer)) return MakeStem(plan, step, input, output, weights_, flags);
       if (HasPointwiseKernel(plan, layer)) return MakePointwise(plan, step, input, output, weights_, flags);
+      if (HasPointwiseInt8Kernel(plan, layer)) return MakePointwiseInt8(plan, step, input, output, weights_, flags);
+      if (HasStemKernel(plan, layer)) return MakeStem(plan, step, input, output, weights_, flags);
       return MakeConvolution(layer, WindowOf(plan, layout, layer), out.shape[2], input, output, options);
     case Op::kLinear:
       return MakeLinear(layer, in.shape[2], out.shape[2], input, output, options);

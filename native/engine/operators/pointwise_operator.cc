@@ -1,10 +1,10 @@
 #include "engine/operators/pointwise_operator.h"
 
-#include <algorithm>
 #include <string>
 
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
+#include "engine/operators/row_tiles.h"
 #include "kernels/packing.h"
 #include "kernels/pointwise.h"
 
@@ -17,9 +17,6 @@ using kernels::PointwiseArguments;
 using kernels::PointwiseShape;
 using kernels::PointwiseVariant;
 
-// So that threads that are done early find more to do.
-constexpr size_t kPartsForEachThread = 4;
-
 PointwiseShape ShapeOf(const Plan& plan, const Layer& layer) {
   const Value& in = plan.values[layer.inputs[0]];
   return {in.shape[0] * in.shape[1], in.shape[2], plan.values[layer.output].shape[2]};
@@ -30,46 +27,18 @@ class PointwiseOperator : public Operator {
  public:
   PointwiseOperator(const PointwiseVariant<Number>& variant, const PointwiseArguments<Number>& arguments,
                     uint32_t flags)
-      : variant_(variant),
+      : tiles_(variant.run, variant.rows, variant.channels, flags),
         arguments_(arguments),
-        flags_(flags),
         name_("neonsense pointwise" +
               std::string(arguments.activation.kind == Activation::Kind::kHardSwish ? " hard-swish" : "") + " (" +
               variant.name + ")") {}
 
-  void Run(pthreadpool_t pool) override {
-    const PointwiseShape& shape = arguments_.shape;
-    // What is left of the rows joins the last tile, which reaches back over rows of its own part.
-    const size_t tiles = shape.rows / variant_.rows;
-    const size_t threads = pthreadpool_get_threads_count(pool);
-    const size_t parts = threads == 1 ? 1 : threads * kPartsForEachThread;
-    const size_t tiles_at_once = (tiles + parts - 1) / parts;
-    // Where there are few rows, channels are shared too.
-    const size_t groups = (shape.out_channels + variant_.channels - 1) / variant_.channels;
-    const size_t row_parts = (tiles + tiles_at_once - 1) / tiles_at_once;
-    const size_t channel_parts = std::min(groups, (parts + row_parts - 1) / row_parts);
-    const size_t channels_at_once = (groups + channel_parts - 1) / channel_parts * variant_.channels;
-    pthreadpool_parallelize_2d_tile_2d(
-        pool,
-        [](void* self, size_t tile, size_t channel, size_t tile_count, size_t channel_count) {
-          static_cast<const PointwiseOperator*>(self)->RunPart(tile, tile_count, channel, channel_count);
-        },
-        this, tiles, shape.out_channels, tiles_at_once, channels_at_once, flags_);
-  }
+  void Run(pthreadpool_t pool) override { tiles_.Run(pool, arguments_); }
   const std::string& name() const override { return name_; }
 
  private:
-  void RunPart(size_t tile, size_t tile_count, size_t channel, size_t channel_count) const {
-    const size_t rows = arguments_.shape.rows;
-    const size_t end = tile + tile_count;
-    const bool is_last = end == rows / variant_.rows;
-    variant_.run(arguments_,
-                 {tile * variant_.rows, is_last ? rows : end * variant_.rows, channel, channel + channel_count});
-  }
-
-  PointwiseVariant<Number> variant_;
+  RowTiles<PointwiseArguments<Number>> tiles_;
   PointwiseArguments<Number> arguments_;
-  uint32_t flags_;
   std::string name_;
 };
 

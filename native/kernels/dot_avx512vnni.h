@@ -1,0 +1,54 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/unrolled.h"
+#include "kernels/vector_avx512.h"
+
+namespace neonsense::kernels {
+namespace {
+
+// Sums of products of bytes, four at a time.
+struct Dot {
+  static constexpr int kTogether = 4;
+  // Codes as they are multiplied: this CPU takes one factor without sign, so they are moved.
+  using Code = uint8_t;
+  static constexpr int32_t kMoved = 128;
+
+  __m512i sums;
+
+  static NEONSENSE_INLINE void Prepare(const int8_t* from, size_t count, Code* to) {
+    const __m512i sign = _mm512_set1_epi8(static_cast<char>(0x80));
+    size_t i = 0;
+    for (; i + 64 <= count; i += 64) {
+      _mm512_storeu_si512(to + i, _mm512_xor_si512(_mm512_loadu_si512(from + i), sign));
+    }
+    for (; i < count; i++) to[i] = static_cast<Code>(from[i] ^ 0x80);
+  }
+
+  // factor * the numbers at `from`
+  static NEONSENSE_INLINE Dot Product(const uint8_t* from, int32_t factor) {
+    return {_mm512_mullo_epi32(_mm512_loadu_si512(from), _mm512_set1_epi32(factor))};
+  }
+  struct Weights {
+    __m512i bytes;
+    static NEONSENSE_INLINE Weights Load(const uint8_t* from) { return {_mm512_loadu_si512(from)}; }
+  };
+  struct Codes {
+    __m512i bytes;
+    static NEONSENSE_INLINE Codes Repeat(const Code* from) {
+      return {_mm512_set1_epi32(*reinterpret_cast<const int32_t __attribute__((may_alias, aligned(1)))*>(from))};
+    }
+  };
+  NEONSENSE_INLINE void Add(Codes codes, Weights weights) {
+    // As an intrinsic GCC 12 copies the sums before and after each.
+    asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(codes.bytes), "v"(weights.bytes));
+  }
+  NEONSENSE_INLINE Vector ToFloats() const { return {_mm512_cvtepi32_ps(sums)}; }
+};
+
+}  // namespace
+}  // namespace neonsense::kernels

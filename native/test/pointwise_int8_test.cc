@@ -1,0 +1,170 @@
+// Each variant of the 1x1 kernels for bytes against the scalar one, and our operator beside XNNPACK's.
+
+#include "kernels/pointwise_int8.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <ostream>
+#include <random>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/cpu.h"
+#include "engine/operators/pointwise_int8_operator.h"
+#include "engine/operators/xnn_operators.h"
+#include "engine/status.h"
+#include "engine/thread_pool.h"
+#include "engine/weights/packed_weights.h"
+#include "plans.h"
+
+namespace neonsense::kernels {
+
+void PrintTo(const PointwiseInt8Variant& variant, std::ostream* out) { *out << variant.name; }
+
+namespace test {
+namespace {
+
+struct Shape : PointwiseShape {};
+
+void PrintTo(const Shape& shape, std::ostream* out) {
+  *out << shape.rows << " rows of " << shape.in_channels << " to " << shape.out_channels << " channels";
+}
+
+const Shape kShapes[] = {
+    // Layers of MobileNetV3-Small.
+    {{784, 24, 88}},
+    {{196, 240, 40}},
+    {{49, 576, 96}},
+    // Rows that are no multiple of a tile, from the fewest on.
+    {{7, 16, 24}},
+    {{8, 16, 24}},
+    {{13, 4, 33}},
+    {{20, 8, 7}},
+    {{29, 1024, 49}},
+    // Channels that are none of a vector, and less than one.
+    {{21, 4, 1}},
+    {{28, 12, 17}},
+    {{15, 20, 48}},
+};
+
+template <typename T>
+std::vector<T> RandomNumbers(size_t count, uint32_t seed, float low, float high) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> numbers(low, high);
+  std::vector<T> all(count);
+  for (T& number : all) number = static_cast<T>(numbers(random));
+  return all;
+}
+
+std::vector<float> RunKernel(const PointwiseShape& shape, const Activation& activation,
+                             const PointwiseInt8Variant& variant) {
+  // Every code there is, the outermost often.
+  std::vector<int8_t> weights = RandomNumbers<int8_t>(shape.out_channels * shape.in_channels, 1, -128, 127.9f);
+  std::fill_n(weights.begin(), weights.size() / 3, int8_t{-128});
+  std::vector<int8_t> codes = RandomNumbers<int8_t>(shape.rows * shape.in_channels, 2, -128, 127.9f);
+  std::fill_n(codes.begin(), codes.size() / 4, int8_t{-128});
+  std::fill_n(codes.begin() + codes.size() / 4, codes.size() / 4, int8_t{127});
+  const std::vector<float> scales = RandomNumbers<float>(shape.out_channels, 3, 0.001f, 0.02f);
+  const std::vector<float> bias = RandomNumbers<float>(shape.out_channels, 4, -2, 2);
+  const std::vector<uint8_t> packed = PackPointwiseInt8(shape, variant, {weights.data(), scales.data(), bias.data()});
+  // In memory of exactly their sizes, so that a sanitizer sees what is read or written beyond.
+  const std::unique_ptr<int8_t[]> input(new int8_t[codes.size()]);
+  std::copy(codes.begin(), codes.end(), input.get());
+  const size_t size = shape.rows * shape.out_channels;
+  const std::unique_ptr<float[]> output(new float[size]);
+  const PointwiseInt8Arguments arguments = {shape,       activation, packed.data(), input.get(), output.get(),
+                                            0.00390625f, -77};
+  // In parts, as threads share the work.
+  const size_t rows = shape.rows / variant.rows / 2 * variant.rows;
+  const size_t channels = shape.out_channels / 2 / variant.channels * variant.channels;
+  if (rows != 0) variant.run(arguments, {0, rows, 0, channels});
+  if (rows != 0) variant.run(arguments, {0, rows, channels, shape.out_channels});
+  variant.run(arguments, {rows, shape.rows, 0, shape.out_channels});
+  return {output.get(), output.get() + size};
+}
+
+class PointwiseInt8Kernels : public testing::TestWithParam<std::tuple<PointwiseInt8Variant, Shape>> {
+ protected:
+  void ExpectMatchesScalar(const Activation& activation, float tolerance) const {
+    const auto& [variant, shape] = GetParam();
+    if (!variant.runs_on(engine::KernelFeatures())) GTEST_SKIP() << "not on this CPU";
+    ASSERT_TRUE(variant.Supports(shape));
+    const std::vector<float> expected = RunKernel(shape, activation, PointwiseInt8Variants().front());
+    const std::vector<float> actual = RunKernel(shape, activation, variant);
+    for (size_t i = 0; i < expected.size(); i++) ASSERT_NEAR(actual[i], expected[i], tolerance) << "at element " << i;
+  }
+};
+
+TEST_P(PointwiseInt8Kernels, GiveTheSameNumbersAsTheScalarOne) {
+  ExpectMatchesScalar({Activation::Kind::kClamp, -5, 60}, 0);
+}
+
+TEST_P(PointwiseInt8Kernels, ApplyHardSwishAsTheScalarOneDoes) {
+  ExpectMatchesScalar({Activation::Kind::kHardSwish}, 1e-5f);
+}
+
+INSTANTIATE_TEST_SUITE_P(AllVariants, PointwiseInt8Kernels,
+                         testing::Combine(testing::ValuesIn(PointwiseInt8Variants()), testing::ValuesIn(kShapes)));
+
+}  // namespace
+}  // namespace test
+}  // namespace neonsense::kernels
+
+namespace neonsense::engine::test {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+PlanBuilder PointwiseAlone(std::array<size_t, 3> in, size_t out_channels) {
+  PlanBuilder builder(5);
+  const uint32_t codes = builder.AddValue(in, ValueType::kQD8);
+  const uint32_t out = builder.AddValue({in[0], in[1], out_channels}, ValueType::kF32);
+  builder.AddWeighted(Op::kConv2d, codes, out, 1, 1, 0, -kInfinity, kInfinity);
+  return builder;
+}
+
+TEST(PointwiseInt8Operator, GivesXnnpacksNumbersBitForBitOnSeveralThreads) {
+  if (kernels::ChoosePointwiseInt8(KernelFeatures()).channels == 1) GTEST_SKIP() << "no kernel for this CPU";
+  InitializeXnnpack();
+  PlanBuilder builder = PointwiseAlone({14, 14, 40}, 120);
+  const Plan& plan = builder.plan;
+  const Layer& layer = plan.layers[0];
+  ASSERT_TRUE(HasPointwiseInt8Kernel(plan, layer));
+  std::vector<int8_t> codes(14 * 14 * 40 + Memory::kSlackBytes);
+  std::vector<float> numbers = builder.RandomFloats(codes.size(), -128, 127);
+  std::transform(numbers.begin(), numbers.end(), codes.begin(), [](float code) { return static_cast<int8_t>(code); });
+  // Those behind the first are copies, for kernels that read ahead.
+  std::vector<xnn_quantization_params> params(1 + XNN_EXTRA_QUANTIZATION_PARAMS, {-13, 0.0173f});
+  const size_t size = 14 * 14 * 120;
+  std::vector<float> xnnpacks(size + Memory::kSlackBytes);
+  std::vector<float> ours(size + Memory::kSlackBytes);
+  Place input;
+  input.type = ValueType::kQD8;
+  input.data = codes.data();
+  input.params = params.data();
+  Place output;
+  output.data = xnnpacks.data();
+  MakeConvolution(layer, {{1, 1}, {1, 1}, {0, 0, 0, 0}, {14, 14, 40}}, 120, input, output, {})->Run(nullptr);
+  output.data = ours.data();
+  PackedWeights weights;
+  const ThreadPoolHandle pool = CreateThreadPool(3);
+  MakePointwiseInt8(plan, {&layer, nullptr}, input, output, weights, 0)->Run(pool.get());
+  xnnpacks.resize(size);
+  ours.resize(size);
+  EXPECT_EQ(ours, xnnpacks);
+}
+
+TEST(PointwiseInt8Operator, IsNotForSinglePixelsAndChannelsThatDoNotFit) {
+  PlanBuilder pixel = PointwiseAlone({1, 1, 96}, 24);
+  EXPECT_FALSE(HasPointwiseInt8Kernel(pixel.plan, pixel.plan.layers[0]));
+  PlanBuilder odd = PointwiseAlone({7, 7, 35}, 24);
+  EXPECT_FALSE(HasPointwiseInt8Kernel(odd.plan, odd.plan.layers[0]));
+  PlanBuilder many = PointwiseAlone({3, 3, 1028}, 8);
+  EXPECT_FALSE(HasPointwiseInt8Kernel(many.plan, many.plan.layers[0]));
+}
+
+}  // namespace
+}  // namespace neonsense::engine::test
