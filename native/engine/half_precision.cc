@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/operators/stem_operator.h"
+
 namespace neonsense::engine {
 namespace {
 
@@ -34,7 +36,10 @@ Plan InHalfPrecision(const Plan& plan) {
   const uint32_t image = AddCopy(half, half.input, ValueType::kF16);
   bool is_read = false;
   for (Layer& layer : half.layers) {
-    if (layer.op == Op::kConvert || std::count(layer.inputs.begin(), layer.inputs.end(), half.input) == 0) continue;
+    // A stem of ours reads it so too.
+    if (layer.op == Op::kConvert || HasStemKernel(half, layer) ||
+        std::count(layer.inputs.begin(), layer.inputs.end(), half.input) == 0)
+      continue;
     std::replace(layer.inputs.begin(), layer.inputs.end(), half.input, image);
     is_read = true;
   }

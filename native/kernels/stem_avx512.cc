@@ -6,7 +6,7 @@
 
 namespace neonsense::kernels {
 
-void RunStemAvx512(const StemArguments& arguments, size_t begin, size_t end) {
+void RunStemAvx512(const StemArguments<float>& arguments, size_t begin, size_t end) {
   StemTiles<Vector::Number>::Run(arguments, begin, end);
 }
 

@@ -5,7 +5,7 @@ namespace neonsense::kernels {
 namespace {
 
 // The sum of products at one place of the output, in one channel.
-float Sum(const StemArguments& arguments, size_t y, size_t x, size_t c) {
+float Sum(const StemArguments<float>& arguments, size_t y, size_t x, size_t c) {
   const StemShape& shape = arguments.shape;
   const float* weight = arguments.weights + c * (1 + StemShape::kTaps);
   float sum = *weight++;
@@ -25,7 +25,7 @@ float Sum(const StemArguments& arguments, size_t y, size_t x, size_t c) {
 
 }  // namespace
 
-void RunStemScalar(const StemArguments& arguments, size_t begin, size_t end) {
+void RunStemScalar(const StemArguments<float>& arguments, size_t begin, size_t end) {
   const StemShape& shape = arguments.shape;
   float* output = arguments.output + begin * shape.out_width * shape.out_channels;
   for (size_t y = begin; y < end; y++) {

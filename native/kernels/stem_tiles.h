@@ -37,7 +37,7 @@ struct StemTiles {
 
   // Writes the tile's first `count` outputs in kGroups * kLanes channels from `channel` on.
   template <int kGroups>
-  static void RunTile(const StemArguments& arguments, const Source& source, size_t channel, Number* output,
+  static void RunTile(const StemArguments<Number>& arguments, const Source& source, size_t channel, Number* output,
                       size_t count) {
     const Number* group = arguments.weights + channel / Vector::kLanes * kGroup;
     Vector sums[kTile * kGroups];
@@ -92,7 +92,7 @@ struct StemTiles {
     }
   }
 
-  static void Run(const StemArguments& arguments, size_t begin, size_t end) {
+  static void Run(const StemArguments<Number>& arguments, size_t begin, size_t end) {
     const StemShape& shape = arguments.shape;
     const size_t row = shape.width * StemShape::kChannels;
     Number copy[StemShape::kKernel * kSpan];

@@ -51,6 +51,18 @@ struct Vector {
     // Otherwise compilers load once and copy, or find each place from the first one.
     asm("" : "+r"(from));
   }
+  // kCount floats, a multiple of four.
+  template <int kCount>
+  static NEONSENSE_INLINE void LoadFloats(const float* from, Vector* to) {
+    Unroll<(kCount + kLanes - 1) / kLanes>([&](auto i) NEONSENSE_INLINE_BODY {
+      const float16x4_t low = vcvt_f16_f32(vld1q_f32(from + i.value * kLanes));
+      if constexpr ((i.value + 1) * kLanes <= kCount) {
+        to[i.value] = {vcvt_high_f16_f32(low, vld1q_f32(from + i.value * kLanes + 4))};
+      } else {
+        to[i.value] = {vcombine_f16(low, low)};
+      }
+    });
+  }
   static NEONSENSE_INLINE Vector Repeat(const Half* from) {
     return {vld1q_dup_f16(reinterpret_cast<const float16_t*>(from))};
   }

@@ -31,6 +31,12 @@ struct Vector {
       const float32x4x2_t all = vld1q_f32_x2(from);
       to[0] = {all.val[0]};
       to[1] = {all.val[1]};
+    } else if constexpr (kCount == 4) {
+      const float32x4x4_t all = vld1q_f32_x4(from);
+      to[0] = {all.val[0]};
+      to[1] = {all.val[1]};
+      to[2] = {all.val[2]};
+      to[3] = {all.val[3]};
     } else {
       const float32x4x3_t all = vld1q_f32_x3(from);
       to[0] = {all.val[0]};
@@ -40,6 +46,11 @@ struct Vector {
     from += step;
     // Otherwise compilers load once and copy, or find each place from the first one.
     asm("" : "+r"(from));
+  }
+  // kCount floats, a multiple of four.
+  template <int kCount>
+  static NEONSENSE_INLINE void LoadFloats(const float* from, Vector* to) {
+    Unroll<kCount / 4>([&](auto i) NEONSENSE_INLINE_BODY { to[i.value] = {vld1q_f32(from + i.value * 4)}; });
   }
   static NEONSENSE_INLINE Vector Repeat(const float* from) { return {vld1q_dup_f32(from)}; }
   static NEONSENSE_INLINE Vector All(float number) { return {vdupq_n_f32(number)}; }

@@ -21,7 +21,7 @@
 
 namespace neonsense::kernels {
 
-void PrintTo(const StemVariant& variant, std::ostream* out) { *out << variant.name; }
+void PrintTo(const StemVariant<float>& variant, std::ostream* out) { *out << variant.name; }
 
 namespace test {
 namespace {
@@ -64,7 +64,7 @@ std::vector<float> RandomFloats(size_t count, uint32_t seed) {
   return floats;
 }
 
-std::vector<float> RunKernel(const StemShape& shape, const Activation& activation, const StemVariant& variant,
+std::vector<float> RunKernel(const StemShape& shape, const Activation& activation, const StemVariant<float>& variant,
                              const std::vector<float>& input) {
   const std::vector<float> weights = PackChannels(shape.out_channels, StemShape::kTaps, variant.lanes,
                                                   RandomFloats(shape.out_channels * StemShape::kTaps, 1).data(),
@@ -74,14 +74,14 @@ std::vector<float> RunKernel(const StemShape& shape, const Activation& activatio
   std::copy(input.begin(), input.end(), image.get());
   const size_t size = shape.out_height * shape.out_width * shape.out_channels;
   const std::unique_ptr<float[]> output(new float[size]);
-  const StemArguments arguments = {shape, activation, weights.data(), image.get(), output.get()};
+  const StemArguments<float> arguments = {shape, activation, weights.data(), image.get(), output.get()};
   // In parts, as threads share the work.
   variant.run(arguments, 0, shape.out_height / 2);
   variant.run(arguments, shape.out_height / 2, shape.out_height);
   return {output.get(), output.get() + size};
 }
 
-class StemKernels : public testing::TestWithParam<std::tuple<StemVariant, Geometry>> {
+class StemKernels : public testing::TestWithParam<std::tuple<StemVariant<float>, Geometry>> {
  protected:
   void ExpectMatchesScalar(const Activation& activation, float middle) const {
     const auto& [variant, geometry] = GetParam();

@@ -12,6 +12,7 @@ namespace neonsense::engine {
 namespace {
 
 using kernels::Activation;
+using kernels::Half;
 using kernels::StemArguments;
 using kernels::StemShape;
 using kernels::StemVariant;
@@ -33,9 +34,10 @@ StemShape ShapeOf(const Plan& plan, const Layer& layer) {
   return shape;
 }
 
+template <typename Number>
 class StemOperator : public Operator {
  public:
-  StemOperator(const StemVariant& variant, const StemArguments& arguments, uint32_t flags)
+  StemOperator(const StemVariant<Number>& variant, const StemArguments<Number>& arguments, uint32_t flags)
       : run_(variant.run),
         arguments_(arguments),
         flags_(flags),
@@ -58,11 +60,34 @@ class StemOperator : public Operator {
   const std::string& name() const override { return name_; }
 
  private:
-  void (*run_)(const StemArguments&, size_t, size_t);
-  StemArguments arguments_;
+  void (*run_)(const StemArguments<Number>&, size_t, size_t);
+  StemArguments<Number> arguments_;
   uint32_t flags_;
   std::string name_;
 };
+
+template <typename Number>
+std::unique_ptr<Operator> Make(const StemVariant<Number>& variant, const Plan& plan, const Step& step,
+                               const Place& input, const Place& output, PackedWeights& weights, uint32_t flags) {
+  const Layer& layer = *step.layer;
+  StemArguments<Number> arguments;
+  arguments.shape = ShapeOf(plan, layer);
+  arguments.activation = {step.activation != nullptr ? Activation::Kind::kHardSwish : Activation::Kind::kClamp,
+                          layer.min, layer.max};
+  arguments.input = input.as<float>();
+  arguments.output = output.as<Number>();
+  arguments.weights = weights.Keep([&] {
+    return RoundedTo<Number>(kernels::PackChannels(arguments.shape.out_channels, StemShape::kTaps, variant.lanes,
+                                                   FoldWeightsInPlace(layer), FiniteBias(layer)));
+  });
+  return std::make_unique<StemOperator<Number>>(variant, arguments, flags);
+}
+
+// Whether there is a kernel that gives such numbers, other than a plain loop: XNNPACK's are faster than that.
+bool GivesType(ValueType type) {
+  if (type == ValueType::kF16) return kernels::ChooseStemHalf(KernelFeatures()) != nullptr;
+  return type == ValueType::kF32 && kernels::ChooseStem(KernelFeatures()).lanes > 1;
+}
 
 }  // namespace
 
@@ -72,26 +97,16 @@ bool HasStemKernel(const Plan& plan, const Layer& layer) {
          layer.kernel == std::array<uint32_t, 2>{StemShape::kKernel, StemShape::kKernel} &&
          layer.stride == std::array<uint32_t, 2>{StemShape::kStride, StemShape::kStride} &&
          std::all_of(layer.padding.begin(), layer.padding.end(), [](uint32_t zeros) { return zeros <= 1; }) &&
-         ShapeOf(plan, layer).IsSupported() &&
-         // XNNPACK's are faster than a plain loop.
-         kernels::ChooseStem(KernelFeatures()).lanes > 1;
+         ShapeOf(plan, layer).IsSupported() && GivesType(plan.values[layer.output].type);
 }
 
 std::unique_ptr<Operator> MakeStem(const Plan& plan, const Step& step, const Place& input, const Place& output,
                                    PackedWeights& weights, uint32_t flags) {
-  const Layer& layer = *step.layer;
-  const StemVariant& variant = kernels::ChooseStem(KernelFeatures());
-  StemArguments arguments;
-  arguments.shape = ShapeOf(plan, layer);
-  arguments.activation = {step.activation != nullptr ? Activation::Kind::kHardSwish : Activation::Kind::kClamp,
-                          layer.min, layer.max};
-  arguments.input = input.as<float>();
-  arguments.output = output.as<float>();
-  arguments.weights = weights.Keep([&] {
-    return kernels::PackChannels(arguments.shape.out_channels, StemShape::kTaps, variant.lanes,
-                                 FoldWeightsInPlace(layer), FiniteBias(layer));
-  });
-  return std::make_unique<StemOperator>(variant, arguments, flags);
+  const kernels::CpuFeatures cpu = KernelFeatures();
+  if (output.type == ValueType::kF32) {
+    return Make(kernels::ChooseStem(cpu), plan, step, input, output, weights, flags);
+  }
+  return Make(*kernels::ChooseStemHalf(cpu), plan, step, input, output, weights, flags);
 }
 
 }  // namespace neonsense::engine

@@ -10,8 +10,8 @@
 
 namespace neonsense::engine {
 
-// Whether native/kernels/ has a kernel for a layer as the first convolution of the network. It computes hard-swish on
-// the way.
+// Whether native/kernels/ has a kernel for a layer as the first convolution of the network. It reads floats, also where
+// it gives halves, and computes hard-swish on the way.
 bool HasStemKernel(const Plan& plan, const Layer& layer);
 
 // Our own convolution for a step whose layer HasStemKernel, with its activation. Packs into `weights`. Multiplies
