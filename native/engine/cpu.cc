@@ -130,6 +130,7 @@ kernels::CpuFeatures KernelFeatures() {
   if (!IdentifyCpu()) return features;
 #if CPUINFO_ARCH_X86 || CPUINFO_ARCH_X86_64
   features.avx2_fma3 = cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3();
+  features.avxvnni = features.avx2_fma3 && cpuinfo_has_x86_avxvnni();
   features.avx512f = cpuinfo_has_x86_avx512f();
   features.avx512vnni = features.avx512f && cpuinfo_has_x86_avx512vnni();
 #endif

@@ -6,6 +6,8 @@ namespace neonsense::kernels {
 struct CpuFeatures {
   bool avx2_fma3 = false;
   bool avx512f = false;
+  // With avx2_fma3.
+  bool avxvnni = false;
   // With avx512f.
   bool avx512vnni = false;
   // Arithmetic on halves, of ARM.
