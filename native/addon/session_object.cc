@@ -23,6 +23,7 @@ class CreateTask : public Task {
     plan_.content.Check();
     plan_.content.Unpack();
     session_ = std::make_shared<engine::Session>(plan_.plan, options_);
+    plan_.arrays.Discard();
   }
   void Finish() override { plan_.arrays.Release(Env()); }
   Napi::Value Result() override { return SessionObject::Wrap(Env(), std::move(session_)); }

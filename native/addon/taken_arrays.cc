@@ -6,6 +6,11 @@
 
 #include "addon/instance.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 namespace neonsense::addon {
 namespace {
 
@@ -21,6 +26,7 @@ struct Window {
   size_t source;
   size_t offset;
   size_t length;  // elements
+  size_t bytes;
 };
 
 constexpr size_t kEmpty = SIZE_MAX;  // instead of a source
@@ -63,7 +69,7 @@ TakenArrays::TakenArrays(const std::vector<Napi::TypedArray>& arrays) {
     }
     const size_t bytes = length * array.ElementSize();
     if (bytes == 0) {
-      windows.push_back({kEmpty, 0, 0});
+      windows.push_back({kEmpty, 0, 0, 0});
       continue;
     }
     uint8_t* const base = static_cast<uint8_t*>(data) - offset;
@@ -72,7 +78,7 @@ TakenArrays::TakenArrays(const std::vector<Napi::TypedArray>& arrays) {
     Source& source = sources[entry->second];
     source.begin = std::min(source.begin, offset);
     source.end = std::max(source.end, offset + bytes);
-    windows.push_back({entry->second, offset, length});
+    windows.push_back({entry->second, offset, length, bytes});
   }
 
   std::vector<Place> places(sources.size());
@@ -110,10 +116,30 @@ TakenArrays::TakenArrays(const std::vector<Napi::TypedArray>& arrays) {
     std::memcpy(copy.get() + shift, source.data + source.begin, bytes);
     places[i] = {copy.get() + shift, source.begin};
   }
-  for (const auto& [source, offset, length] : windows) {
+  for (const auto& [source, offset, length, bytes] : windows) {
     uint8_t* const data = source == kEmpty ? nullptr : places[source].data + (offset - places[source].begin);
-    views_.push_back({data, length});
+    views_.push_back({data, length, bytes});
   }
+}
+
+void TakenArrays::Discard() {
+#ifdef __linux__
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin_of = [](const View& view) { return reinterpret_cast<uintptr_t>(view.data); };
+  std::sort(views_.begin(), views_.end(), [&](const View& a, const View& b) { return begin_of(a) < begin_of(b); });
+  for (size_t i = 0; i < views_.size();) {
+    // Arrays that follow each other share pages.
+    const uintptr_t begin = begin_of(views_[i]);
+    uintptr_t end = begin;
+    for (; i < views_.size() && begin_of(views_[i]) <= end; i++)
+      end = std::max(end, begin_of(views_[i]) + views_[i].bytes);
+    // Whole pages only: what else is on the others is somebody else's.
+    const uintptr_t first = (begin + page - 1) / page * page;
+    const uintptr_t last = end / page * page;
+    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  }
+  views_.clear();
+#endif
 }
 
 void TakenArrays::Release(Napi::Env env) {

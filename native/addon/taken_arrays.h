@@ -22,6 +22,9 @@ class TakenArrays {
   uint8_t* data(size_t index) const { return views_[index].data; }
   size_t length(size_t index) const { return views_[index].length; }
 
+  // Nobody needs what is in the memory any longer: gives its pages to the system, which malloc would keep for a process
+  // that has freed as much before. On any thread.
+  void Discard();
   // Gives the memory back now instead of at some later garbage collection. On the thread of the arrays' environment.
   void Release(Napi::Env env);
 
@@ -29,6 +32,7 @@ class TakenArrays {
   struct View {
     uint8_t* data;
     size_t length;
+    size_t bytes;
   };
 
   std::vector<View> views_;
