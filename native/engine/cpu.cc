@@ -134,6 +134,9 @@ kernels::CpuFeatures KernelFeatures() {
   features.avx512f = cpuinfo_has_x86_avx512f();
   features.avx512vnni = features.avx512f && cpuinfo_has_x86_avx512vnni();
 #endif
+#if CPUINFO_ARCH_ARM64
+  features.dotprod = cpuinfo_has_arm_neon_dot();
+#endif
   features.fp16 = HasNativeFp16();
   return features;
 }

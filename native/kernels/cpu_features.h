@@ -12,6 +12,8 @@ struct CpuFeatures {
   bool avx512vnni = false;
   // Arithmetic on halves, of ARM.
   bool fp16 = false;
+  // Sums of four products of bytes, of ARM.
+  bool dotprod = false;
 };
 
 }  // namespace neonsense::kernels

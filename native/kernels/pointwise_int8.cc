@@ -14,7 +14,11 @@ bool PointwiseInt8Variant::Supports(const PointwiseShape& shape) const {
 const std::vector<PointwiseInt8Variant>& PointwiseInt8Variants() {
   static const std::vector<PointwiseInt8Variant> variants = {
     {"scalar", 1, 1, 1, [](const CpuFeatures&) { return true; }, RunPointwiseInt8Scalar},
-#if defined(__x86_64__)
+#if defined(__aarch64__)
+    // XNNPACK's own are faster with dot products.
+    {"NEON", 7, 4, 2, [](const CpuFeatures& cpu) { return !cpu.dotprod; }, RunPointwiseInt8Neon,
+     /*takes_smallest=*/false},
+#elif defined(__x86_64__)
     {"AVX2", 6, 16, 2, [](const CpuFeatures& cpu) { return cpu.avx2_fma3; }, RunPointwiseInt8Avx2},
     {"AVX-VNNI", 6, 16, 4, [](const CpuFeatures& cpu) { return cpu.avxvnni; }, RunPointwiseInt8AvxVnni},
     {"AVX-512 VNNI", 7, 32, 4, [](const CpuFeatures& cpu) { return cpu.avx512vnni; }, RunPointwiseInt8Avx512Vnni},

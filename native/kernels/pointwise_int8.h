@@ -46,6 +46,8 @@ struct PointwiseInt8Variant {
   size_t together;
   bool (*runs_on)(const CpuFeatures& cpu);
   void (*run)(const PointwiseInt8Arguments& arguments, const PointwisePart& part);
+  // Whether a weight may be -128. Not where two products are added up in 16 bits.
+  bool takes_smallest = true;
 
   // Whether the kernel is for it.
   bool Supports(const PointwiseShape& shape) const;

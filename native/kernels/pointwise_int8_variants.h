@@ -6,6 +6,7 @@
 namespace neonsense::kernels {
 
 void RunPointwiseInt8Scalar(const PointwiseInt8Arguments& arguments, const PointwisePart& part);
+void RunPointwiseInt8Neon(const PointwiseInt8Arguments& arguments, const PointwisePart& part);
 void RunPointwiseInt8Avx2(const PointwiseInt8Arguments& arguments, const PointwisePart& part);
 void RunPointwiseInt8AvxVnni(const PointwiseInt8Arguments& arguments, const PointwisePart& part);
 void RunPointwiseInt8Avx512Vnni(const PointwiseInt8Arguments& arguments, const PointwisePart& part);

@@ -60,10 +60,10 @@ std::vector<T> RandomNumbers(size_t count, uint32_t seed, float low, float high)
 }
 
 std::vector<float> RunKernel(const PointwiseShape& shape, const Activation& activation,
-                             const PointwiseInt8Variant& variant) {
+                             const PointwiseInt8Variant& variant, int8_t smallest) {
   // Every code there is, the outermost often.
-  std::vector<int8_t> weights = RandomNumbers<int8_t>(shape.out_channels * shape.in_channels, 1, -128, 127.9f);
-  std::fill_n(weights.begin(), weights.size() / 3, int8_t{-128});
+  std::vector<int8_t> weights = RandomNumbers<int8_t>(shape.out_channels * shape.in_channels, 1, smallest, 127.9f);
+  std::fill_n(weights.begin(), weights.size() / 3, smallest);
   std::vector<int8_t> codes = RandomNumbers<int8_t>(shape.rows * shape.in_channels, 2, -128, 127.9f);
   std::fill_n(codes.begin(), codes.size() / 4, int8_t{-128});
   std::fill_n(codes.begin() + codes.size() / 4, codes.size() / 4, int8_t{127});
@@ -92,8 +92,9 @@ class PointwiseInt8Kernels : public testing::TestWithParam<std::tuple<PointwiseI
     const auto& [variant, shape] = GetParam();
     if (!variant.runs_on(engine::KernelFeatures())) GTEST_SKIP() << "not on this CPU";
     ASSERT_TRUE(variant.Supports(shape));
-    const std::vector<float> expected = RunKernel(shape, activation, PointwiseInt8Variants().front());
-    const std::vector<float> actual = RunKernel(shape, activation, variant);
+    const int8_t smallest = variant.takes_smallest ? -128 : -127;
+    const std::vector<float> expected = RunKernel(shape, activation, PointwiseInt8Variants().front(), smallest);
+    const std::vector<float> actual = RunKernel(shape, activation, variant, smallest);
     for (size_t i = 0; i < expected.size(); i++) ASSERT_NEAR(actual[i], expected[i], tolerance) << "at element " << i;
   }
 };
@@ -164,6 +165,22 @@ TEST(PointwiseInt8Operator, IsNotForSinglePixelsAndChannelsThatDoNotFit) {
   EXPECT_FALSE(HasPointwiseInt8Kernel(odd.plan, odd.plan.layers[0]));
   PlanBuilder many = PointwiseAlone({3, 3, 1028}, 8);
   EXPECT_FALSE(HasPointwiseInt8Kernel(many.plan, many.plan.layers[0]));
+}
+
+// What is left of a plan when its weights are packed does not tell which kernel took them.
+TEST(PointwiseInt8Operator, IsXnnpacksWhereAWeightIsTheSmallestCodeThatDoesNotFit) {
+  PlanBuilder builder = PointwiseAlone({7, 7, 24}, 40);
+  const Layer& layer = builder.plan.layers[0];
+  const kernels::PointwiseInt8Variant& variant = kernels::ChoosePointwiseInt8(KernelFeatures());
+  if (variant.channels == 1) GTEST_SKIP() << "no kernel for this CPU";
+  EXPECT_TRUE(HasPointwiseInt8Kernel(builder.plan, layer));
+  EXPECT_FALSE(LacksPointwiseInt8KernelForItsWeights(builder.plan, layer));
+  const Span<const int8_t> weights = layer.weights.qc8;
+  std::vector<int8_t> smallest(weights.data, weights.data + weights.size);
+  smallest.back() = -128;
+  builder.plan.layers[0].weights.qc8 = {smallest.data(), smallest.size()};
+  EXPECT_EQ(HasPointwiseInt8Kernel(builder.plan, layer), variant.takes_smallest);
+  EXPECT_EQ(LacksPointwiseInt8KernelForItsWeights(builder.plan, layer), !variant.takes_smallest);
 }
 
 }  // namespace

@@ -99,6 +99,7 @@ std::unique_ptr<Operator> DenseExecutor::Make(const Plan& plan, const Step& step
       if (HasPointwiseKernel(plan, layer)) return MakePointwise(plan, step, input, output, weights_, flags);
       if (HasPointwiseInt8Kernel(plan, layer)) return MakePointwiseInt8(plan, step, input, output, weights_, flags);
       if (HasStemKernel(plan, layer)) return MakeStem(plan, step, input, output, weights_, flags);
+      if (LacksPointwiseInt8KernelForItsWeights(plan, layer)) weights_.ForbidRepeat();
       return MakeConvolution(layer, WindowOf(plan, layout, layer), out.shape[2], input, output, options);
     case Op::kLinear:
       return MakeLinear(layer, in.shape[2], out.shape[2], input, output, options);

@@ -1,5 +1,6 @@
 #include "engine/operators/pointwise_int8_operator.h"
 
+#include <algorithm>
 #include <string>
 
 #include "engine/cpu.h"
@@ -46,15 +47,30 @@ class PointwiseInt8Operator : public Operator {
   std::string name_;
 };
 
-}  // namespace
+bool HasSmallestWeight(const Layer& layer) {
+  const Span<const int8_t>& weights = layer.weights.qc8;
+  return std::find(weights.data, weights.data + weights.size, int8_t{-128}) != weights.data + weights.size;
+}
 
-bool HasPointwiseInt8Kernel(const Plan& plan, const Layer& layer) {
-  const PointwiseInt8Variant& variant = kernels::ChoosePointwiseInt8(KernelFeatures());
+// Whatever its weights.
+bool FitsKernel(const Plan& plan, const Layer& layer, const PointwiseInt8Variant& variant) {
   return layer.op == Op::kConv2d && layer.kernel == std::array<uint32_t, 2>{1, 1} && layer.stride == layer.kernel &&
          layer.padding == std::array<uint32_t, 4>{} && plan.values[layer.inputs[0]].type == ValueType::kQD8 &&
          plan.values[layer.output].type == ValueType::kF32 && variant.Supports(ShapeOf(plan, layer)) &&
          // XNNPACK's are faster than a plain loop.
          variant.channels > 1;
+}
+
+}  // namespace
+
+bool HasPointwiseInt8Kernel(const Plan& plan, const Layer& layer) {
+  const PointwiseInt8Variant& variant = kernels::ChoosePointwiseInt8(KernelFeatures());
+  return FitsKernel(plan, layer, variant) && (variant.takes_smallest || !HasSmallestWeight(layer));
+}
+
+bool LacksPointwiseInt8KernelForItsWeights(const Plan& plan, const Layer& layer) {
+  const PointwiseInt8Variant& variant = kernels::ChoosePointwiseInt8(KernelFeatures());
+  return FitsKernel(plan, layer, variant) && !variant.takes_smallest && HasSmallestWeight(layer);
 }
 
 std::unique_ptr<Operator> MakePointwiseInt8(const Plan& plan, const Step& step, const Place& input, const Place& output,

@@ -14,6 +14,9 @@ namespace neonsense::engine {
 // computes hard-swish on the way.
 bool HasPointwiseInt8Kernel(const Plan& plan, const Layer& layer);
 
+// Whether only its weights keep a layer from it, which a plan whose weights are packed does not show.
+bool LacksPointwiseInt8KernelForItsWeights(const Plan& plan, const Layer& layer);
+
 // Our own 1x1 convolution for a step whose layer HasPointwiseInt8Kernel, with its activation. Packs into `weights`.
 // `flags` are pthreadpool's. Throws Error.
 std::unique_ptr<Operator> MakePointwiseInt8(const Plan& plan, const Step& step, const Place& input, const Place& output,

@@ -38,7 +38,10 @@ class PackedWeights {
   // Throws bad_alloc where there was no memory for weights and XNNPACK could not be told. To be called before it is
   // asked for anything else.
   void ThrowIfOutOfMemory() const;
-  // Whether a session may be made of blocks(): all of XNNPACK's operators looked for their weights before packing them.
+  // Where weights decided which operators there are: whoever has only packed ones can't tell.
+  void ForbidRepeat() { can_repeat_ = false; }
+  // Whether a session may be made of blocks(): all of XNNPACK's operators looked for their weights before packing them,
+  // and nobody forbade it.
   bool can_repeat() const { return can_repeat_; }
   const std::vector<SharedBlock>& blocks() const { return blocks_; }
 
