@@ -7,6 +7,7 @@
 
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
+#include "engine/operators/thread_parts.h"
 #include "engine/operators/xnn_operators.h"
 #include "kernels/depthwise.h"
 #include "kernels/depthwise_int8.h"
@@ -26,8 +27,6 @@ static_assert(Memory::kSlackBytes >= kernels::kReadSlack * sizeof(float));
 
 // Channels whose weights stay in the innermost cache while all rows are computed.
 constexpr size_t kChannelsAtOnce = 96;
-// So that threads that are done early find more to do.
-constexpr size_t kPartsForEachThread = 4;
 
 DepthwiseShape ShapeOf(const Plan& plan, const Layer& layer) {
   const Value& in = plan.values[layer.inputs[0]];
@@ -58,11 +57,9 @@ class DepthwiseOperator : public Operator {
 
   void Run(pthreadpool_t pool) override {
     const DepthwiseShape& shape = arguments_.shape;
-    const size_t threads = pthreadpool_get_threads_count(pool);
     const size_t blocks = (shape.channels + kChannelsAtOnce - 1) / kChannelsAtOnce;
     const size_t channels = ((shape.channels + blocks - 1) / blocks + lanes_ - 1) / lanes_ * lanes_;
-    const size_t parts = threads == 1 ? 1 : (threads * kPartsForEachThread + blocks - 1) / blocks;
-    const size_t rows = (shape.out_height + parts - 1) / parts;
+    const size_t rows = RowsAtOnce(shape.out_height, pthreadpool_get_threads_count(pool));
     pthreadpool_parallelize_2d_tile_2d(
         pool,
         [](void* self, size_t row, size_t channel, size_t row_count, size_t channel_count) {

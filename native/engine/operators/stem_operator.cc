@@ -5,6 +5,7 @@
 
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
+#include "engine/operators/thread_parts.h"
 #include "kernels/packing.h"
 #include "kernels/stem.h"
 
@@ -16,9 +17,6 @@ using kernels::Half;
 using kernels::StemArguments;
 using kernels::StemShape;
 using kernels::StemVariant;
-
-// So that threads that are done early find more to do.
-constexpr size_t kPartsForEachThread = 4;
 
 StemShape ShapeOf(const Plan& plan, const Layer& layer) {
   const Value& in = plan.values[layer.inputs[0]];
@@ -47,15 +45,13 @@ class StemOperator : public Operator {
 
   void Run(pthreadpool_t pool) override {
     const size_t rows = arguments_.shape.out_height;
-    const size_t threads = pthreadpool_get_threads_count(pool);
-    const size_t parts = threads == 1 ? 1 : threads * kPartsForEachThread;
     pthreadpool_parallelize_1d_tile_1d(
         pool,
         [](void* self, size_t row, size_t count) {
           const auto* stem = static_cast<const StemOperator*>(self);
           stem->run_(stem->arguments_, row, row + count);
         },
-        this, rows, (rows + parts - 1) / parts, flags_);
+        this, rows, RowsAtOnce(rows, pthreadpool_get_threads_count(pool)), flags_);
   }
   const std::string& name() const override { return name_; }
 
