@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { examined, invalidArgument, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
-import { atLeast } from '../image/atLeast.js';
+import { atLeast, averages } from '../image/atLeast.js';
 import { decodeLimits } from '../image/limits.js';
 import type { RawPixels } from '../image/pixels.js';
 import type { ImageInput } from '../image/source.js';
@@ -20,7 +20,7 @@ import type { Embedder } from './embedder.js';
 import { inOrder } from './inOrder.js';
 import { checkCount, checkDecode, checkLabels, checkOptions, checkSignal, type Wanted, wantedOf } from './options.js';
 import { judge, rejectIndex } from './rejection.js';
-import { type Decoding, withPixels } from './withPixels.js';
+import { type Decoding, type Runner, runPicture } from './runPicture.js';
 
 export type { CanvasPixels, ImageInput, SharpOutput } from '../image/source.js';
 
@@ -117,10 +117,8 @@ const CLASSIFY_OPTIONS = ['topK', 'only', 'except', 'minProbability', 'probabili
 export const PICTURES_IN_HAND = 8;
 
 /** What a classifier needs of a session; one that takes no pictures is given tensors. */
-type ClassifierSession = Pick<Session, 'run' | 'dispose'> & Partial<Pick<Session, 'runImage' | 'another' | 'threads'>>;
-
-/** Runs the network on a picture. */
-type Run = (pixels: RawPixels, options: RunOptions) => Promise<ImageRun>;
+type ClassifierSession = Pick<Session, 'run' | 'dispose'> &
+  Partial<Pick<Session, 'runImage' | 'runJpeg' | 'another' | 'threads'>>;
 
 /**
  * Labels pictures. Holds a model and its session; calls may overlap: a picture alone gets all threads, several one each.
@@ -162,6 +160,7 @@ export class Classifier {
     this.#decoding = {
       atLeast: options.decode === 'exact' ? undefined : atLeast(model.preprocessing),
       limits: options.decodeMemory === undefined ? undefined : decodeLimits(options.decodeMemory),
+      readsJpeg: options.decode !== 'exact' && averages(model.preprocessing),
     };
   }
 
@@ -223,7 +222,7 @@ export class Classifier {
    * change until the call ends.
    *
    * @throws {NeonsenseError} `ERR_INVALID_ARGUMENT`; `ERR_NOT_FOUND`, `ERR_IO`, `ERR_IMAGE` for the picture;
-   *   `ERR_UNSUPPORTED` for encoded pictures without sharp; `ERR_ABORTED`; `ERR_DISPOSED`.
+   *   `ERR_UNSUPPORTED` for encoded pictures that need sharp, without it; `ERR_ABORTED`; `ERR_DISPOSED`.
    */
   async classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification> {
     const { wanted, signal } = this.#begin(options, CLASSIFY_OPTIONS);
@@ -275,10 +274,9 @@ export class Classifier {
   ): Promise<Classification> {
     this.#inHand++;
     try {
-      const { decode, result } = await withPixels(image, name, this.#decoding, signal, async (pixels) => {
+      const { decode, result } = await runPicture(image, name, this.#decoding, signal, async () => {
         this.#checkUsable();
-        const run = this.#inHand > 1 ? await this.#runInPool() : this.#runAlone;
-        return run(pixels, signal === undefined ? {} : { signal });
+        return this.#inHand > 1 ? this.#runnerOfMany() : this.#runnerOfOne;
       });
       return { ...this.#answer(result.output, wanted), ms: { decode, ...result.ms } };
     } finally {
@@ -286,9 +284,9 @@ export class Classifier {
     }
   }
 
-  async #runInPool(): Promise<Run> {
+  async #runnerOfMany(): Promise<Runner> {
     const { runImage, another, threads } = this.#session;
-    if (runImage === undefined || another === undefined || threads === 1) return this.#runAlone;
+    if (runImage === undefined || another === undefined || threads === 1) return this.#runnerOfOne;
     const { SessionPool } = await import('../runtime/sessionPool.js');
     this.#checkUsable();
     this.#pool ??= SessionPool.over(this.#session as Session).catch((error: unknown) => {
@@ -296,8 +294,7 @@ export class Classifier {
       this.#pool = undefined;
       throw error;
     });
-    const pool = await this.#pool;
-    return (pixels, options) => pool.runImage(pixels, options);
+    return this.#pool;
   }
 
   /**
@@ -407,14 +404,18 @@ export class Classifier {
     }
   }
 
-  readonly #runAlone: Run = async (pixels, options) => {
-    if (this.#session.runImage !== undefined) return this.#session.runImage(pixels, options);
+  get #runnerOfOne(): Runner {
+    if (this.#session.runImage !== undefined) return this.#session as Session;
+    return { runImage: (pixels, options) => this.#runTensor(pixels, options) };
+  }
+
+  async #runTensor(pixels: RawPixels, options: RunOptions = {}): Promise<ImageRun> {
     const started = performance.now();
     const tensor = preprocess(pixels, this.model.preprocessing);
     const made = performance.now();
     const output = await this.#session.run(tensor, options);
     return { output, ms: { preprocess: made - started, inference: performance.now() - made } };
-  };
+  }
 
   #answer(logits: Float32Array, { topK, allowed, minProbability, ...also }: Wanted): Omit<Classification, 'ms'> {
     const { confidence } = this.model;

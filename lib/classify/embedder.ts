@@ -1,8 +1,8 @@
-import { atLeast } from '../image/atLeast.js';
+import { atLeast, averages } from '../image/atLeast.js';
 import type { ImageInput } from '../image/source.js';
 import type { Model } from '../model/model.js';
 import { createSession, type Session } from '../runtime/session.js';
-import { type Decoding, withPixels } from './withPixels.js';
+import { type Decoding, runPicture } from './runPicture.js';
 
 /**
  * Feature vectors of pictures: what the classifier reads, before it. Pictures that look alike have vectors whose scalar
@@ -34,7 +34,9 @@ export class Embedder implements AsyncDisposable {
     }: { readonly threads?: number; readonly consume?: boolean; readonly decoding?: Decoding } = {},
   ): Promise<Embedder> {
     const session = await createSession(model, { ...options, outputs: ['pool'] });
-    return new Embedder(model, session, decoding ?? { atLeast: atLeast(model.preprocessing) });
+    const { preprocessing } = model;
+    const fast = { atLeast: atLeast(preprocessing), readsJpeg: averages(preprocessing) };
+    return new Embedder(model, session, decoding ?? fast);
   }
 
   /**
@@ -46,10 +48,7 @@ export class Embedder implements AsyncDisposable {
     image: ImageInput,
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Float32Array> {
-    const options = signal === undefined ? {} : { signal };
-    const { result } = await withPixels(image, 'image', this.#decoding, signal, (pixels) =>
-      this.#session.runImage(pixels, options),
-    );
+    const { result } = await runPicture(image, 'image', this.#decoding, signal, async () => this.#session);
     return unitLength(result.output);
   }
 

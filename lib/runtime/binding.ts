@@ -49,6 +49,19 @@ export interface NativeSession {
     outputOffset: number,
   ): Promise<number>;
   /**
+   * Makes the network's input of a JPEG file and runs it, all off the main thread: of the file of that name, or where it is
+   * undefined, of the bytes that were copied to the preprocessor.
+   *
+   * @returns milliseconds; undefined where the file is not read here: then another decoder says what it is
+   */
+  runJpeg(
+    preprocessor: NativePreprocessor,
+    path: string | undefined,
+    limits: JpegLimits,
+    output: Float32Array,
+    outputOffset: number,
+  ): Promise<{ readonly decode: number; readonly preprocess: number } | undefined>;
+  /**
    * Another session on so many threads over the same packed weights, made off the main thread; undefined where XNNPACK's
    * kernels for the plan do not take weights that are packed already.
    */
@@ -61,11 +74,23 @@ export interface NativeSession {
 /** A preprocessing with every field; `resize` is 0 where there is none. */
 export type NativePreprocessing = Required<Omit<Preprocessing, 'reduce' | 'assumed'>> & Pick<Preprocessing, 'reduce'>;
 
+/** How much of a JPEG file is kept. */
+export interface JpegLimits {
+  /** Pixels each way, for each one the picture is resized to. */
+  readonly perPixel: number;
+  /** Or for each cell that is averaged, whichever is less. */
+  readonly perCell: number;
+  /** Memory of the pixels that are kept. */
+  readonly bytes: number;
+}
+
 export interface NativePreprocessor {
-  /** Copies bytes `begin` to `end` of a picture, to be run later. `begin` 0 begins another picture. */
+  /** Copies bytes `begin` to `end` of a picture or a JPEG file, to be run later. `begin` 0 begins another. */
   copy(pixels: Uint8Array | Uint8ClampedArray, begin: number, end: number): void;
   /** Makes the network's input at once, on this thread. */
   run(pixels: Uint8Array | Uint8ClampedArray, layout: PixelLayout, output: Float32Array): void;
+  /** The same of a JPEG file, see `NativeSession.runJpeg`. Gives whether it was read. */
+  runJpeg(path: string | undefined, limits: JpegLimits, output: Float32Array): boolean;
 }
 
 /** What one operator of the last image took. */

@@ -9,7 +9,7 @@ import type { Preprocessing } from '../model/preprocessing.js';
 import { nextTurn } from '../model/steps.js';
 import { lower } from '../plan/lower.js';
 import type { PlanValue } from '../plan/plan.js';
-import type { NativePreprocessor, NativeSession, OperatorTime } from './binding.js';
+import type { JpegLimits, NativePreprocessor, NativeSession, OperatorTime } from './binding.js';
 import { markConsumed, refuseConsumed } from './consumed.js';
 import { loadBinding } from './load/load.js';
 import { awaitNative, callNative } from './nativeErrors.js';
@@ -231,6 +231,30 @@ export class Session {
   }
 
   /**
+   * As {@link runImage}, for a JPEG file, which is read on the thread that runs the network, and no larger than that takes.
+   *
+   * @internal
+   * @param jpeg its path, or its bytes, which must not be changed until the promise settles
+   * @returns undefined where it is not read here: progressive, damaged, out of the ordinary, or no JPEG file at all
+   */
+  async runJpeg(
+    jpeg: string | Uint8Array,
+    limits: JpegLimits,
+    options: RunOptions = {},
+  ): Promise<ImageRun | undefined> {
+    this.#throwIfDisposed();
+    this.#throwIfSeveralOutputs('runJpeg');
+    const { signal, output: given } = runOptions(options);
+    const output = this.#outputFor(given, 1);
+    let ms: ImageRun['ms'] | undefined;
+    const run = async (): Promise<void> => {
+      ms = await this.#runJpeg(jpeg, limits, signal, output);
+    };
+    await this.#inTurn(1, signal, run, output);
+    return ms && { output, ms };
+  }
+
+  /**
    * Runs the network on N images, one after the other, and gives every output the session was created with.
    *
    * @param input `[N, H, W, C]`; must not be changed until the promise settles
@@ -339,6 +363,24 @@ export class Session {
     const made = await awaitNative(() => this.#native.runImage(preprocessor, pixels, view.layout, output, 0));
     const preprocess = copied + made;
     return { preprocess, inference: performance.now() - started - preprocess };
+  }
+
+  async #runJpeg(
+    jpeg: string | Uint8Array,
+    limits: JpegLimits,
+    signal: AbortSignal | undefined,
+    output: Float32Array,
+  ): Promise<ImageRun['ms'] | undefined> {
+    const started = performance.now();
+    this.#preprocessor ??= newPreprocessor(this.#preprocessing);
+    const preprocessor = this.#preprocessor;
+    if (typeof jpeg !== 'string') await copyInSlices(preprocessor, jpeg, signal);
+    const path = typeof jpeg === 'string' ? jpeg : undefined;
+    const copied = performance.now() - started;
+    const made = await awaitNative(() => this.#native.runJpeg(preprocessor, path, limits, output, 0));
+    if (made === undefined) return undefined;
+    const { decode, preprocess } = made;
+    return { preprocess, inference: performance.now() - started - copied - decode - preprocess };
   }
 
   /** Runs each image when its turn has come, then gives `result`. */

@@ -1,10 +1,13 @@
 #include "addon/preprocessor_object.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "addon/convert.h"
 #include "addon/values.h"
+#include "image/jpeg/not_taken.h"
 
 namespace neonsense::addon {
 namespace {
@@ -13,6 +16,8 @@ constexpr napi_type_tag kTag = {0x6e656f6e73656e73, 0x70726570726f6373};
 
 // A copy that is larger than this is not kept for the next picture: an ordinary frame is smaller.
 constexpr size_t kMostKept = size_t{64} << 20;
+// As for samples of JPEG files: twice what a square picture leaves for a network of 224.
+constexpr size_t kMostSamplesKept = size_t{4} << 20;
 
 constexpr image::PixelFormat kFormats[] = {
     image::PixelFormat::kRgb24, image::PixelFormat::kBgr24,   image::PixelFormat::kRgba,
@@ -61,6 +66,16 @@ Napi::TypedArray BytesOf(const Napi::Value& value, const char* what) {
   Fail(value.Env(), what, "a Uint8Array");
 }
 
+image::jpeg::Path PathOf(const Napi::Value& value, const std::string& what) {
+  if (!value.IsString()) Fail(value.Env(), what, "a string");
+#if defined(_WIN32)
+  const std::u16string text = value.As<Napi::String>().Utf16Value();
+  return {text.begin(), text.end()};
+#else
+  return value.As<Napi::String>().Utf8Value();
+#endif
+}
+
 // Where the bytes of an array are now.
 const uint8_t* DataOf(const Napi::TypedArray& array) {
   void* data = nullptr;
@@ -103,6 +118,18 @@ image::Layout LayoutFromJs(const Napi::Value& value) {
   return layout;
 }
 
+JpegLimits JpegLimitsFromJs(const Napi::Value& value) {
+  const Napi::Object object = ObjectOf(value, "limits");
+  JpegLimits limits;
+  limits.detail.per_pixel = IntegerOf<uint32_t>(object.Get("perPixel"), "limits.perPixel");
+  limits.detail.per_cell = IntegerOf<uint32_t>(object.Get("perCell"), "limits.perCell");
+  const double bytes = NumberOf(object.Get("bytes"), "limits.bytes");
+  if (!(bytes >= 0)) Fail(value.Env(), "limits.bytes", "a number of bytes");
+  constexpr double kMost = image::jpeg::Reader::kMostBytes;
+  limits.bytes = static_cast<size_t>(std::min(bytes, kMost));
+  return limits;
+}
+
 PictureInHand::PictureInHand(std::shared_ptr<PreprocessorState> state, TakenArrays pixels,
                              const image::Picture& picture)
     : state_(std::move(state)), pixels_(std::move(pixels)), picture_(picture) {
@@ -129,10 +156,62 @@ void PictureInHand::Release(Napi::Env env) {
   state_.reset();
 }
 
+JpegInHand::JpegInHand(std::shared_ptr<PreprocessorState> state, std::optional<image::jpeg::Path> path,
+                       const JpegLimits& limits)
+    : state_(std::move(state)), path_(std::move(path)), limits_(limits) {
+  state_->busy = true;
+}
+
+JpegInHand::~JpegInHand() {
+  if (state_) state_->busy = false;
+}
+
+void JpegInHand::Preprocess(float* input) {
+  if (!state_->reader) state_->reader = std::make_unique<image::jpeg::Reader>();
+  if (path_) {
+    image::jpeg::FileSource source(*path_);
+    Read(source, input);
+  } else {
+    image::jpeg::MemorySource source({state_->pixels.get(), state_->size});
+    Read(source, input);
+  }
+}
+
+void JpegInHand::Read(image::jpeg::Source& source, float* input) {
+  using Clock = std::chrono::steady_clock;
+  const auto milliseconds = [](Clock::duration duration) {
+    return std::chrono::duration<double, std::milli>(duration).count();
+  };
+  const auto start = Clock::now();
+  image::jpeg::Reader& reader = *state_->reader;
+  image::Preprocessor& preprocessor = state_->preprocessor;
+  reader.Open(source);
+  const uint32_t reduction =
+      image::ReductionOf(preprocessor.preprocessing(), {reader.height(), reader.width()}, limits_.detail);
+  if (reduction == 0) throw image::jpeg::NotTaken();
+  const image::Picture picture = reader.Read(reduction, limits_.bytes);
+  const auto read = Clock::now();
+  Rows rows(input, preprocessor.preprocessing().size[1]);
+  preprocessor.Run(picture, rows);
+  read_milliseconds_ = milliseconds(read - start);
+  milliseconds_ = milliseconds(Clock::now() - read);
+}
+
+void JpegInHand::Release() {
+  state_->busy = false;
+  if (state_->reader && state_->reader->capacity() > kMostSamplesKept) state_->reader.reset();
+  if (state_->capacity > kMostKept) {
+    state_->pixels.reset();
+    state_->capacity = 0;
+  }
+  state_.reset();
+}
+
 Napi::Function PreprocessorObject::Define(Napi::Env env) {
   return DefineClass(
       env, "Preprocessor",
-      {InstanceMethod<&PreprocessorObject::Copy>("copy"), InstanceMethod<&PreprocessorObject::Run>("run")});
+      {InstanceMethod<&PreprocessorObject::Copy>("copy"), InstanceMethod<&PreprocessorObject::Run>("run"),
+       InstanceMethod<&PreprocessorObject::RunJpeg>("runJpeg")});
 }
 
 PreprocessorObject& PreprocessorObject::From(const Napi::Value& value) {
@@ -163,6 +242,13 @@ PictureInHand PreprocessorObject::Take(const Napi::Value& pixels, const image::L
   TakenArrays taken({array});
   const image::Picture picture = image::Picture::View(taken.data(0), taken.length(0), layout);
   return {state_, std::move(taken), picture};
+}
+
+JpegInHand PreprocessorObject::TakeJpeg(const Napi::Value& path, const JpegLimits& limits) {
+  std::optional<image::jpeg::Path> name;
+  if (!path.IsUndefined()) name = PathOf(path, "path");
+  CheckIdle(path.Env());
+  return {state_, std::move(name), limits};
 }
 
 Napi::Value PreprocessorObject::Copy(const Napi::CallbackInfo& info) {
@@ -204,6 +290,24 @@ Napi::Value PreprocessorObject::Run(const Napi::CallbackInfo& info) {
   Rows rows(output.Data(), preprocessor.preprocessing().size[1]);
   preprocessor.Run(image::Picture::View(DataOf(pixels), pixels.ByteLength(), layout), rows);
   return env.Undefined();
+}
+
+Napi::Value PreprocessorObject::RunJpeg(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const JpegLimits limits = JpegLimitsFromJs(info[1]);
+  JpegInHand jpeg = TakeJpeg(info[0], limits);
+  Napi::Float32Array output = TypedArrayFromJs(info[2], napi_float32_array, "output").As<Napi::Float32Array>();
+  if (output.ElementLength() != state_->preprocessor.output_size()) {
+    throw Napi::RangeError::New(env, "`output` has not the length of the network's input");
+  }
+  bool taken = true;
+  try {
+    jpeg.Preprocess(output.Data());
+  } catch (const image::jpeg::NotTaken&) {
+    taken = false;
+  }
+  jpeg.Release();
+  return Napi::Boolean::New(env, taken);
 }
 
 }  // namespace neonsense::addon

@@ -8,6 +8,7 @@
 #include "addon/preprocessor_object.h"
 #include "addon/task.h"
 #include "addon/values.h"
+#include "image/jpeg/not_taken.h"
 
 namespace neonsense::addon {
 namespace {
@@ -118,6 +119,43 @@ class RunImageTask : public RunTask {
   double milliseconds_ = 0;
 };
 
+// Reads a JPEG file first, and does nothing where others are to read it.
+class RunJpegTask : public RunTask {
+ public:
+  RunJpegTask(Napi::Env env, std::shared_ptr<engine::Session> session, std::shared_ptr<bool> running,
+              const Napi::TypedArray& output, size_t output_offset, JpegInHand jpeg)
+      : RunTask(env, std::move(session), std::move(running), output, output_offset), jpeg_(std::move(jpeg)) {}
+
+ protected:
+  void Work() override {
+    float* const input = session().Staging();
+    try {
+      jpeg_.Preprocess(input);
+    } catch (const image::jpeg::NotTaken&) {
+      return;
+    }
+    taken_ = true;
+    session().Load(input);
+    RunTask::Work();
+  }
+  void Finish() override {
+    jpeg_.Release();
+    RunTask::Finish();
+  }
+  Napi::Value Result() override {
+    if (!taken_) return Env().Undefined();
+    RunTask::Result();
+    Napi::Object result = Napi::Object::New(Env());
+    result["decode"] = jpeg_.read_milliseconds();
+    result["preprocess"] = jpeg_.milliseconds();
+    return result;
+  }
+
+ private:
+  JpegInHand jpeg_;
+  bool taken_ = false;
+};
+
 // Drops its share of a session. Ending threads means waiting for them, which the main thread does not.
 class DisposeTask : public Task {
  public:
@@ -156,8 +194,8 @@ Napi::Function SessionObject::Define(Napi::Env env) {
   return DefineClass(
       env, "Session",
       {InstanceMethod<&SessionObject::Run>("run"), InstanceMethod<&SessionObject::RunImage>("runImage"),
-       InstanceMethod<&SessionObject::Another>("another"), InstanceMethod<&SessionObject::Profile>("profile"),
-       InstanceMethod<&SessionObject::Dispose>("dispose")});
+       InstanceMethod<&SessionObject::RunJpeg>("runJpeg"), InstanceMethod<&SessionObject::Another>("another"),
+       InstanceMethod<&SessionObject::Profile>("profile"), InstanceMethod<&SessionObject::Dispose>("dispose")});
 }
 
 Napi::Value SessionObject::Create(const Napi::CallbackInfo& info) {
@@ -192,16 +230,32 @@ Napi::Value SessionObject::RunImage(const Napi::CallbackInfo& info) {
   // All of JavaScript's code that this may call, before anything is looked at that it could change.
   const image::Layout layout = LayoutFromJs(info[2]);
   engine::Session& session = this->session(info.Env());
-  if (*running_) throw Napi::Error::New(info.Env(), "This session is running already: wait for the earlier run");
-  PreprocessorObject& preprocessor = PreprocessorObject::From(info[0]);
-  const auto [height, width] = preprocessor.size();
-  if (session.input_shape() != std::array<size_t, 3>{height, width, 3}) {
-    throw Napi::RangeError::New(info.Env(), "The preprocessor makes an input of another size than the session takes");
-  }
+  PreprocessorObject& preprocessor = PreprocessorFor(info[0], session);
   const Window output = WindowOf(info, 3, session.output_size(), "output");
   PictureInHand picture = preprocessor.Take(info[1], layout);
   return Start(
       std::make_unique<RunImageTask>(info.Env(), session_, running_, output.array, output.offset, std::move(picture)));
+}
+
+Napi::Value SessionObject::RunJpeg(const Napi::CallbackInfo& info) {
+  // First of all, as above.
+  const JpegLimits limits = JpegLimitsFromJs(info[2]);
+  engine::Session& session = this->session(info.Env());
+  PreprocessorObject& preprocessor = PreprocessorFor(info[0], session);
+  const Window output = WindowOf(info, 3, session.output_size(), "output");
+  JpegInHand jpeg = preprocessor.TakeJpeg(info[1], limits);
+  return Start(
+      std::make_unique<RunJpegTask>(info.Env(), session_, running_, output.array, output.offset, std::move(jpeg)));
+}
+
+PreprocessorObject& SessionObject::PreprocessorFor(const Napi::Value& value, const engine::Session& session) const {
+  if (*running_) throw Napi::Error::New(value.Env(), "This session is running already: wait for the earlier run");
+  PreprocessorObject& preprocessor = PreprocessorObject::From(value);
+  const auto [height, width] = preprocessor.size();
+  if (session.input_shape() != std::array<size_t, 3>{height, width, 3}) {
+    throw Napi::RangeError::New(value.Env(), "The preprocessor makes an input of another size than the session takes");
+  }
+  return preprocessor;
 }
 
 Napi::Value SessionObject::Another(const Napi::CallbackInfo& info) {

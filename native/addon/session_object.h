@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include "addon/preprocessor_object.h"
 #include "engine/session.h"
 
 namespace neonsense::addon {
@@ -28,6 +29,10 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   // Promise<number>, the milliseconds that the preprocessor took. Pixels are taken over, see TakenArrays; where there
   // are none, it is those that were copied to the preprocessor.
   Napi::Value RunImage(const Napi::CallbackInfo& info);
+  // runJpeg(preprocessor, path: string | undefined, limits, output: Float32Array, outputOffset): Promise<{ decode,
+  // preprocess } | undefined>, milliseconds; undefined where the file is not read here. Without a path it is the bytes
+  // that were copied to the preprocessor.
+  Napi::Value RunJpeg(const Napi::CallbackInfo& info);
   // another(threads): Promise<Session | undefined>, over the same packed weights; undefined where that can't be done.
   Napi::Value Another(const Napi::CallbackInfo& info);
   // profile(): { layer, operator, ms }[]
@@ -37,6 +42,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value Dispose(const Napi::CallbackInfo& info);
 
   engine::Session& session(Napi::Env env) const;
+  // Throws where this session is running, and for a preprocessor of another size.
+  PreprocessorObject& PreprocessorFor(const Napi::Value& value, const engine::Session& session) const;
 
   std::shared_ptr<engine::Session> session_;
   // Shared with a pending run, which may outlive this object.

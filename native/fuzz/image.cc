@@ -64,10 +64,10 @@ Layout TakeLayout(Bytes& bytes) {
   size_t offset = 0;
   for (size_t plane = 0; plane < PlaneCount(layout.format); plane++) {
     const uint8_t kind = bytes.Take<uint8_t>();
-    const size_t tight = RowBytes(layout.format, plane, layout.width);
+    const size_t tight = RowBytes(layout, plane);
     layout.strides[plane] = kind < 250 ? tight + kind % 4 : bytes.Take<uint64_t>();
     layout.offsets[plane] = kind % 2 == 0 ? offset : bytes.Take<uint16_t>();
-    offset += layout.strides[plane] * RowCount(layout.format, plane, layout.height);
+    offset += layout.strides[plane] * RowCount(layout, plane);
   }
   return layout;
 }

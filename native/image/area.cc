@@ -59,7 +59,9 @@ bool IsOpaque(const uint16_t* columns, size_t pixels, uint32_t rows) {
 float Clamped(double value) { return std::min(std::max(static_cast<float>(value), 0.0f), 255.0f); }
 
 bool IsRgb(PixelFormat format) {
-  return format != PixelFormat::kGray && PlaneCount(format) == 1 && format != PixelFormat::kYuyv422;
+  if (format == PixelFormat::kSampledYuv) return true;
+  return format != PixelFormat::kGray && format != PixelFormat::kSampledGray && PlaneCount(format) == 1 &&
+         format != PixelFormat::kYuyv422;
 }
 
 }  // namespace
@@ -80,8 +82,16 @@ void AreaRows::Start(const Picture& picture, const AreaAxis& across, const AreaA
       AddChannels(across, 4, 0, 3);
       break;
     case PixelFormat::kGray:
+    case PixelFormat::kSampledGray:
       AddPlane(0, down, Unpack::kNone);
       AddChannels(across, 1, 0, 1);
+      break;
+    case PixelFormat::kSampledYuv:
+      AddPlane(0, down, Unpack::kYuv);
+      AddChannels(across, 4, 0, 3);
+      sampled_rows_.Start(picture, static_cast<uint32_t>(planes_[0].begin / 4),
+                          static_cast<uint32_t>(planes_[0].end / 4));
+      edge_rows_ = {};
       break;
     case PixelFormat::kYuv420p:
       for (size_t plane = 0; plane < 3; plane++) {
@@ -111,7 +121,8 @@ void AreaRows::Start(const Picture& picture, const AreaAxis& across, const AreaA
   parts_.resize(bytes + kColumnsSlack);
   floats_.resize(bytes + kColumnsSlack);
   // Beside the rows that are added at once, a cell's first and last.
-  unpacked_.resize(planes_[0].unpack == Unpack::kNone ? 0 : bytes * (kRowsAtOnce + 2));
+  unpacked_stride_ = bytes + SampledRows::kSlackBytes;
+  unpacked_.resize(planes_[0].unpack == Unpack::kNone ? 0 : unpacked_stride_ * (kRowsAtOnce + 2));
   cells_.resize(across.size() * 3 + kColumnsSlack);
 }
 
@@ -159,8 +170,8 @@ void AreaRows::AddChannels(const AreaAxis& across, size_t pitch, size_t offset, 
   const bool small = across.cell <= kWidestCell && down.cell <= kMostRows;
   plane.way = !small ? Way::kWhole : down.cell_parts * 255 <= UINT16_MAX ? Way::kParts : Way::kFloats;
   // The last pixel of an odd row brings no bytes beyond its pair's.
-  if (plane.unpack != Unpack::kRgb565) {
-    plane.end = std::min(plane.end, RowBytes(picture_->layout().format, plane.index, picture_->layout().width));
+  if (plane.unpack != Unpack::kRgb565 && plane.unpack != Unpack::kYuv) {
+    plane.end = std::min(plane.end, RowBytes(picture_->layout(), plane.index));
   }
 }
 
@@ -179,12 +190,14 @@ const float* AreaRows::Row(uint32_t y) {
   switch (format) {
     case PixelFormat::kRgb24:
     case PixelFormat::kRgba:
+    case PixelFormat::kSampledYuv:
       break;
     case PixelFormat::kBgr24:
     case PixelFormat::kBgra:
       for (size_t i = 0; i < cells * 3; i += 3) std::swap(output[i], output[i + 2]);
       break;
     case PixelFormat::kGray:
+    case PixelFormat::kSampledGray:
       for (size_t i = 0; i < cells; i++) {
         output[i * 3] = output[i * 3 + 1] = output[i * 3 + 2] = static_cast<float>(sums(0, 0)[i] / area(0, 0));
       }
@@ -248,8 +261,10 @@ void AreaRows::SumSmallCells(Plane& plane, uint32_t y) {
   const AreaAxis& down = *plane.down;
   const uint32_t first = down.first[y], last = down.last[y];
   const size_t bytes = plane.end - plane.begin;
-  const uint8_t* first_row = Opaque(plane, first, kRowsAtOnce);
-  const uint8_t* last_row = last == first ? first_row : Opaque(plane, last, kRowsAtOnce + 1);
+  // A row of which both cells have a part is unpacked once.
+  const size_t first_slot = kRowsAtOnce + (edge_rows_[1] == first + 1 ? 1 : 0);
+  const uint8_t* first_row = EdgeRow(plane, first, first_slot);
+  const uint8_t* last_row = last == first ? first_row : EdgeRow(plane, last, 2 * kRowsAtOnce + 1 - first_slot);
   if (last < first + 2) std::fill(columns_.begin(), columns_.end(), uint16_t{0});
   for (uint32_t row = first + 1; row < last; row += kRowsAtOnce) {
     const uint32_t count = std::min(kRowsAtOnce, last - row);
@@ -337,17 +352,30 @@ void AreaRows::Accumulate(const Plane& plane, uint32_t begin, uint32_t end, bool
 
 // The bytes of a row that are summed. `slot` says where to keep them where they can't be used as they lie.
 const uint8_t* AreaRows::Unpacked(const Plane& plane, uint32_t row, size_t slot, bool flatten) {
-  const uint8_t* bytes = picture_->Row(plane.index, row);
   const size_t length = plane.end - plane.begin;
+  const uint8_t* bytes = picture_->Row(plane.index, row);
   if (plane.unpack == Unpack::kRgb565) {
-    uint8_t* unpacked = unpacked_.data() + slot * length;
+    uint8_t* unpacked = unpacked_.data() + slot * unpacked_stride_;
     UnpackRgb565(bytes + plane.begin / 3 * 2, length / 3, unpacked);
     return unpacked;
   }
+  if (plane.unpack == Unpack::kYuv) {
+    uint8_t* unpacked = unpacked_.data() + slot * unpacked_stride_;
+    sampled_rows_.Convert(row, unpacked);
+    return unpacked;
+  }
   if (!flatten) return bytes + plane.begin;
-  uint8_t* unpacked = unpacked_.data() + slot * length;
+  uint8_t* unpacked = unpacked_.data() + slot * unpacked_stride_;
   LayOverWhite(bytes + plane.begin, length / 4, unpacked);
   return unpacked;
+}
+
+const uint8_t* AreaRows::EdgeRow(const Plane& plane, uint32_t row, size_t slot) {
+  if (plane.unpack != Unpack::kYuv) return Opaque(plane, row, slot);
+  uint32_t& held = edge_rows_[slot - kRowsAtOnce];
+  if (held == row + 1) return unpacked_.data() + slot * unpacked_stride_;
+  held = row + 1;
+  return Unpacked(plane, row, slot, /*flatten=*/false);
 }
 
 const uint8_t* AreaRows::Opaque(const Plane& plane, uint32_t row, size_t slot) {

@@ -6,6 +6,7 @@
 
 #include "image/axis.h"
 #include "image/picture.h"
+#include "image/sampled.h"
 
 namespace neonsense::image {
 
@@ -42,7 +43,7 @@ class AreaRows {
   };
 
   // How bytes are to be changed before they are summed.
-  enum class Unpack { kNone, kAlpha, kRgb565 };
+  enum class Unpack { kNone, kAlpha, kRgb565, kYuv };
 
   // How rows are summed. Small cells share most of their rows and columns with others, so that shares are laid on once
   // down each column: in 16-bit parts of a row where the sum of a cell fits, else in floats. In large ones next to all
@@ -73,6 +74,8 @@ class AreaRows {
   void AddWhole(Plane& plane, uint32_t begin, uint32_t end);
   void Accumulate(const Plane& plane, uint32_t begin, uint32_t end, bool flatten);
   const uint8_t* Unpacked(const Plane& plane, uint32_t row, size_t slot, bool flatten);
+  // The same, of a row that cells share.
+  const uint8_t* EdgeRow(const Plane& plane, uint32_t row, size_t slot);
   // The same, laid over white where it is not opaque.
   const uint8_t* Opaque(const Plane& plane, uint32_t row, size_t slot);
 
@@ -83,6 +86,10 @@ class AreaRows {
   std::vector<uint16_t> parts_;    // the same of small cells, with their shares
   std::vector<float> floats_;
   std::vector<uint8_t> unpacked_;  // a few rows
+  size_t unpacked_stride_ = 0;
+  SampledRows sampled_rows_;
+  // Which rows, plus one, the last two of them hold.
+  std::array<uint32_t, 2> edge_rows_{};
   std::vector<float> cells_;
 };
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "image/error.h"
+
 namespace neonsense::image {
 namespace {
 
@@ -126,6 +128,9 @@ const uint8_t* RgbRows::Row(uint32_t y) {
       }
       break;
     }
+    case PixelFormat::kSampledGray:
+    case PixelFormat::kSampledYuv:
+      throw Error("Samples that stand for several pixels are only averaged");
   }
   return row;
 }

@@ -10,6 +10,10 @@ namespace {
 // Strides and offsets beyond this are refused, so that nothing below overflows.
 constexpr uint64_t kMostBytes = uint64_t{1} << 40;
 
+bool IsSampled(PixelFormat format) { return format == PixelFormat::kSampledGray || format == PixelFormat::kSampledYuv; }
+
+size_t DividedUp(size_t value, size_t by) { return (value + by - 1) / by; }
+
 void CheckSides(const Layout& layout) {
   if (layout.width < 1 || layout.height < 1 || layout.width > kMostPixels || layout.height > kMostPixels) {
     throw Error("A picture has 1 to " + std::to_string(kMostPixels) + " pixels a side, not " +
@@ -25,8 +29,8 @@ void CheckSides(const Layout& layout) {
 void CheckPlane(const Layout& layout, size_t plane, size_t size) {
   const uint64_t stride = layout.strides[plane];
   const uint64_t offset = layout.offsets[plane];
-  const uint64_t row = RowBytes(layout.format, plane, layout.width);
-  const uint64_t rows = RowCount(layout.format, plane, layout.height);
+  const uint64_t row = RowBytes(layout, plane);
+  const uint64_t rows = RowCount(layout, plane);
   if (stride < row || stride > kMostBytes || offset > kMostBytes) {
     throw Error("Plane " + std::to_string(plane) + " needs a stride of at least " + std::to_string(row) + " bytes");
   }
@@ -63,6 +67,9 @@ const char* ToString(PixelFormat format) {
       return "yuyv422";
     case PixelFormat::kRgb565le:
       return "rgb565le";
+    case PixelFormat::kSampledGray:
+    case PixelFormat::kSampledYuv:
+      break;
   }
   return "";
 }
@@ -74,6 +81,7 @@ const char* ToString(Range range) { return range == Range::kLimited ? "limited" 
 size_t PlaneCount(PixelFormat format) {
   switch (format) {
     case PixelFormat::kYuv420p:
+    case PixelFormat::kSampledYuv:
       return 3;
     case PixelFormat::kNv12:
       return 2;
@@ -82,10 +90,10 @@ size_t PlaneCount(PixelFormat format) {
   }
 }
 
-size_t RowBytes(PixelFormat format, size_t plane, uint32_t width) {
-  const size_t pixels = width;
+size_t RowBytes(const Layout& layout, size_t plane) {
+  const size_t pixels = layout.width;
   const size_t pairs = (pixels + 1) / 2;
-  switch (format) {
+  switch (layout.format) {
     case PixelFormat::kRgb24:
     case PixelFormat::kBgr24:
       return pixels * 3;
@@ -102,13 +110,31 @@ size_t RowBytes(PixelFormat format, size_t plane, uint32_t width) {
       return pairs * 4;
     case PixelFormat::kRgb565le:
       return pixels * 2;
+    case PixelFormat::kSampledGray:
+    case PixelFormat::kSampledYuv:
+      return DividedUp(pixels, layout.samples[plane].across);
   }
   return 0;
 }
 
-size_t RowCount(PixelFormat format, size_t plane, uint32_t height) {
-  const bool halved = (format == PixelFormat::kYuv420p || format == PixelFormat::kNv12) && plane > 0;
-  return halved ? (size_t{height} + 1) / 2 : height;
+size_t RowCount(const Layout& layout, size_t plane) {
+  return DividedUp(layout.height, (plane == 0 ? SampleOf(layout) : ChromaSampleOf(layout)).down);
+}
+
+Sample SampleOf(const Layout& layout) { return IsSampled(layout.format) ? layout.samples[0] : Sample{}; }
+
+Sample ChromaSampleOf(const Layout& layout) {
+  switch (layout.format) {
+    case PixelFormat::kYuv420p:
+    case PixelFormat::kNv12:
+      return {2, 2};
+    case PixelFormat::kYuyv422:
+      return {1, 2};
+    case PixelFormat::kSampledYuv:
+      return layout.samples[1];
+    default:
+      return SampleOf(layout);
+  }
 }
 
 }  // namespace neonsense::image

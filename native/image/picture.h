@@ -7,7 +7,21 @@
 namespace neonsense::image {
 
 // By ffmpeg's names.
-enum class PixelFormat { kRgb24, kBgr24, kRgba, kBgra, kGray, kYuv420p, kNv12, kYuyv422, kRgb565le };
+enum class PixelFormat {
+  kRgb24,
+  kBgr24,
+  kRgba,
+  kBgra,
+  kGray,
+  kYuv420p,
+  kNv12,
+  kYuyv422,
+  kRgb565le,
+  // What jpeg::Reader gives, and nobody else: one or three planes whose samples stand for as many pixels as
+  // Layout::samples says.
+  kSampledGray,
+  kSampledYuv
+};
 
 // How luma and chroma stand for colours, and which of the 256 codes they use.
 enum class Matrix { kBt601, kBt709 };
@@ -23,6 +37,11 @@ constexpr uint32_t kMostPixels = 1u << 22;
 
 constexpr size_t kMostPlanes = 3;
 
+// Pixels that a sample of a plane stands for.
+struct Sample {
+  uint32_t down = 1, across = 1;
+};
+
 // Where pixels lie in memory.
 struct Layout {
   PixelFormat format = PixelFormat::kRgb24;
@@ -33,6 +52,8 @@ struct Layout {
   std::array<size_t, kMostPlanes> offsets{};
   Matrix matrix = Matrix::kBt601;
   Range range = Range::kLimited;
+  // Of the formats whose samples stand for several pixels.
+  std::array<Sample, kMostPlanes> samples{};
   // The part to look at, in pixels.
   struct Region {
     uint32_t x = 0;
@@ -66,7 +87,10 @@ class Picture {
 
 // Planes of a format, and the bytes and rows of one of them.
 size_t PlaneCount(PixelFormat format);
-size_t RowBytes(PixelFormat format, size_t plane, uint32_t width);
-size_t RowCount(PixelFormat format, size_t plane, uint32_t height);
+size_t RowBytes(const Layout& layout, size_t plane);
+size_t RowCount(const Layout& layout, size_t plane);
+// The pixels that a sample of luma, or of all colours, stands for, and one of chroma.
+Sample SampleOf(const Layout& layout);
+Sample ChromaSampleOf(const Layout& layout);
 
 }  // namespace neonsense::image

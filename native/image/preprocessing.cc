@@ -83,4 +83,20 @@ Placement PlacementOf(const Preprocessing& p, const Sides& picture) {
   return placement;
 }
 
+uint32_t ReductionOf(const Preprocessing& preprocessing, const Sides& picture, const Detail& detail) {
+  const Placement placement = PlacementOf(preprocessing, picture);
+  const bool area = preprocessing.reduce || preprocessing.interpolation == Interpolation::kArea;
+  bool averages = false;
+  uint32_t reduction = 8;
+  for (size_t axis = 0; axis < 2; axis++) {
+    const uint64_t resized = placement.resized[axis];
+    const uint64_t cells = preprocessing.reduce ? (*preprocessing.reduce)[axis] : placement.seen[axis];
+    averages = averages || uint64_t{picture[axis]} * placement.seen[axis] > cells * resized;
+    uint64_t kept = resized * detail.per_pixel;
+    if (preprocessing.reduce) kept = std::min(kept, cells * detail.per_cell);
+    while (reduction > 1 && picture[axis] / reduction < kept) reduction /= 2;
+  }
+  return area && averages && !preprocessing.antialias ? reduction : 0;
+}
+
 }  // namespace neonsense::image

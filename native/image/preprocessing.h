@@ -36,6 +36,13 @@ struct Preprocessing {
 // Throws Error for numbers out of range and fields that do not go together.
 void Validate(const Preprocessing& preprocessing);
 
+// How much of a picture is kept where it can be had smaller: so many pixels each way for each one that it is resized
+// to, or for each cell of an average, whichever is less. lib/image/atLeast.ts says how many.
+struct Detail {
+  uint32_t per_pixel = 0;
+  uint32_t per_cell = 0;
+};
+
 // Where the pixels of a picture go: it is resized to `resized`, of which `seen` pixels from `from` on are taken and put
 // at `place` of the network's input.
 struct Placement {
@@ -47,5 +54,9 @@ struct Placement {
 
 // As torchvision's Resize and CenterCrop, and timm's ResizeKeepRatio and CenterCropOrPad, round.
 Placement PlacementOf(const Preprocessing& preprocessing, const Sides& picture);
+
+// By what the sides of a picture may be divided, 8, 4, 2 or 1, so that so much detail is kept. 0 where its pixels are
+// not averaged: then each of them counts.
+uint32_t ReductionOf(const Preprocessing& preprocessing, const Sides& picture, const Detail& detail);
 
 }  // namespace neonsense::image

@@ -8,16 +8,13 @@
 namespace neonsense::image {
 namespace {
 
+bool SameSample(const Sample& a, const Sample& b) { return a.down == b.down && a.across == b.across; }
+
 bool SameGeometry(const Layout& a, const Layout& b) {
-  return a.format == b.format && a.width == b.width && a.height == b.height && a.region.x == b.region.x &&
+  return SameSample(SampleOf(a), SampleOf(b)) && SameSample(ChromaSampleOf(a), ChromaSampleOf(b)) &&
+         a.format == b.format && a.width == b.width && a.height == b.height && a.region.x == b.region.x &&
          a.region.y == b.region.y && a.region.width == b.region.width && a.region.height == b.region.height;
 }
-
-bool HalvesAcross(PixelFormat format) {
-  return format == PixelFormat::kYuv420p || format == PixelFormat::kNv12 || format == PixelFormat::kYuyv422;
-}
-
-bool HalvesDown(PixelFormat format) { return format == PixelFormat::kYuv420p || format == PixelFormat::kNv12; }
 
 // Whether it leaves `source` positions as they are.
 bool IsIdentity(const BilinearAxis& axis, size_t source) {
@@ -86,7 +83,8 @@ void Preprocessor::Prepare(const Layout& layout) {
     for (size_t axis = 0; axis < 2; axis++) MakeFilterAxis(spans[axis], p.interpolation, &filter_[axis]);
     return;
   }
-  const bool halves[2] = {HalvesDown(layout.format), HalvesAcross(layout.format)};
+  const Sample sample = SampleOf(layout), chroma = ChromaSampleOf(layout);
+  const uint32_t pixels[2] = {sample.down, sample.across}, chroma_pixels[2] = {chroma.down, chroma.across};
   averages_ = false;
   std::array<bool, 2> shrinks{};
   std::array<uint32_t, 2> cells{};
@@ -101,13 +99,13 @@ void Preprocessor::Prepare(const Layout& layout) {
   for (size_t axis = 0; axis < 2; axis++) {
     const Span& span = spans[axis];
     if (shrinks[axis]) {
-      MakeAreaAxis(span, cells[axis], 1, &area_[axis]);
-      MakeAreaAxis(span, cells[axis], halves[axis] ? 2 : 1, &chroma_area_[axis]);
+      MakeAreaAxis(span, cells[axis], pixels[axis], &area_[axis]);
+      MakeAreaAxis(span, cells[axis], chroma_pixels[axis], &chroma_area_[axis]);
       MakeBilinearAxis(cells[axis], span.seen, 0, span.seen, &bilinear_[axis]);
     } else {
       if (averages_) {
-        MakePixelAxis(span, 1, &area_[axis]);
-        MakePixelAxis(span, halves[axis] ? 2 : 1, &chroma_area_[axis]);
+        MakePixelAxis(span, pixels[axis], &area_[axis]);
+        MakePixelAxis(span, chroma_pixels[axis], &chroma_area_[axis]);
       }
       MakeBilinearAxis(span.pixels, span.resized, span.from, span.seen, &bilinear_[axis]);
     }

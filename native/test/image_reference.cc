@@ -59,6 +59,9 @@ class Source {
         const int bits = static_cast<int>(At(0, y, x * 2)) | static_cast<int>(At(0, y, x * 2 + 1)) << 8;
         return {(bits >> 11) * 255 / 31.0, (bits >> 5 & 63) * 255 / 63.0, (bits & 31) * 255 / 31.0};
       }
+      case PixelFormat::kSampledGray:
+      case PixelFormat::kSampledYuv:
+        break;
     }
     return {};
   }
@@ -213,9 +216,9 @@ OwnPicture RandomPicture(PixelFormat format, uint32_t width, uint32_t height, ui
   layout.region = {0, 0, width, height};
   size_t bytes = 0;
   for (size_t plane = 0; plane < PlaneCount(format); plane++) {
-    const size_t rows = RowCount(format, plane, height);
+    const size_t rows = RowCount(layout, plane);
     layout.offsets[plane] = bytes;
-    layout.strides[plane] = RowBytes(format, plane, width) + gap;
+    layout.strides[plane] = RowBytes(layout, plane) + gap;
     // The last row of the last plane ends where its pixels do.
     bytes += layout.strides[plane] * rows - (plane + 1 == PlaneCount(format) ? gap : 0);
   }

@@ -239,7 +239,7 @@ TEST(View, RefusesRowsThatDoNotLieInTheMemoryGiven) {
   for (PixelFormat format : kFormats) {
     const Layout good = RandomPicture(format, 7, 5, 1).layout;
     const size_t last = PlaneCount(format) - 1;
-    const size_t needed = good.offsets[last] + good.strides[last] * RowCount(format, last, 5);
+    const size_t needed = good.offsets[last] + good.strides[last] * RowCount(good, last);
     EXPECT_NO_THROW(Picture::View(bytes.data(), needed, good));
     EXPECT_THROW(Picture::View(bytes.data(), needed - 1, good), Error);
     const auto refuses = [&bytes, good](auto change) {

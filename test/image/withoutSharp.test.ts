@@ -61,6 +61,17 @@ describe('without sharp', () => {
     expect(output).toBe('5\n11\n');
   });
 
+  it('an ordinary JPEG photo is classified', async () => {
+    const { default: sharp } = await import('sharp');
+    await sharp(join(root, 'examples/photo-keyboard.webp')).jpeg().toFile(join(folder, 'photo.jpg'));
+    const output = run(`
+      const classifier = await Classifier.load();
+      console.log((await classifier.classify(${JSON.stringify(join(folder, 'photo.jpg'))})).predictions[0].label);
+      await classifier.dispose();
+    `);
+    expect(output).toBe('keyboard\n');
+  });
+
   it('a picture file is refused with a code and how to add sharp, every time', () => {
     const output = run(`
       const classifier = await Classifier.load();
