@@ -192,13 +192,17 @@ void Session::Run(const float* input, float* output) {
 }
 
 float* Session::Staging() {
+  if (state_->layout->is_plain()) return state_->input.get();
   const Span<char> scratch = state_->executor->Scratch();
   if (scratch.size >= state_->input_size * sizeof(float)) return reinterpret_cast<float*>(scratch.data);
   if (state_->staging == nullptr) state_->staging = std::make_unique<float[]>(state_->input_size);
   return state_->staging.get();
 }
 
-void Session::Load(const float* input) { state_->layout->Copy(input, state_->input.get()); }
+void Session::Load(const float* input) {
+  // It may have been made there: see Staging.
+  if (input != state_->input.get()) state_->layout->Copy(input, state_->input.get());
+}
 
 void Session::Invoke() {
   const RunGuard guard(state_->running);

@@ -1,5 +1,6 @@
 // Lifetime, threads and profile of a Session.
 
+#include <algorithm>
 #include <memory>
 #include <thread>
 
@@ -64,6 +65,22 @@ TEST(Session, GivesBackEveryOutputInOrder) {
   std::vector<float> pooled(16);
   Session(builder->plan, {}).Run(input.data(), pooled.data());
   EXPECT_EQ(std::vector<float>(both.begin() + 5, both.end()), pooled);
+}
+
+TEST(Session, TakesAnImageThatWasMadeInItsOwnMemory) {
+  const auto builder = SmallNetwork();
+  Session session(builder->plan, {});
+  const std::vector<float> image = builder->RandomFloats(session.input_size(), -1, 1);
+  std::vector<float> copied(5), made_there(5);
+  session.Run(image.data(), copied.data());
+  // Again after a run, which works in the same memory.
+  for (int i = 0; i < 2; i++) {
+    std::copy(image.begin(), image.end(), session.Staging());
+    session.Load(session.Staging());
+    session.Invoke();
+    session.Read(made_there.data());
+    EXPECT_EQ(made_there, copied);
+  }
 }
 
 TEST(Session, RefusesThreadCountsOutOfRange) {

@@ -12,7 +12,7 @@ namespace {
 // The image as it is.
 class PlainLayout : public InputLayout {
  public:
-  explicit PlainLayout(const Plan& plan) : InputLayout(plan) {}
+  explicit PlainLayout(const Plan& plan) : InputLayout(plan) { is_plain_ = true; }
   void Copy(const float* image, void* target) override { std::memcpy(target, image, bytes()); }
 };
 

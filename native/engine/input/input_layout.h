@@ -31,6 +31,9 @@ class InputLayout {
   // Lays out one image. `target` holds bytes() and kSlackBytes more.
   virtual void Copy(const float* image, void* target) = 0;
 
+  // Whether Copy lays it out as it is: who makes an image may then make it where Copy would bring it.
+  bool is_plain() const { return is_plain_; }
+
   // What is left of a convolution's window when all of its width is in the channels.
   struct Window {
     uint32_t height = 0;
@@ -65,6 +68,7 @@ class InputLayout {
   std::array<size_t, 3> shape_;
   Window window_;
   size_t element_bytes_ = sizeof(float);
+  bool is_plain_ = false;
 };
 
 }  // namespace neonsense::engine
