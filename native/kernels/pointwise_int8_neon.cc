@@ -87,20 +87,105 @@ NEONSENSE_INLINE void Multiply(const int8x16_t (&codes)[kCount], const int8x16_t
   });
 }
 
-template <int kVectors>
-void RunTile(const PointwiseInt8Arguments& arguments, const int8_t* codes, size_t channel, float* output) {
-  const size_t in_channels = arguments.shape.in_channels;
-  const size_t out_channels = arguments.shape.out_channels;
-  const size_t panel_bytes = kChannels * (3 * 4 + in_channels);
-  const uint8_t* const panel = arguments.weights + channel / kChannels * panel_bytes;
+// What becomes of sums: floats.
+struct ToFloats {
+  using Arguments = PointwiseInt8Arguments;
+  using Number = float;
+  // Numbers of 32 bits for each channel before its weights.
+  static constexpr size_t kHeader = 3;
+
+  const Arguments& arguments;
+
+  NEONSENSE_INLINE int32x4_t First(const uint8_t* panel) const {
+    return vmulq_s32(vld1q_s32(reinterpret_cast<const int32_t*>(panel)), vdupq_n_s32(-arguments.zero_point));
+  }
+
+  // `panel` is the first one's, others lie behind it. `left` channels are written.
+  template <int kVectors>
+  NEONSENSE_INLINE void Write(const int32x4_t (&sums)[kRows * kVectors], const uint8_t* panel, size_t panel_bytes,
+                              float* output, size_t left) const {
+    const size_t out_channels = arguments.shape.out_channels;
+    Unroll<kVectors>([&](auto v) NEONSENSE_INLINE_BODY {
+      const float* const scales = reinterpret_cast<const float*>(panel + v.value * panel_bytes + 4 * kChannels);
+      const float32x4_t scale = vdupq_n_f32(arguments.scale);
+      const float32x4_t channel_scale = vld1q_f32(scales);
+      const float32x4_t bias = vld1q_f32(scales + kChannels);
+      Vector numbers[kRows];
+      Unroll<kRows>([&](auto r) NEONSENSE_INLINE_BODY {
+        const float32x4_t product = vmulq_f32(vcvtq_f32_s32(sums[r.value * kVectors + v.value]), scale);
+        numbers[r.value] = {vfmaq_f32(bias, product, channel_scale)};
+      });
+      Activate(arguments.activation, numbers);
+      float* const to = output + v.value * kChannels;
+      const size_t rest = left - v.value * kChannels;
+      if (rest >= kChannels) {
+        Unroll<kRows>([&](auto r) NEONSENSE_INLINE_BODY { numbers[r.value].Store(to + r.value * out_channels); });
+      } else {
+        Unroll<kRows>([&](auto r) NEONSENSE_INLINE_BODY {
+          float four[kChannels];
+          numbers[r.value].Store(four);
+          std::memcpy(to + r.value * out_channels, four, rest * sizeof(float));
+        });
+      }
+    });
+  }
+};
+
+// Codes of a fixed range.
+struct ToCodes {
+  using Arguments = PointwiseCodesArguments;
+  using Number = int8_t;
+  static constexpr size_t kHeader = 2;
+
+  const Arguments& arguments;
+
+  NEONSENSE_INLINE int32x4_t First(const uint8_t* panel) const {
+    return vld1q_s32(reinterpret_cast<const int32_t*>(panel));
+  }
+
+  template <int kVectors>
+  NEONSENSE_INLINE void Write(const int32x4_t (&sums)[kRows * kVectors], const uint8_t* panel, size_t panel_bytes,
+                              int8_t* output, size_t left) const {
+    const size_t out_channels = arguments.shape.out_channels;
+    float32x4_t scales[kVectors];
+    Unroll<kVectors>([&](auto v) NEONSENSE_INLINE_BODY {
+      scales[v.value] = vld1q_f32(reinterpret_cast<const float*>(panel + v.value * panel_bytes + 4 * kChannels));
+    });
+    const int16x8_t zero_point = vdupq_n_s16(arguments.output_zero_point);
+    const int8x8_t min = vdup_n_s8(arguments.output_min);
+    const int8x8_t max = vdup_n_s8(arguments.output_max);
+    Unroll<kRows>([&](auto r) NEONSENSE_INLINE_BODY {
+      const auto rounded = [&](auto v) NEONSENSE_INLINE_BODY {
+        return vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sums[r.value * kVectors + v.value]), scales[v.value]));
+      };
+      const int16x4_t low = vqmovn_s32(rounded(Index<0>{}));
+      int16x8_t all = vcombine_s16(low, low);
+      if constexpr (kVectors == 2) all = vqmovn_high_s32(low, rounded(Index<1>{}));
+      const int8x8_t codes = vmin_s8(vmax_s8(vqmovn_s16(vqaddq_s16(all, zero_point)), min), max);
+      int8_t* const to = output + r.value * out_channels;
+      if (kVectors == 2 && left >= 2 * kChannels) {
+        vst1_s8(to, codes);
+      } else {
+        int8_t eight[2 * kChannels];
+        vst1_s8(eight, codes);
+        std::memcpy(to, eight, left < kVectors * kChannels ? left : kVectors * kChannels);
+      }
+    });
+  }
+};
+
+template <int kVectors, typename Result>
+void RunTile(const Result& result, const int8_t* codes, size_t channel, typename Result::Number* output) {
+  const size_t in_channels = result.arguments.shape.in_channels;
+  const size_t panel_bytes = kChannels * (Result::kHeader * 4 + in_channels);
+  const uint8_t* const panel = result.arguments.weights + channel / kChannels * panel_bytes;
   const int8_t* weights[kVectors];
   int32x4_t sums[kRows * kVectors];
   Unroll<kVectors>([&](auto v) NEONSENSE_INLINE_BODY {
     const uint8_t* const own = panel + v.value * panel_bytes;
-    const int32x4_t of_weights = vld1q_s32(reinterpret_cast<const int32_t*>(own));
-    const int32x4_t first = vmulq_s32(of_weights, vdupq_n_s32(-arguments.zero_point));
+    const int32x4_t first = result.First(own);
     Unroll<kRows>([&](auto r) NEONSENSE_INLINE_BODY { sums[r.value * kVectors + v.value] = first; });
-    weights[v.value] = reinterpret_cast<const int8_t*>(own + 3 * 4 * kChannels);
+    weights[v.value] = reinterpret_cast<const int8_t*>(own + Result::kHeader * 4 * kChannels);
   });
   // Fetched while the ones before them are at work.
   int8x16_t four[4];
@@ -137,47 +222,34 @@ void RunTile(const PointwiseInt8Arguments& arguments, const int8_t* codes, size_
     LoadCodes(codes, three);
   }
 
-  Unroll<kVectors>([&](auto v) NEONSENSE_INLINE_BODY {
-    const float* const scales = reinterpret_cast<const float*>(panel + v.value * panel_bytes + 4 * kChannels);
-    const float32x4_t scale = vdupq_n_f32(arguments.scale);
-    const float32x4_t channel_scale = vld1q_f32(scales);
-    const float32x4_t bias = vld1q_f32(scales + kChannels);
-    Vector numbers[kRows];
-    Unroll<kRows>([&](auto r) NEONSENSE_INLINE_BODY {
-      const float32x4_t product = vmulq_f32(vcvtq_f32_s32(sums[r.value * kVectors + v.value]), scale);
-      numbers[r.value] = {vfmaq_f32(bias, product, channel_scale)};
-    });
-    Activate(arguments.activation, numbers);
-    float* const to = output + channel + v.value * kChannels;
-    const size_t rest = out_channels - channel - v.value * kChannels;
-    if (rest >= kChannels) {
-      Unroll<kRows>([&](auto r) NEONSENSE_INLINE_BODY { numbers[r.value].Store(to + r.value * out_channels); });
-    } else {
-      Unroll<kRows>([&](auto r) NEONSENSE_INLINE_BODY {
-        float four[kChannels];
-        numbers[r.value].Store(four);
-        for (size_t c = 0; c < rest; c++) to[r.value * out_channels + c] = four[c];
-      });
-    }
-  });
+  result.template Write<kVectors>(sums, panel, panel_bytes, output + channel,
+                                  result.arguments.shape.out_channels - channel);
 }
 
-}  // namespace
-
-void RunPointwiseInt8Neon(const PointwiseInt8Arguments& arguments, const PointwisePart& part) {
-  const size_t in_channels = arguments.shape.in_channels;
+template <typename Result>
+NEONSENSE_INLINE void Run(const Result& result, const PointwisePart& part) {
+  const PointwiseShape& shape = result.arguments.shape;
   Codes codes;
   for (size_t done = part.row_begin; done < part.row_end;) {
     // Where fewer rows are left, the tile reaches back over some that are done already.
     done = done + kRows < part.row_end ? done + kRows : part.row_end;
     const size_t row = done - kRows;
-    Prepare(arguments.input + row * in_channels, in_channels, codes);
-    float* const output = arguments.output + row * arguments.shape.out_channels;
+    Prepare(result.arguments.input + row * shape.in_channels, shape.in_channels, codes);
+    typename Result::Number* const output = result.arguments.output + row * shape.out_channels;
     for (size_t c = part.channel_begin; c < part.channel_end; c += 2 * kChannels) {
-      part.channel_end - c > kChannels ? RunTile<2>(arguments, codes, c, output)
-                                       : RunTile<1>(arguments, codes, c, output);
+      part.channel_end - c > kChannels ? RunTile<2>(result, codes, c, output) : RunTile<1>(result, codes, c, output);
     }
   }
+}
+
+}  // namespace
+
+void RunPointwiseInt8Neon(const PointwiseInt8Arguments& arguments, const PointwisePart& part) {
+  Run(ToFloats{arguments}, part);
+}
+
+void RunPointwiseCodesNeon(const PointwiseCodesArguments& arguments, const PointwisePart& part) {
+  Run(ToCodes{arguments}, part);
 }
 
 }  // namespace neonsense::kernels

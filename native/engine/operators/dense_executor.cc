@@ -4,6 +4,7 @@
 
 #include "engine/error.h"
 #include "engine/operators/depthwise_operator.h"
+#include "engine/operators/pointwise_codes_operator.h"
 #include "engine/operators/pointwise_int8_operator.h"
 #include "engine/operators/pointwise_operator.h"
 #include "engine/operators/stem_operator.h"
@@ -98,8 +99,13 @@ std::unique_ptr<Operator> DenseExecutor::Make(const Plan& plan, const Step& step
     case Op::kConv2d:
       if (HasPointwiseKernel(plan, layer)) return MakePointwise(plan, step, input, output, weights_, flags);
       if (HasPointwiseInt8Kernel(plan, layer)) return MakePointwiseInt8(plan, step, input, output, weights_, flags);
+      if (HasPointwiseCodesKernel(plan, layer)) {
+        return MakePointwiseCodes(plan, layer, input, output, weights_, flags);
+      }
       if (HasStemKernel(plan, layer)) return MakeStem(plan, step, input, output, weights_, flags);
-      if (LacksPointwiseInt8KernelForItsWeights(plan, layer)) weights_.ForbidRepeat();
+      if (LacksPointwiseInt8KernelForItsWeights(plan, layer) || LacksPointwiseCodesKernelForItsWeights(plan, layer)) {
+        weights_.ForbidRepeat();
+      }
       return MakeConvolution(layer, WindowOf(plan, layout, layer), out.shape[2], input, output, options);
     case Op::kLinear:
       return MakeLinear(layer, in.shape[2], out.shape[2], input, output, options);
