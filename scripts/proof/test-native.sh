@@ -37,7 +37,7 @@ if ! {
 fi
 
 # A report of an earlier run must not stand for this one.
-rm -f "$build"/{engine,hash,image,allocation}_tests.json
+rm -f "$build"/{engine,hash,image,inflate,allocation}_tests.json
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 status=0
 for tests in "${programs[@]}"; do
