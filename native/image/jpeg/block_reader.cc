@@ -67,6 +67,27 @@ void BlockReader::Make(const Quantizer& quantizer, const HuffmanTable& dc, const
   }
 }
 
+// Takes the symbols of a block behind its first and gives the place they end at. Each one's place, below kCoefficients,
+// and value go to `use`, that of an end at any place with 0.
+template <typename Use>
+inline uint32_t TakeAc(const HuffmanTable& ac, Bits& bits, const Use& use) {
+  uint32_t place = 0;
+  for (;;) {
+    bits.Refill();
+    // As many as certainly have all of their bits: one that is looked up has no more than the index.
+    for (int i = 0; i < 3; i++) {
+      Symbol symbol = ac.Look(bits.bits);
+      const bool resolved = !symbol.unresolved();
+      if (__builtin_expect(!resolved, 0)) symbol = ac.Resolve(symbol, bits.bits);
+      bits.Take(symbol.bits());
+      place += symbol.step();
+      use(place % kCoefficients, symbol.value());
+      if (place >= kCoefficients - 1) return place;
+      if (__builtin_expect(!resolved, 0)) break;
+    }
+  }
+}
+
 bool BlockReader::TakeDc(Bits& bits) {
   bits.Refill();
   const Symbol symbol = dc_->Find(bits.bits);
@@ -85,17 +106,10 @@ bool BlockReader::ReadReduced(BlockReader& reader, Bits& outer, uint8_t* output,
   Floats sums[kVectors];
   const float mean = static_cast<float>(reader.dc_value_) * reader.weights_[0][0][0] + kMiddle;
   for (Floats& sum : sums) sum = Floats{mean, mean, mean, mean};
-  const HuffmanTable& ac = *reader.ac_;
-  uint32_t place = 0;
-  do {
-    bits.Refill();
-    const Symbol symbol = ac.Find(bits.bits);
-    bits.Take(symbol.bits());
-    place += symbol.step();
-    const auto value = static_cast<float>(symbol.value());
-    const auto& weights = reader.weights_[place % kCoefficients];
-    for (uint32_t i = 0; i < kVectors; i++) sums[i] += weights[i] * value;
-  } while (place < kCoefficients - 1);
+  const uint32_t place = TakeAc(*reader.ac_, bits, [&](uint32_t at, int32_t value) {
+    const auto& weights = reader.weights_[at];
+    for (uint32_t i = 0; i < kVectors; i++) sums[i] += weights[i] * static_cast<float>(value);
+  });
   outer = bits;
   uint8_t samples[kVectors * 4];
   for (uint32_t i = 0; i < kVectors; i++) ToBytes(sums[i], samples + i * 4);
@@ -107,14 +121,7 @@ bool BlockReader::ReadReduced(BlockReader& reader, Bits& outer, uint8_t* output,
 bool BlockReader::ReadAverage(BlockReader& reader, Bits& outer, uint8_t* output, size_t) {
   Bits bits = outer;
   const bool has_dc = reader.TakeDc(bits);
-  const HuffmanTable& ac = *reader.ac_;
-  uint32_t place = 0;
-  do {
-    bits.Refill();
-    const Symbol symbol = ac.Find(bits.bits);
-    bits.Take(symbol.bits());
-    place += symbol.step();
-  } while (place < kCoefficients - 1);
+  const uint32_t place = TakeAc(*reader.ac_, bits, [](uint32_t, int32_t) {});
   outer = bits;
   const float mean = static_cast<float>(reader.dc_value_) * reader.weights_[0][0][0] + kMiddle;
   *output = static_cast<uint8_t>(std::min(std::max(mean, 0.0f), 255.0f));
@@ -126,18 +133,13 @@ bool BlockReader::ReadWhole(BlockReader& reader, Bits& outer, uint8_t* output, s
   const bool has_dc = reader.TakeDc(bits);
   alignas(64) float block[kCoefficients] = {};
   block[0] = static_cast<float>(reader.dc_value_) * reader.factors_[0] + kMiddle;
-  const HuffmanTable& ac = *reader.ac_;
-  uint32_t place = 0, last = 0;
-  for (;;) {
-    bits.Refill();
-    const Symbol symbol = ac.Find(bits.bits);
-    bits.Take(symbol.bits());
-    place += symbol.step();
-    if (place >= kCoefficients) break;
-    last = place;
-    block[reader.places_[place]] = static_cast<float>(symbol.value()) * reader.factors_[place];
-    if (place == kCoefficients - 1) break;
-  }
+  uint32_t last = 0;
+  const uint32_t place = TakeAc(*reader.ac_, bits, [&](uint32_t at, int32_t value) {
+    // What ends a block has no place of its own.
+    if (value == 0) return;
+    block[reader.places_[at]] = static_cast<float>(value) * reader.factors_[at];
+    last = at;
+  });
   outer = bits;
   if (last == 0) {
     uint8_t mean[4];

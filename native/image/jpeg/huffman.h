@@ -38,12 +38,14 @@ class HuffmanTable {
   void Make(const HuffmanCode& code, Kind kind);
 
   Symbol Find(uint64_t bits) const {
-    const Symbol symbol{symbols_[bits >> (64 - kIndexBits)]};
+    const Symbol symbol = Look(bits);
     return __builtin_expect(symbol.unresolved(), 0) ? Resolve(symbol, bits) : symbol;
   }
+  // The same in two steps: what was looked up has to be resolved where it says so.
+  Symbol Look(uint64_t bits) const { return {symbols_[bits >> (64 - kIndexBits)]}; }
+  Symbol Resolve(Symbol symbol, uint64_t bits) const;
 
  private:
-  Symbol Resolve(Symbol symbol, uint64_t bits) const;
   Symbol SymbolOf(uint8_t symbol, uint32_t length) const;
 
   Kind kind_ = Kind::kDc;
