@@ -4,6 +4,8 @@ import numpy as np
 from photos import OTHER
 
 BINS = 15
+# Divisors of the logits to choose from.
+TEMPERATURES = np.arange(14, 31) / 20
 # Share of the household pictures that may be rejected.
 LOST = 0.05
 
@@ -20,21 +22,6 @@ def shift_for(lost: float, logits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.quantile(lead, lost))
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The T that makes softmax(logits / T) most likely (Guo et al. 2017). Convex in 1 / T, so bisection on its slope."""
-    logits = logits.astype(np.float64)
-
-    def slope(inverse: float) -> float:
-        expected = (softmax(logits * inverse) * logits).sum(1)
-        return float((expected - logits[np.arange(len(labels)), labels]).mean())
-
-    low, high = 0.05, 20.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    return 2 / (low + high)
-
-
 def calibration_error(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
     """Expected calibration error of household pictures' best class over equal bins of its probability."""
     household = labels < OTHER
@@ -48,11 +35,11 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray, temperature: float
 
 def fit(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Shift of the eleventh logit, and the temperature of the ten: probabilities are shown among these."""
-    household = labels < OTHER
-    temperature = fit_temperature(logits[household][:, :OTHER], labels[household])
+    errors = [calibration_error(logits, labels, temperature) for temperature in TEMPERATURES]
+    temperature = float(TEMPERATURES[np.argmin(errors)])
     shift = shift_for(LOST, logits, labels)
     return {
         "shift": shift,
         "temperature": temperature,
-        "calibrationError": calibration_error(logits, labels, temperature),
+        "calibrationError": min(errors),
     }

@@ -49,16 +49,8 @@ const blocks = BLOCKS.map(({ stride, activation }, index) => {
 });
 const last = take('last', `features.${BLOCKS.length + 1}.0`);
 const hasHead = arrays.has('head.weight');
-if (hasHead) {
-  const { shape, data } = arrays.get('head.weight');
-  const [inputs, outputs] = shape;
-  // The file has it the other way around: [inputs, classes].
-  const weight = Float32Array.from(
-    { length: data.length },
-    (_, i) => data[(i % inputs) * outputs + Math.floor(i / inputs)],
-  );
-  layers.set('classifier', { weights: { type: 'f32', data: weight }, bias: arrays.get('head.bias').data });
-}
+const hidden = arrays.has('hidden.weight') ? takeTransposed('hidden', 'classifier.0') : 0;
+if (hasHead) takeTransposed('head', hidden === 0 ? 'classifier' : 'classifier.3');
 const labels = hasHead ? LABELS : [];
 const conversion = { from: basename(source), sha256: createHash('sha256').update(bytes).digest('hex') };
 // What is wrong with the layers or the confidence is said by writeModel, which checks all it writes.
@@ -69,7 +61,7 @@ const { bytes: written } = await writeModel(
       stem: stem[0],
       blocks,
       last: last[0],
-      hidden: 0,
+      hidden,
       classes: labels.length,
       padding: 'same',
     },
@@ -93,6 +85,18 @@ function take(name, called) {
   if (weight === undefined || bias === undefined) throw new Error(`${source} has no ${name}.weight and ${name}.bias`);
   layers.set(called, { weights: { type: 'f32', data: weight.data }, bias: bias.data });
   return weight.shape;
+}
+
+/** The same of a matrix that the file has the other way around, [inputs, outputs]; gives its outputs. */
+function takeTransposed(name, called) {
+  const { shape, data } = arrays.get(`${name}.weight`);
+  const [inputs, outputs] = shape;
+  const weight = Float32Array.from(
+    { length: data.length },
+    (_, i) => data[(i % inputs) * outputs + Math.floor(i / inputs)],
+  );
+  layers.set(called, { weights: { type: 'f32', data: weight }, bias: arrays.get(`${name}.bias`).data });
+  return outputs;
 }
 
 async function readArguments() {

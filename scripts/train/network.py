@@ -133,7 +133,9 @@ def read(path: Path, classes: int) -> Network:
 def write(path: Path, state: dict[str, torch.Tensor]) -> None:
     """Under a temporary name first, so that no half of a file is ever found."""
     arrays = {name: value.detach().contiguous().numpy() for name, value in state.items()}
-    arrays["head.weight"] = np.ascontiguousarray(arrays["head.weight"].T)
+    for name in ("hidden.weight", "head.weight"):
+        if name in arrays:
+            arrays[name] = np.ascontiguousarray(arrays[name].T)
     part = path.with_suffix(".part.npz")
     np.savez(part, **arrays)
     part.replace(path)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import confidence
+import distance
 import network
 import numpy as np
 import probe
@@ -141,13 +142,16 @@ def clean_features(work: Work, net: network.Network, name: str) -> dict[str, np.
 
 def head_on(
     work: Work, features: dict[str, np.ndarray], held: dict[str, np.ndarray]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A head fitted to the features of all clean pictures that are not held out."""
+) -> tuple[np.ndarray, np.ndarray, distance.Directions]:
+    """A linear layer, weight and bias, and directions fitted to the features of all clean pictures that are not held out."""
     kinds = list(work.sets)
     values = np.concatenate([features[kind][~held[kind]] for kind in kinds])
     labels = np.concatenate([work.sets[kind].labels[~held[kind]] for kind in kinds])
     sources = np.concatenate([work.sets[kind].sources[~held[kind]] for kind in kinds])
-    return probe.fit(values, np.eye(len(LABELS))[labels], probe.weights_of(labels, sources, OTHER), LAST_PENALTY)
+    photographs = np.concatenate([np.full((~held[kind]).sum(), kind == "photos") for kind in kinds])
+    weights = probe.weights_of(labels, sources, OTHER)
+    weight, bias = probe.fit(values, np.eye(len(LABELS))[labels], weights, LAST_PENALTY)
+    return weight.numpy(), bias.numpy(), distance.fit(values, labels, photographs)
 
 
 def unseen_answers(work: Work, features: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -159,7 +163,7 @@ def unseen_answers(work: Work, features: dict[str, np.ndarray]) -> tuple[np.ndar
     logits, labels, sources = [], [], []
     for source in LEFT_OUT:
         held = held_out(work.sets, (source,))
-        weight, bias = (value.numpy() for value in head_on(work, features, held))
+        weight, bias, directions = head_on(work, features, held)
         for kind in ("photos", "thumbnails"):
             # The same thumbnails are held out each time: once is enough.
             if kind == "thumbnails" and source != LEFT_OUT[0]:
@@ -168,7 +172,9 @@ def unseen_answers(work: Work, features: dict[str, np.ndarray]) -> tuple[np.ndar
             for label in np.unique(pictures.labels[held[kind]]):
                 rows = np.nonzero(held[kind] & (pictures.labels == label))[0]
                 rows = random.permutation(rows)[: SCORED_OTHER if label == OTHER else SCORED]
-                logits.append(features[kind][rows] @ weight.T + bias)
+                found = features[kind][rows] @ weight.T + bias
+                found[:, OTHER] += directions.lengths(features[kind][rows])
+                logits.append(found)
                 labels.append(np.full(len(rows), label))
                 sources.append(pictures.sources[rows])
     return np.concatenate(logits), np.concatenate(labels), np.concatenate(sources)
@@ -191,10 +197,11 @@ def choose(work: Work) -> dict:
 
 def household(work: Work, choice: dict) -> None:
     net = train(work, RECIPE, "tuned")
-    head = head_on(work, clean_features(work, net, "features"), held_out(work.sets, ()))
-    net.head.weight.data, net.head.bias.data = head
-    net.head.bias.data[OTHER] += choice["shift"]
-    network.write(work.folder / "household.npz", net.state_dict())
+    features = clean_features(work, net, "features")
+    weight, bias, directions = head_on(work, features, held_out(work.sets, ()))
+    bias[OTHER] += choice["shift"]
+    head = distance.classifier(weight, bias, directions, np.concatenate(list(features.values())))
+    network.write(work.folder / "household.npz", {**net.state_dict(), **head})
 
 
 def card() -> dict:

@@ -23,7 +23,7 @@ afterAll(() => explainer.dispose());
 
 /**
  * Slopes of a logit by each pooled feature, by finite differences of linear, hard-swish, linear: the
- * classifier of the one shipped model that has a hidden layer.
+ * classifier of a shipped model whose hidden layer is curved for every label.
  */
 function slopesOf(pooled: Float32Array, index: number): number[] {
   const { weights: w1, bias: b1 } = model.layers.get('classifier.0')!;

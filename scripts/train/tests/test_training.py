@@ -14,6 +14,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import confidence
+import distance
 import network
 import probe
 import scores
@@ -240,12 +241,39 @@ class TeacherTest(unittest.TestCase):
         np.testing.assert_allclose(values.mean(0), 0, atol=1e-3)
 
 
+class DistanceTest(unittest.TestCase):
+    def setUp(self) -> None:
+        random = np.random.default_rng(3)
+        self.labels = np.arange(2200) % 11
+        self.features = random.normal(0, 1, (2200, 60)) + 2 * np.eye(60)[self.labels]
+        self.photographs = random.random(2200) < 0.5
+        self.random = random
+
+    def test_what_is_like_no_picture_learnt_is_farther_than_the_classes_are(self) -> None:
+        directions = distance.fit(self.features, self.labels, self.photographs)
+        near = directions.lengths(self.features[self.labels < OTHER])
+        far = directions.lengths(self.random.normal(0, 4, (200, 60)))
+        self.assertGreater(np.median(far), np.quantile(near, 0.99))
+
+    def test_the_hidden_layer_answers_what_the_linear_one_and_the_lengths_do(self) -> None:
+        directions = distance.fit(self.features, self.labels, self.photographs)
+        weight, bias = self.random.normal(0, 1, (11, 60)), self.random.normal(0, 1, 11)
+        layers = distance.classifier(weight, bias, directions, self.features)
+        values = torch.from_numpy(self.features).float()
+        hidden = F.hardswish(F.linear(values, layers["hidden.weight"], layers["hidden.bias"]))
+        answered = F.linear(hidden, layers["head.weight"], layers["head.bias"]).numpy()
+        expected = self.features @ weight.T + bias
+        expected[:, OTHER] += directions.lengths(self.features)
+        np.testing.assert_allclose(answered, expected, atol=1e-3)
+
+
 class ConfidenceTest(unittest.TestCase):
     def test_temperature_takes_away_a_known_factor(self) -> None:
         random = np.random.default_rng(0)
-        logits = random.normal(0, 2, (4000, 11))
+        logits = random.normal(0, 2, (20000, 11))
+        logits[:, OTHER] = -100
         chosen = np.array([random.choice(11, p=row) for row in confidence.softmax(logits)])
-        self.assertAlmostEqual(confidence.fit_temperature(3 * logits, chosen), 3, delta=0.15)
+        self.assertAlmostEqual(confidence.fit(1.3 * logits, chosen)["temperature"], 1.3, delta=0.06)
 
     def test_the_shift_rejects_the_share_that_may_be_lost(self) -> None:
         random = np.random.default_rng(1)
