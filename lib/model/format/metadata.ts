@@ -79,6 +79,8 @@ export function decodeMetadata(
   budget: Budget,
 ): Metadata {
   const json = (key: string): unknown => parsed(metadata, key, budget);
+  // A model that is about to be written is checked here too.
+  conventionsOf(architecture);
   const made = JSON.stringify(architecture);
   // Mostly it was written just so.
   if (metadata.get('architecture') !== made) {
