@@ -23,7 +23,7 @@ describe('inspect', () => {
       precision: 'fp32',
       bytes: statSync(model).size,
     });
-    expect(summary.layers).toHaveLength(53);
+    expect(summary.layers).toHaveLength(54);
     for (const layer of summary.layers) {
       expect(layer).toMatchObject({ name: expect.any(String), sparsity: expect.any(Number), macs: expect.any(Number) });
     }
@@ -48,7 +48,8 @@ describe('inspect', () => {
     const [summary = '', layers = ''] = stdout.split('\n\n');
     expect(summary).toMatch(/precision +fp32/);
     expect(layers).toMatch(/^features\.0\.0 +conv2d +16x3x3x3 /m);
-    expect(layers).toMatch(/^classifier +linear +11x576 /m);
+    expect(layers).toMatch(/^classifier\.0 +linear +43x576 /m);
+    expect(layers).toMatch(/^classifier\.3 +linear +11x43 /m);
     expect(Math.max(...layers.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
