@@ -11,7 +11,6 @@ import { largestIndices } from '../numbers/largest.js';
 import { softmax } from '../numbers/softmax.js';
 import { preprocess } from '../runtime/preprocess.js';
 import { type ImageRun, openSession, type RunOptions, type Session } from '../runtime/session.js';
-import type { SessionPool } from '../runtime/sessionPool.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
@@ -20,7 +19,8 @@ import type { Embedder } from './embedder.js';
 import { inOrder } from './inOrder.js';
 import { checkCount, checkDecode, checkLabels, checkOptions, checkSignal, type Wanted, wantedOf } from './options.js';
 import { judge, rejectIndex } from './rejection.js';
-import { type Decoding, type Runner, runPicture } from './runPicture.js';
+import { Runners } from './runners.js';
+import { type Decoding, runPicture } from './runPicture.js';
 
 export type { CanvasPixels, ImageInput, SharpOutput } from '../image/source.js';
 
@@ -133,10 +133,7 @@ export class Classifier {
   /** Reads the model again, for what needs more of it than its session gives; undefined where that can't be done. */
   readonly #readAgain: (() => Promise<Model>) | undefined;
   #embedder: Promise<Embedder> | undefined;
-  /** Pictures that are worked on. */
-  #inHand = 0;
-  /** Made for the first of them that are not alone. */
-  #pool: Promise<SessionPool> | undefined;
+  readonly #runners: Runners;
   readonly #decoding: Decoding;
   #disposed = false;
 
@@ -156,6 +153,11 @@ export class Classifier {
     this.model = described;
     this.choice = choice;
     this.#session = session;
+    this.#runners = new Runners(
+      session.runImage === undefined
+        ? { runImage: (pixels, options) => this.#runTensor(pixels, options) }
+        : (session as Session),
+    );
     this.#readAgain = readAgain;
     this.#decoding = {
       atLeast: options.decode === 'exact' ? undefined : atLeast(model.preprocessing),
@@ -272,29 +274,15 @@ export class Classifier {
     wanted: Wanted,
     signal: AbortSignal | undefined,
   ): Promise<Classification> {
-    this.#inHand++;
-    try {
-      const { decode, result } = await runPicture(image, name, this.#decoding, signal, async () => {
+    const { decode, result } = await this.#runners.hold((choose) =>
+      runPicture(image, name, this.#decoding, signal, async () => {
         this.#checkUsable();
-        return this.#inHand > 1 ? this.#runnerOfMany() : this.#runnerOfOne;
-      });
-      return { ...this.#answer(result.output, wanted), ms: { decode, ...result.ms } };
-    } finally {
-      this.#inHand--;
-    }
-  }
-
-  async #runnerOfMany(): Promise<Runner> {
-    const { runImage, another, threads } = this.#session;
-    if (runImage === undefined || another === undefined || threads === 1) return this.#runnerOfOne;
-    const { SessionPool } = await import('../runtime/sessionPool.js');
-    this.#checkUsable();
-    this.#pool ??= SessionPool.over(this.#session as Session).catch((error: unknown) => {
-      // There may be memory for it another time.
-      this.#pool = undefined;
-      throw error;
-    });
-    return this.#pool;
+        const runner = await choose();
+        this.#checkUsable();
+        return runner;
+      }),
+    );
+    return { ...this.#answer(result.output, wanted), ms: { decode, ...result.ms } };
   }
 
   /**
@@ -372,10 +360,7 @@ export class Classifier {
     await Promise.all([
       this.#session.dispose(),
       this.#embedder?.then((embedder) => embedder.dispose()),
-      this.#pool?.then(
-        (pool) => pool.dispose(),
-        () => undefined,
-      ),
+      this.#runners.dispose(),
     ]);
   }
 
@@ -402,11 +387,6 @@ export class Classifier {
     if (this.#disposed) {
       throw new NeonsenseError('ERR_DISPOSED', 'The classifier was disposed; load another one');
     }
-  }
-
-  get #runnerOfOne(): Runner {
-    if (this.#session.runImage !== undefined) return this.#session as Session;
-    return { runImage: (pixels, options) => this.#runTensor(pixels, options) };
   }
 
   async #runTensor(pixels: RawPixels, options: RunOptions = {}): Promise<ImageRun> {

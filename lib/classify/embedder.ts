@@ -2,6 +2,7 @@ import { atLeast, averages } from '../image/atLeast.js';
 import type { ImageInput } from '../image/source.js';
 import type { Model } from '../model/model.js';
 import { createSession, type Session } from '../runtime/session.js';
+import { Runners } from './runners.js';
 import { type Decoding, runPicture } from './runPicture.js';
 
 /**
@@ -13,10 +14,12 @@ export class Embedder implements AsyncDisposable {
   readonly width: number;
   readonly #decoding: Decoding;
   readonly #session: Session;
+  readonly #runners: Runners;
 
   private constructor(model: Model, session: Session, decoding: Decoding) {
     this.#decoding = decoding;
     this.#session = session;
+    this.#runners = new Runners(session);
     this.width = model.architecture.last;
   }
 
@@ -48,12 +51,12 @@ export class Embedder implements AsyncDisposable {
     image: ImageInput,
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Float32Array> {
-    const { result } = await runPicture(image, 'image', this.#decoding, signal, async () => this.#session);
+    const { result } = await this.#runners.hold((choose) => runPicture(image, 'image', this.#decoding, signal, choose));
     return unitLength(result.output);
   }
 
   async dispose(): Promise<void> {
-    await this.#session.dispose();
+    await Promise.all([this.#session.dispose(), this.#runners.dispose()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -46,6 +46,16 @@ describe('an embedding', () => {
 });
 
 describe('classifier.embed', () => {
+  it('gives pictures that overlap what each gets alone, on sessions of one thread', async () => {
+    await using classifier = await Classifier.load(file, { threads: 2 });
+    const names = ['chair', 'lamp', 'clock', 'bed', 'table'].map(example);
+    const alone: Float32Array[] = [];
+    for (const name of names) alone.push(await embedder.embed(name));
+    const vectors = await classifier.embed(names);
+    expect(vectors).toHaveLength(names.length);
+    for (const [i, vector] of vectors.entries()) expect(dot(vector, alone[i]!)).toBeCloseTo(1, 5);
+  });
+
   it('gives one vector for one picture, and one for each of many', async () => {
     await using classifier = await Classifier.load(file, { threads: 1 });
     const vector = await classifier.embed(example('chair'));
