@@ -166,6 +166,27 @@ INSTANTIATE_TEST_SUITE_P(Types, PlainLayers,
                                          TypedCase{kInQS8, {ValueType::kQS8, 0.03f, 3}, 0.0301f},
                                          TypedCase{kInQU8, {ValueType::kQU8, 0.03f, 131}, 0.0301f}));
 
+TEST(Scale, MultipliesEachChannelByItsFactorOnSeveralThreads) {
+  PlanBuilder builder(17);
+  const uint32_t input = builder.AddValue({11, 9, 21}, ValueType::kF32);
+  const uint32_t factors = builder.AddValue({1, 1, 21}, ValueType::kF32);
+  const uint32_t result = builder.AddValue({11, 9, 21}, ValueType::kF32);
+  builder.AddPlain(Op::kGlobalAveragePool, {input}, factors);
+  builder.AddPlain(Op::kMultiply, {input, factors}, result);
+  builder.plan.input = input;
+  builder.plan.outputs = {result};
+  SessionOptions options;
+  options.threads = 3;
+  options.profile = true;
+  Session session(builder.plan, options);
+  const std::vector<float> image = builder.RandomFloats(session.input_size(), -2, 2);
+  std::vector<float> output(session.output_size());
+  session.Run(image.data(), output.data());
+  const std::vector<float> expected = RunReference(builder.plan, image);
+  for (size_t i = 0; i < expected.size(); i++) ASSERT_NEAR(output[i], expected[i], 1e-5f) << "at element " << i;
+  EXPECT_EQ(session.Profile()[1].name, "neonsense scale");
+}
+
 // A depthwise layer that clamps nothing, and hard-swish behind it.
 PlanBuilder SwishedDepthwise() {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();

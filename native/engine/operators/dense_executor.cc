@@ -7,6 +7,7 @@
 #include "engine/operators/pointwise_codes_operator.h"
 #include "engine/operators/pointwise_int8_operator.h"
 #include "engine/operators/pointwise_operator.h"
+#include "engine/operators/scale_operator.h"
 #include "engine/operators/stem_operator.h"
 #include "engine/operators/step.h"
 
@@ -114,6 +115,8 @@ std::unique_ptr<Operator> DenseExecutor::Make(const Plan& plan, const Step& step
     case Op::kHardSwish:
       return MakeUnary(layer, xnn_unary_hardswish, ElementCount(out), input, output, options);
     case Op::kMultiply:
+      if (IsScale(plan, layer)) return MakeScale(plan, layer, input, memory_[layer.inputs[1]], output, flags);
+      [[fallthrough]];
     case Op::kAdd:
       return MakeBinary(layer, DimsOf(in), DimsOf(plan.values[layer.inputs[1]]), input, memory_[layer.inputs[1]],
                         output, options);
