@@ -12,6 +12,7 @@
 #include "fuzz/check_jpeg.h"
 #include "image/jpeg/exif.h"
 #include "image/jpeg/file_source.h"
+#include "image/jpeg/icc.h"
 #include "image/jpeg/not_taken.h"
 #include "image/jpeg/reader.h"
 #include "jpeg_writer.h"
@@ -256,6 +257,123 @@ TEST(Exif, OfAnyBytesGivesAnOrientationOrNone) {
     std::vector<uint8_t> wild = tiff;
     wild[i] = 0xff;
     OrientationOf(wild.data(), wild.size());
+  }
+}
+
+// A profile of a display, as ICC.1 lays it out.
+class ProfileWriter {
+ public:
+  explicit ProfileWriter(const std::array<std::array<double, 3>, 3>& primaries) {
+    constexpr const char* kNames[] = {"rXYZ", "gXYZ", "bXYZ"};
+    for (size_t i = 0; i < 3; i++) {
+      std::vector<uint8_t> content = Text("XYZ ");
+      Put(content, 0);
+      for (const double value : primaries[i]) Put(content, Fixed(value));
+      tags_.push_back({kNames[i], content});
+    }
+  }
+  ProfileWriter& Add(const char* name, const std::vector<uint8_t>& content) {
+    tags_.push_back({name, content});
+    return *this;
+  }
+  ProfileWriter& AddCurves(const std::vector<uint8_t>& curve) {
+    return Add("rTRC", curve).Add("gTRC", curve).Add("bTRC", curve);
+  }
+  std::vector<uint8_t> Write() const {
+    std::vector<uint8_t> profile(128);
+    std::copy_n("mntrRGB XYZ ", 12, profile.begin() + 12);
+    std::copy_n("acsp", 4, profile.begin() + 36);
+    Put(profile, static_cast<uint32_t>(tags_.size()));
+    size_t at = profile.size() + tags_.size() * 12;
+    for (const Tag& tag : tags_) {
+      profile.insert(profile.end(), tag.name, tag.name + 4);
+      Put(profile, static_cast<uint32_t>(at));
+      Put(profile, static_cast<uint32_t>(tag.content.size()));
+      at += tag.content.size();
+    }
+    for (const Tag& tag : tags_) profile.insert(profile.end(), tag.content.begin(), tag.content.end());
+    return profile;
+  }
+
+  static std::vector<uint8_t> Table(size_t count, double (*light)(double)) {
+    std::vector<uint8_t> curve = Text("curv");
+    Put(curve, 0);
+    Put(curve, static_cast<uint32_t>(count));
+    for (size_t i = 0; i < count; i++) {
+      const auto value =
+          static_cast<uint32_t>(std::lround(65535 * light(static_cast<double>(i) / static_cast<double>(count - 1))));
+      curve.push_back(static_cast<uint8_t>(value >> 8));
+      curve.push_back(static_cast<uint8_t>(value));
+    }
+    return curve;
+  }
+  static std::vector<uint8_t> Formula(uint8_t kind, const std::vector<double>& parameters) {
+    std::vector<uint8_t> curve = Text("para");
+    Put(curve, 0);
+    curve.insert(curve.end(), {0, kind, 0, 0});
+    for (const double value : parameters) Put(curve, Fixed(value));
+    return curve;
+  }
+
+ private:
+  struct Tag {
+    const char* name;
+    std::vector<uint8_t> content;
+  };
+
+  static std::vector<uint8_t> Text(const char* text) { return {text, text + 4}; }
+  static uint32_t Fixed(double value) { return static_cast<uint32_t>(std::lround(value * 65536)); }
+  static void Put(std::vector<uint8_t>& bytes, uint32_t value) {
+    for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<uint8_t>(value >> shift));
+  }
+
+  std::vector<Tag> tags_;
+};
+
+// As profiles of sRGB say it, HP's of 1998 for one, and Display P3's.
+const std::array<std::array<double, 3>, 3> kSrgb = {
+    {{0.43607, 0.22249, 0.01392}, {0.38515, 0.71687, 0.09708}, {0.14307, 0.06061, 0.7141}}};
+const std::array<std::array<double, 3>, 3> kDisplayP3 = {
+    {{0.51512, 0.2412, -0.00105}, {0.29198, 0.69225, 0.04189}, {0.1571, 0.06657, 0.78407}}};
+const std::vector<double> kSrgbFormula = {2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045};
+
+double SrgbLight(double colour) { return colour <= 0.04045 ? colour / 12.92 : std::pow((colour + 0.055) / 1.055, 2.4); }
+
+bool IsSrgb(const std::vector<uint8_t>& profile) { return jpeg::IsSrgb(profile.data(), profile.size()); }
+
+TEST(Icc, KnowsSrgbByItsFormulaAndByItsTable) {
+  EXPECT_TRUE(IsSrgb(ProfileWriter(kSrgb).AddCurves(ProfileWriter::Formula(3, kSrgbFormula)).Write()));
+  EXPECT_TRUE(IsSrgb(ProfileWriter(kSrgb).AddCurves(ProfileWriter::Table(1024, SrgbLight)).Write()));
+}
+
+TEST(Icc, LeavesOtherColours) {
+  const std::vector<uint8_t> formula = ProfileWriter::Formula(3, kSrgbFormula);
+  EXPECT_FALSE(IsSrgb(ProfileWriter(kDisplayP3).AddCurves(formula).Write()));
+  EXPECT_FALSE(IsSrgb(ProfileWriter(kSrgb).Write()));
+  EXPECT_FALSE(IsSrgb(ProfileWriter(kSrgb).AddCurves(formula).Add("A2B0", formula).Write()));
+  const auto gamma = [](double colour) { return std::pow(colour, 2.2); };
+  EXPECT_FALSE(IsSrgb(ProfileWriter(kSrgb).AddCurves(ProfileWriter::Table(1024, gamma)).Write()));
+  EXPECT_FALSE(IsSrgb(ProfileWriter(kSrgb).AddCurves(ProfileWriter::Formula(0, {2.2})).Write()));
+  // One of three is another.
+  EXPECT_FALSE(IsSrgb(ProfileWriter(kSrgb)
+                          .Add("rTRC", formula)
+                          .Add("gTRC", ProfileWriter::Table(256, gamma))
+                          .Add("bTRC", formula)
+                          .Write()));
+}
+
+TEST(Icc, OfAnyBytesSaysYesOrNo) {
+  const std::vector<uint8_t> profile = ProfileWriter(kSrgb).AddCurves(ProfileWriter::Formula(3, kSrgbFormula)).Write();
+  for (size_t length = 0; length < profile.size(); length++) {
+    // In memory of its own, so that a sanitizer sees what lies behind it.
+    const std::vector<uint8_t> part(profile.begin(), profile.begin() + static_cast<ptrdiff_t>(length));
+    EXPECT_FALSE(IsSrgb(part)) << length;
+  }
+  std::mt19937 random(3);
+  for (int round = 0; round < 20000; round++) {
+    std::vector<uint8_t> wild = profile;
+    for (int i = 0; i < 3; i++) wild[random() % wild.size()] = static_cast<uint8_t>(random());
+    IsSrgb(wild);
   }
 }
 

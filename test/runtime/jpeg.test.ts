@@ -154,6 +154,14 @@ describe('a JPEG file read by the engine', () => {
     expect(read(Buffer.concat([jpeg, jpeg]))).toEqual(input);
   });
 
+  it('is read where its colour profile is sRGB', async () => {
+    const jpeg = await picture(200, 160).withIccProfile('srgb').jpeg().toBuffer();
+    expect(segmentAt(jpeg, 0xe2)).toBeGreaterThan(0);
+    expect((await difference(jpeg)).mean).toBeLessThan(0.5);
+    const parts = changed(jpeg, 0xe2, 17, 2);
+    expect(read(parts), 'one of two parts of a profile').toBeUndefined();
+  });
+
   it('is left to others where it is no plain JPEG file', async () => {
     const source = picture(200, 160);
     const jpeg = await source.clone().jpeg().toBuffer();
@@ -161,7 +169,7 @@ describe('a JPEG file read by the engine', () => {
     const foreign: Record<string, Uint8Array> = {
       progressive: await source.clone().jpeg({ progressive: true }).toBuffer(),
       CMYK: await source.clone().toColourspace('cmyk').jpeg().toBuffer(),
-      'with a colour profile': await source.clone().withIccProfile('p3').jpeg().toBuffer(),
+      'with the colours of Display P3': await source.clone().withIccProfile('p3').jpeg().toBuffer(),
       PNG: await source.clone().png().toBuffer(),
       nothing: new Uint8Array(0),
       'of 12 bits': changed(jpeg, 0xc0, 4, 12),

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "image/jpeg/exif.h"
+#include "image/jpeg/icc.h"
 
 namespace neonsense::image::jpeg {
 namespace {
@@ -108,6 +109,13 @@ void ReadFrame(Segment& segment, Header* header) {
   Require(components == 1 || !(first.id == 'R' && second.id == 'G' && third.id == 'B'));
 }
 
+// What colours mean: sRGB, or nothing that is known here. In one piece, which holds every profile of sRGB.
+void CheckProfile(const Segment& segment) {
+  constexpr size_t kIntroduction = 14;
+  Require(segment.size() > kIntroduction && segment.data()[12] == 1 && segment.data()[13] == 1);
+  Require(IsSrgb(segment.data() + kIntroduction, segment.size() - kIntroduction));
+}
+
 void ReadScan(Segment& segment, Header* header) {
   Require(header->components > 0 && segment.Byte() == header->components);
   for (size_t i = 0; i < header->components; i++) {
@@ -169,8 +177,7 @@ void ReadHeader(ByteReader& bytes, Header* header) {
         Require(header->orientation >= 1 && header->orientation <= 8);
         break;
       case kApp2:
-        // Colours of its own.
-        Require(!segment.StartsWith("ICC_PROFILE\0", 12));
+        if (segment.StartsWith("ICC_PROFILE\0", 12)) CheckProfile(segment);
         break;
       case kApp14:
         // Adobe's mark says what three components are: 1 is YCbCr.

@@ -15,7 +15,7 @@ namespace neonsense::image::jpeg {
 
 // Reads JPEG files at 1, 1/2, 1/4 or 1/8 of their sides: each sample is the average of the pixels it stands for. Keeps
 // what it needs from one to the next. What is not read throws NotTaken: progressive and arithmetic-coded files, 12
-// bits, CMYK, colour profiles, several scans, and all that is damaged.
+// bits, CMYK, colour profiles of other than sRGB, several scans, and all that is damaged.
 class Reader {
  public:
   // The most that samples may take: a picture that is long and narrow, whole.
