@@ -129,6 +129,7 @@ void TakenArrays::Discard() {
   std::sort(views_.begin(), views_.end(), [&](const View& a, const View& b) { return begin_of(a) < begin_of(b); });
   for (size_t i = 0; i < views_.size();) {
     // Arrays that follow each other share pages.
+    uint8_t* const data = views_[i].data;
     const uintptr_t begin = begin_of(views_[i]);
     uintptr_t end = begin;
     for (; i < views_.size() && begin_of(views_[i]) <= end; i++)
@@ -136,7 +137,7 @@ void TakenArrays::Discard() {
     // Whole pages only: what else is on the others is somebody else's.
     const uintptr_t first = (begin + page - 1) / page * page;
     const uintptr_t last = end / page * page;
-    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+    if (first < last) madvise(data + (first - begin), last - first, MADV_DONTNEED);
   }
   views_.clear();
 #endif

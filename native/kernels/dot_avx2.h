@@ -26,7 +26,7 @@ struct Dot {
       const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), _mm256_cvtepi8_epi16(codes));
     }
-    for (; i < count; i++) to[i] = from[i];
+    for (; i < count; i++) to[i] = static_cast<Code>(from[i] + kMoved);
   }
 
   // factor * the numbers at `from`
