@@ -54,9 +54,6 @@ struct Layout {
   Range range = Range::kLimited;
   // Of the formats whose samples stand for several pixels.
   std::array<Sample, kMostPlanes> samples{};
-  // Whether a sample of chroma, though it stands for as many pixels as one of luma, was stored as one for all of them:
-  // decoders put a part of its neighbours on either side.
-  bool spreads_down = false, spreads_across = false;
   // The part to look at, in pixels.
   struct Region {
     uint32_t x = 0;

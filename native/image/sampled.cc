@@ -108,8 +108,6 @@ void SampledRows::Start(const Picture& picture, uint32_t first, uint32_t end) {
   const auto& [x, y, width, height] = layout.region;
   chroma_.halved_across = chroma.across > luma.across;
   chroma_.halved_down = chroma.down > luma.down;
-  chroma_.spreads_across = layout.spreads_across;
-  chroma_.spreads_down = layout.spreads_down;
   chroma_.first_column = x / chroma.across;
   chroma_.end_column = (x + width + chroma.across - 1) / chroma.across;
   chroma_.first_row = y / chroma.down;
@@ -126,8 +124,7 @@ void SampledRows::Convert(uint32_t y, uint8_t* output) {
 }
 
 const uint8_t* SampledRows::ChromaRow(size_t plane, uint32_t y) {
-  const auto& [first_column, end_column, first_row, end_row, across, down, spreads_across, spreads_down] = chroma_;
-  if (spreads_across || spreads_down) return SpreadRow(plane, y);
+  const auto& [first_column, end_column, first_row, end_row, across, down] = chroma_;
   if (!across && !down) return picture_->Row(plane, y) + first_;
   const size_t count = end_column - first_column;
   const uint32_t own = down ? y / 2 : y;
@@ -154,34 +151,6 @@ const uint8_t* SampledRows::ChromaRow(size_t plane, uint32_t y) {
     Widen<2>(sums - 1, count, 1, 2, row);
   }
   return row + (first_ - 2 * first_column);
-}
-
-const uint8_t* SampledRows::SpreadRow(size_t plane, uint32_t y) {
-  const uint32_t first_column = chroma_.first_column;
-  const size_t count = chroma_.end_column - first_column;
-  const uint8_t* const own = picture_->Row(plane, y) + first_column;
-  uint16_t* const sums = sums_.data() + 1;
-  if (chroma_.spreads_down) {
-    const uint8_t* const above = picture_->Row(plane, std::max(y, chroma_.first_row + 1) - 1) + first_column;
-    const uint8_t* const below = picture_->Row(plane, std::min(y + 1, chroma_.end_row - 1)) + first_column;
-    for (size_t i = 0; i < count; i++) sums[i] = static_cast<uint16_t>(above[i] + 6 * own[i] + below[i]);
-  } else {
-    for (size_t i = 0; i < count; i++) sums[i] = static_cast<uint16_t>(8 * own[i]);
-  }
-  uint8_t* const row = rows_[plane - 1].data();
-  if (chroma_.spreads_across) {
-    sums[-1] = sums[0];
-    sums[count] = sums[count - 1];
-    // So that the compiler need not fear that bytes change the sums.
-    const uint16_t* const all = sums - 1;
-    uint8_t* __restrict output = row;
-    for (size_t i = 0; i < count; i++) {
-      output[i] = static_cast<uint8_t>((all[i] + 6u * all[i + 1] + all[i + 2] + 32) >> 6);
-    }
-  } else {
-    for (size_t i = 0; i < count; i++) row[i] = static_cast<uint8_t>((sums[i] + 4u) >> 3);
-  }
-  return row + (first_ - first_column);
 }
 
 }  // namespace neonsense::image

@@ -10,8 +10,7 @@ namespace neonsense::image {
 
 // Rows of samples of a picture of PixelFormat::kSampledYuv as 8-bit colours, four bytes each of which the last means
 // nothing. Between chroma of half the resolution lies what libjpeg's decoders put there, to the last bit: each sample
-// counts three parts, and the next one on the pixel's side one part. Where chroma spreads (Layout), it is the average
-// of two such pixels: each sample counts six parts, and both of its neighbours one.
+// counts three parts, and the next one on the pixel's side one part.
 class SampledRows {
  public:
   // Of columns `first` to `end`, in samples of luma.
@@ -26,13 +25,10 @@ class SampledRows {
   struct Chroma {
     uint32_t first_column = 0, end_column = 0, first_row = 0, end_row = 0;
     bool halved_across = false, halved_down = false;
-    bool spreads_across = false, spreads_down = false;
   };
 
   // A row of chroma at the resolution of luma, from column `first_` on.
   const uint8_t* ChromaRow(size_t plane, uint32_t y);
-  // The same where chroma spreads.
-  const uint8_t* SpreadRow(size_t plane, uint32_t y);
 
   const Picture* picture_ = nullptr;
   uint32_t first_ = 0, end_ = 0;

@@ -60,11 +60,6 @@ Layout Reader::Prepare(uint32_t factor, size_t most) {
     layout.samples[i] = {layout.height / rows, layout.width / stride};
     size += uint64_t{stride} * rows;
   }
-  // At a half, a sample of chroma that was stored for two pixels stands for them still.
-  const Component& chroma = header_.component[1];
-  layout.spreads_down = factor == 2 && first.down > chroma.down;
-  layout.spreads_across = factor == 2 && first.across > chroma.across;
-  if (turn_.transposed) std::swap(layout.spreads_down, layout.spreads_across);
   if (size > std::min(most, kMostBytes)) throw NotTaken();
   if (size > capacity_) {
     capacity_ = 0;
