@@ -76,7 +76,7 @@ function main() {
       ...['aarch64-linux-musl', 'generic-musl', 'aarch64-linux-any', 'any-linux-any'].map((each) =>
         join(lib, 'libc', 'include', each),
       ),
-      ...['XNNPACK', 'pthreadpool', 'cpuinfo'].map((each) => join(root, 'third_party', 'src', each, 'include')),
+      ...['XNNPACK', 'pthreadpool', 'cpuinfo', 'FP16'].map((each) => join(root, 'third_party', 'src', each, 'include')),
       join(packages, 'node-api-headers', 'include'),
       join(packages, 'node-addon-api'),
     ];
