@@ -80,8 +80,9 @@ function main() {
       join(packages, 'node-api-headers', 'include'),
       join(packages, 'node-addon-api'),
     ];
-    const sources = ['engine', 'addon'].flatMap((folder) =>
-      readdirSync(join(root, 'native', folder))
+    // All but kernels and hashes, of which files need flags of their own.
+    const sources = ['addon', 'engine', 'image', 'inflate'].flatMap((folder) =>
+      readdirSync(join(root, 'native', folder), { recursive: true })
         .filter((name) => name.endsWith('.cc'))
         .map((name) => join(root, 'native', folder, name)),
     );
