@@ -8,7 +8,7 @@ import struct
 
 
 def read_model(file):
-    """Arrays by name and the decoded metadata of a .safetensors file whose tensors are all plain F32."""
+    """Arrays by name and the decoded metadata of a .safetensors file whose weights are all F32."""
     import numpy
 
     with open(file, "rb") as stream:
@@ -16,12 +16,22 @@ def read_model(file):
         header = json.loads(stream.read(length))
         data = stream.read()
     metadata = {key: json.loads(value) for key, value in header.pop("__metadata__").items() if value[:1] in "[{"}
-    arrays = {}
+    stored = {}
     for name, entry in header.items():
-        if entry["dtype"] != "F32":
-            raise ValueError(f"{name} of {file} is {entry['dtype']}: peers are given a plain float32 model")
+        if entry["dtype"] not in ("F32", "U8"):
+            raise ValueError(f"{name} of {file} is {entry['dtype']}: peers are given a float32 model")
         start, end = entry["data_offsets"]
-        arrays[name] = numpy.frombuffer(data[start:end], "<f4").reshape(entry["shape"])
+        stored[name] = numpy.frombuffer(data[start:end], "<f4" if entry["dtype"] == "F32" else "u1")
+        stored[name] = stored[name].reshape(entry["shape"])
+    arrays = {name: array for name, array in stored.items() if name.endswith((".weight", ".bias"))}
+    # Weights with many zeros have a bit for each, and the others.
+    for name, encoding in metadata.get("encodings", {}).items():
+        dense = numpy.zeros(encoding["shape"], "<f4")
+        bits = numpy.unpackbits(stored[f"{name}.bitmap"], bitorder="little")[: dense.size].astype(bool)
+        dense.reshape(-1)[bits] = stored[f"{name}.values"]
+        arrays[name] = dense
+    if "classifier.0.weight" in arrays:
+        arrays["classifier.0.weight"] = arrays["classifier.0.weight"][:, :, None, None]
     return arrays, metadata
 
 
@@ -30,8 +40,8 @@ def logits_of(image, arrays, architecture, operations):
     Applies the network. `operations` has `convolution(values, weight, bias, stride, depthwise, activation)` with weight
     `[out, in, k, k]`, `mean(values)` to `[N, C, 1, 1]` or its like, `linear`, `multiply`, `add`.
     """
-    if "classifier.weight" not in arrays:
-        raise ValueError("expected one linear layer behind the pooled features and batch norms folded")
+    if "features.0.1.weight" in arrays:
+        raise ValueError("expected batch norms folded")
 
     def convolution(values, name, activation, stride=1, depthwise=False):
         weight, bias = arrays[f"{name}.weight"], arrays[f"{name}.bias"]
@@ -54,4 +64,7 @@ def logits_of(image, arrays, architecture, operations):
         if block["stride"] == 1 and block["input"] == block["output"]:
             values = operations.add(start, values)
     values = convolution(values, f"features.{len(architecture['blocks']) + 1}.0", "hard-swish")
-    return operations.linear(operations.mean(values), arrays["classifier.weight"], arrays["classifier.bias"])
+    values, last = operations.mean(values), "classifier"
+    if "classifier.0.weight" in arrays:
+        values, last = convolution(values, "classifier.0", "hard-swish"), "classifier.3"
+    return operations.linear(values, arrays[f"{last}.weight"], arrays[f"{last}.bias"])
