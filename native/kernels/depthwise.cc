@@ -1,27 +1,15 @@
 #include "kernels/depthwise.h"
 
-#include <algorithm>
-
+#include "kernels/best_variant.h"
 #include "kernels/depthwise_variants.h"
 #include "kernels/packing.h"
+#include "kernels/window.h"
 
 namespace neonsense::kernels {
-namespace {
-
-// Whether `zeros` before the input and no more than kernel / 2 behind it give `out` positions.
-bool FitsAxis(const DepthwiseShape& shape, size_t length, size_t out, size_t zeros) {
-  const size_t most = shape.kernel / 2;
-  if (length == 0 || out == 0 || zeros > most) return false;
-  const size_t read = (out - 1) * shape.stride + shape.kernel;
-  // The middle of each window lies on the input.
-  return read <= zeros + length + most;
-}
-
-}  // namespace
 
 bool DepthwiseShape::IsSupported() const {
   return (kernel == 3 || kernel == 5) && (stride == 1 || stride == 2) && channels > 0 &&
-         FitsAxis(*this, height, out_height, top) && FitsAxis(*this, width, out_width, left);
+         FitsWindow(kernel, stride, height, out_height, top) && FitsWindow(kernel, stride, width, out_width, left);
 }
 
 const std::vector<DepthwiseVariant<float>>& DepthwiseVariants() {
@@ -38,11 +26,7 @@ const std::vector<DepthwiseVariant<float>>& DepthwiseVariants() {
   return variants;
 }
 
-const DepthwiseVariant<float>& ChooseDepthwise(const CpuFeatures& cpu) {
-  const std::vector<DepthwiseVariant<float>>& variants = DepthwiseVariants();
-  return *std::find_if(variants.rbegin(), variants.rend(),
-                       [&](const DepthwiseVariant<float>& variant) { return variant.runs_on(cpu); });
-}
+const DepthwiseVariant<float>& ChooseDepthwise(const CpuFeatures& cpu) { return BestVariant(DepthwiseVariants(), cpu); }
 
 const DepthwiseVariant<Half>* ChooseDepthwiseHalf(const CpuFeatures& cpu) {
 #if defined(__aarch64__)

@@ -1,8 +1,8 @@
 #include "kernels/depthwise_int8.h"
 
-#include <algorithm>
 #include <cstring>
 
+#include "kernels/best_variant.h"
 #include "kernels/depthwise_variants.h"
 
 namespace neonsense::kernels {
@@ -20,9 +20,7 @@ const std::vector<DepthwiseInt8Variant>& DepthwiseInt8Variants() {
 }
 
 const DepthwiseInt8Variant& ChooseDepthwiseInt8(const CpuFeatures& cpu) {
-  const std::vector<DepthwiseInt8Variant>& variants = DepthwiseInt8Variants();
-  return *std::find_if(variants.rbegin(), variants.rend(),
-                       [&](const DepthwiseInt8Variant& variant) { return variant.runs_on(cpu); });
+  return BestVariant(DepthwiseInt8Variants(), cpu);
 }
 
 std::vector<uint8_t> PackDepthwiseInt8(const DepthwiseShape& shape, const DepthwiseInt8Variant& variant,

@@ -1,7 +1,6 @@
 #include "kernels/pointwise.h"
 
-#include <algorithm>
-
+#include "kernels/best_variant.h"
 #include "kernels/pointwise_variants.h"
 
 namespace neonsense::kernels {
@@ -19,11 +18,7 @@ const std::vector<PointwiseVariant<float>>& PointwiseVariants() {
   return variants;
 }
 
-const PointwiseVariant<float>& ChoosePointwise(const CpuFeatures& cpu) {
-  const std::vector<PointwiseVariant<float>>& variants = PointwiseVariants();
-  return *std::find_if(variants.rbegin(), variants.rend(),
-                       [&](const PointwiseVariant<float>& variant) { return variant.runs_on(cpu); });
-}
+const PointwiseVariant<float>& ChoosePointwise(const CpuFeatures& cpu) { return BestVariant(PointwiseVariants(), cpu); }
 
 const PointwiseVariant<Half>* ChoosePointwiseHalf(const CpuFeatures& cpu) {
 #if defined(__aarch64__)

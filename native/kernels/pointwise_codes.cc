@@ -4,7 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/pointwise_int8.h"
+#include "kernels/best_variant.h"
+#include "kernels/int8_panels.h"
 #include "kernels/pointwise_int8_variants.h"
 
 namespace neonsense::kernels {
@@ -34,7 +35,7 @@ void RunScalar(const PointwiseCodesArguments& arguments, const PointwisePart& pa
 }  // namespace
 
 bool PointwiseCodesVariant::Supports(const PointwiseShape& shape) const {
-  return shape.rows >= rows && shape.in_channels % together == 0 && shape.in_channels <= kMostInt8Channels;
+  return FitsInt8Kernel(shape, rows, together);
 }
 
 const std::vector<PointwiseCodesVariant>& PointwiseCodesVariants() {
@@ -49,32 +50,22 @@ const std::vector<PointwiseCodesVariant>& PointwiseCodesVariants() {
 }
 
 const PointwiseCodesVariant& ChoosePointwiseCodes(const CpuFeatures& cpu) {
-  const std::vector<PointwiseCodesVariant>& variants = PointwiseCodesVariants();
-  return *std::find_if(variants.rbegin(), variants.rend(),
-                       [&](const PointwiseCodesVariant& variant) { return variant.runs_on(cpu); });
+  return BestVariant(PointwiseCodesVariants(), cpu);
 }
 
 std::vector<uint8_t> PackPointwiseCodes(const PointwiseShape& shape, const PointwiseCodesVariant& variant,
                                         int8_t input_zero_point, const PointwiseCodesWeights& weights) {
-  const size_t channels = variant.channels;
-  const size_t together = variant.together;
-  const size_t panel_bytes = channels * (2 * 4 + shape.in_channels);
-  std::vector<uint8_t> packed((shape.out_channels + channels - 1) / channels * panel_bytes);
+  Int8Panels panels(shape, variant.channels, variant.together, 2);
   for (size_t c = 0; c < shape.out_channels; c++) {
-    uint8_t* panel = packed.data() + c / channels * panel_bytes;
-    const size_t lane = c % channels;
     const int8_t* row = weights.weights + c * shape.in_channels;
     // Sums wrap around in kernels too.
     uint32_t bias = static_cast<uint32_t>(weights.bias[c]);
-    uint8_t* taps = panel + 2 * 4 * channels;
-    for (size_t i = 0; i < shape.in_channels; i++) {
-      bias -= static_cast<uint32_t>(row[i] * input_zero_point);
-      taps[(i / together * channels + lane) * together + i % together] = static_cast<uint8_t>(row[i]);
-    }
-    std::memcpy(panel + lane * 4, &bias, 4);
-    std::memcpy(panel + (channels + lane) * 4, &weights.scales[c], 4);
+    for (size_t i = 0; i < shape.in_channels; i++) bias -= static_cast<uint32_t>(row[i] * input_zero_point);
+    panels.PutNumber(c, 0, bias);
+    panels.PutNumber(c, 1, weights.scales[c]);
+    panels.PutWeights(c, row);
   }
-  return packed;
+  return panels.Take();
 }
 
 }  // namespace neonsense::kernels

@@ -1,22 +1,14 @@
 #include "kernels/stem.h"
 
-#include <algorithm>
-
+#include "kernels/best_variant.h"
 #include "kernels/stem_variants.h"
+#include "kernels/window.h"
 
 namespace neonsense::kernels {
-namespace {
-
-// Whether `zeros` before the image and no more than one behind it give `out` positions.
-bool FitsAxis(size_t length, size_t out, size_t zeros) {
-  if (length == 0 || out == 0 || zeros > 1) return false;
-  return (out - 1) * StemShape::kStride + StemShape::kKernel <= zeros + length + 1;
-}
-
-}  // namespace
 
 bool StemShape::IsSupported() const {
-  return out_channels > 0 && FitsAxis(height, out_height, top) && FitsAxis(width, out_width, left);
+  return out_channels > 0 && FitsWindow(kKernel, kStride, height, out_height, top) &&
+         FitsWindow(kKernel, kStride, width, out_width, left);
 }
 
 const std::vector<StemVariant<float>>& StemVariants() {
@@ -32,11 +24,7 @@ const std::vector<StemVariant<float>>& StemVariants() {
   return variants;
 }
 
-const StemVariant<float>& ChooseStem(const CpuFeatures& cpu) {
-  const std::vector<StemVariant<float>>& variants = StemVariants();
-  return *std::find_if(variants.rbegin(), variants.rend(),
-                       [&](const StemVariant<float>& variant) { return variant.runs_on(cpu); });
-}
+const StemVariant<float>& ChooseStem(const CpuFeatures& cpu) { return BestVariant(StemVariants(), cpu); }
 
 const StemVariant<Half>* ChooseStemHalf(const CpuFeatures& cpu) {
 #if defined(__aarch64__)

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <ostream>
-#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "depthwise_cases.h"
 #include "engine/cpu.h"
 #include "kernels/depthwise.h"
+#include "random_numbers.h"
 
 namespace neonsense::kernels {
 
@@ -20,23 +20,15 @@ void PrintTo(const DepthwiseVariant<float>& variant, std::ostream* out) { *out <
 namespace test {
 namespace {
 
-std::vector<float> RandomFloats(size_t count, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<float> numbers(-2, 2);
-  std::vector<float> floats(count);
-  for (float& number : floats) number = numbers(random);
-  return floats;
-}
-
 std::vector<float> RandomInput(const DepthwiseShape& shape) {
-  return RandomFloats(shape.height * shape.width * shape.channels, 3);
+  return RandomNumbers<float>(shape.height * shape.width * shape.channels, 3, -2, 2);
 }
 
 std::vector<float> RunKernel(const DepthwiseShape& shape, const Activation& activation,
                              const DepthwiseVariant<float>& variant, const std::vector<float>& input) {
-  const std::vector<float> weights =
-      PackDepthwiseWeights(shape, variant.lanes, RandomFloats(shape.channels * shape.kernel * shape.kernel, 1).data(),
-                           RandomFloats(shape.channels, 2).data());
+  const std::vector<float> weights = PackDepthwiseWeights(
+      shape, variant.lanes, RandomNumbers<float>(shape.channels * shape.kernel * shape.kernel, 1, -2, 2).data(),
+      RandomNumbers<float>(shape.channels, 2, -2, 2).data());
   // What lies behind the input is read, but must not matter.
   const std::unique_ptr<float[]> slack = WithSlack(input, NAN);
   std::vector<float> output(shape.out_height * shape.out_width * shape.channels, NAN);

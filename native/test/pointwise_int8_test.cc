@@ -6,7 +6,6 @@
 #include <limits>
 #include <memory>
 #include <ostream>
-#include <random>
 #include <tuple>
 #include <vector>
 
@@ -19,6 +18,7 @@
 #include "engine/thread_pool.h"
 #include "engine/weights/packed_weights.h"
 #include "plans.h"
+#include "pointwise_cases.h"
 
 namespace neonsense::kernels {
 
@@ -27,66 +27,26 @@ void PrintTo(const PointwiseInt8Variant& variant, std::ostream* out) { *out << v
 namespace test {
 namespace {
 
-struct Shape : PointwiseShape {};
-
-void PrintTo(const Shape& shape, std::ostream* out) {
-  *out << shape.rows << " rows of " << shape.in_channels << " to " << shape.out_channels << " channels";
-}
-
-const Shape kShapes[] = {
-    // Layers of MobileNetV3-Small.
-    {{784, 24, 88}},
-    {{196, 240, 40}},
-    {{49, 576, 96}},
-    // Rows that are no multiple of a tile, from the fewest on.
-    {{7, 16, 24}},
-    {{8, 16, 24}},
-    {{13, 4, 33}},
-    {{20, 8, 7}},
-    {{29, 1024, 49}},
-    // Channels that are none of a vector, and less than one.
-    {{21, 4, 1}},
-    {{28, 12, 17}},
-    {{15, 20, 48}},
-};
-
-template <typename T>
-std::vector<T> RandomNumbers(size_t count, uint32_t seed, float low, float high) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<float> numbers(low, high);
-  std::vector<T> all(count);
-  for (T& number : all) number = static_cast<T>(numbers(random));
-  return all;
-}
+// Channels that are none of a vector, and less than one, too.
+const std::vector<PointwiseShape> kShapes = Int8Shapes({{21, 4, 1}, {28, 12, 17}, {15, 20, 48}});
 
 std::vector<float> RunKernel(const PointwiseShape& shape, const Activation& activation,
                              const PointwiseInt8Variant& variant, int8_t smallest) {
-  // Every code there is, the outermost often.
-  std::vector<int8_t> weights = RandomNumbers<int8_t>(shape.out_channels * shape.in_channels, 1, smallest, 127.9f);
-  std::fill_n(weights.begin(), weights.size() / 3, smallest);
-  std::vector<int8_t> codes = RandomNumbers<int8_t>(shape.rows * shape.in_channels, 2, -128, 127.9f);
-  std::fill_n(codes.begin(), codes.size() / 4, int8_t{-128});
-  std::fill_n(codes.begin() + codes.size() / 4, codes.size() / 4, int8_t{127});
+  const std::vector<int8_t> weights = RandomWeights(shape, smallest, smallest);
   const std::vector<float> scales = RandomNumbers<float>(shape.out_channels, 3, 0.001f, 0.02f);
   const std::vector<float> bias = RandomNumbers<float>(shape.out_channels, 4, -2, 2);
   const std::vector<uint8_t> packed = PackPointwiseInt8(shape, variant, {weights.data(), scales.data(), bias.data()});
-  // In memory of exactly their sizes, so that a sanitizer sees what is read or written beyond.
-  const std::unique_ptr<int8_t[]> input(new int8_t[codes.size()]);
-  std::copy(codes.begin(), codes.end(), input.get());
+  const std::unique_ptr<int8_t[]> input = RandomCodes(shape);
+  // In memory of exactly its size, too.
   const size_t size = shape.rows * shape.out_channels;
   const std::unique_ptr<float[]> output(new float[size]);
   const PointwiseInt8Arguments arguments = {shape,       activation, packed.data(), input.get(), output.get(),
                                             0.00390625f, -77};
-  // In parts, as threads share the work.
-  const size_t rows = shape.rows / variant.rows / 2 * variant.rows;
-  const size_t channels = shape.out_channels / 2 / variant.channels * variant.channels;
-  if (rows != 0) variant.run(arguments, {0, rows, 0, channels});
-  if (rows != 0) variant.run(arguments, {0, rows, channels, shape.out_channels});
-  variant.run(arguments, {rows, shape.rows, 0, shape.out_channels});
+  RunPointwiseInParts(variant, arguments);
   return {output.get(), output.get() + size};
 }
 
-class PointwiseInt8Kernels : public testing::TestWithParam<std::tuple<PointwiseInt8Variant, Shape>> {
+class PointwiseInt8Kernels : public testing::TestWithParam<std::tuple<PointwiseInt8Variant, PointwiseShape>> {
  protected:
   void ExpectMatchesScalar(const Activation& activation, float tolerance) const {
     const auto& [variant, shape] = GetParam();

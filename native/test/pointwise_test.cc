@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstring>
 #include <ostream>
-#include <random>
 #include <tuple>
 #include <vector>
 
@@ -13,13 +12,11 @@
 #include "engine/float_weights.h"
 #include "kernels/packing.h"
 #include "kernels/pointwise.h"
+#include "pointwise_cases.h"
 
 namespace neonsense::kernels {
 
 void PrintTo(const PointwiseVariant<float>& variant, std::ostream* out) { *out << variant.name; }
-void PrintTo(const PointwiseShape& shape, std::ostream* out) {
-  *out << shape.rows << " rows of " << shape.in_channels << " to " << shape.out_channels << " channels";
-}
 
 namespace test {
 namespace {
@@ -48,43 +45,25 @@ constexpr PointwiseShape kShapes[] = {
     {28, 33, 25},
 };
 
-std::vector<float> RandomFloats(size_t count, uint32_t seed, float most) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<float> numbers(-most, most);
-  std::vector<float> floats(count);
-  for (float& number : floats) number = numbers(random);
-  return floats;
-}
-
-// Computes an output in parts, as threads share the work.
-template <typename Number>
-void RunInParts(const PointwiseVariant<Number>& variant, const PointwiseArguments<Number>& arguments) {
-  const PointwiseShape& shape = arguments.shape;
-  const size_t rows = shape.rows / variant.rows / 2 * variant.rows;
-  const size_t channels = shape.out_channels / 2 / variant.channels * variant.channels;
-  if (rows != 0) variant.run(arguments, {0, rows, 0, channels});
-  if (rows != 0) variant.run(arguments, {0, rows, channels, shape.out_channels});
-  variant.run(arguments, {rows, shape.rows, 0, shape.out_channels});
-}
-
 // Memory of exactly the size that is needed, so that a sanitizer sees what is read beyond.
 template <typename Number>
 std::vector<Number> RunKernel(const PointwiseShape& shape, const Activation& activation,
                               const PointwiseVariant<Number>& variant, const std::vector<float>& numbers) {
-  const std::vector<Number> weights =
-      engine::RoundedTo<Number>(PackChannels(shape.out_channels, shape.in_channels, variant.channels,
-                                             RandomFloats(shape.out_channels * shape.in_channels, 1, 2).data(),
-                                             RandomFloats(shape.out_channels, 2, 2).data()));
+  const std::vector<Number> weights = engine::RoundedTo<Number>(
+      PackChannels(shape.out_channels, shape.in_channels, variant.channels,
+                   RandomNumbers<float>(shape.out_channels * shape.in_channels, 1, -2, 2).data(),
+                   RandomNumbers<float>(shape.out_channels, 2, -2, 2).data()));
   std::vector<Number> input = engine::RoundedTo<Number>(numbers);
   std::vector<Number> output = engine::RoundedTo<Number>(std::vector<float>(shape.rows * shape.out_channels, NAN));
   input.shrink_to_fit();
   output.shrink_to_fit();
-  RunInParts(variant, {shape, activation, weights.data(), input.data(), output.data()});
+  RunPointwiseInParts(variant,
+                      PointwiseArguments<Number>{shape, activation, weights.data(), input.data(), output.data()});
   return output;
 }
 
 std::vector<float> RandomInput(const PointwiseShape& shape) {
-  return RandomFloats(shape.rows * shape.in_channels, 3, 1);
+  return RandomNumbers<float>(shape.rows * shape.in_channels, 3, -1, 1);
 }
 
 class PointwiseKernels : public testing::TestWithParam<std::tuple<PointwiseVariant<float>, PointwiseShape>> {

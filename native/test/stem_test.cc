@@ -6,7 +6,6 @@
 #include <limits>
 #include <memory>
 #include <ostream>
-#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "engine/session.h"
 #include "kernels/packing.h"
 #include "plans.h"
+#include "random_numbers.h"
 #include "reference.h"
 
 namespace neonsense::kernels {
@@ -56,19 +56,12 @@ StemShape ShapeOf(const Geometry& g) {
   return shape;
 }
 
-std::vector<float> RandomFloats(size_t count, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<float> numbers(-2, 2);
-  std::vector<float> floats(count);
-  for (float& number : floats) number = numbers(random);
-  return floats;
-}
-
 std::vector<float> RunKernel(const StemShape& shape, const Activation& activation, const StemVariant<float>& variant,
                              const std::vector<float>& input) {
-  const std::vector<float> weights = PackChannels(shape.out_channels, StemShape::kTaps, variant.lanes,
-                                                  RandomFloats(shape.out_channels * StemShape::kTaps, 1).data(),
-                                                  RandomFloats(shape.out_channels, 2).data());
+  const std::vector<float> weights =
+      PackChannels(shape.out_channels, StemShape::kTaps, variant.lanes,
+                   RandomNumbers<float>(shape.out_channels * StemShape::kTaps, 1, -2, 2).data(),
+                   RandomNumbers<float>(shape.out_channels, 2, -2, 2).data());
   // In memory of exactly their sizes, so that a sanitizer sees what is read or written beyond.
   const std::unique_ptr<float[]> image(new float[input.size()]);
   std::copy(input.begin(), input.end(), image.get());
@@ -88,7 +81,7 @@ class StemKernels : public testing::TestWithParam<std::tuple<StemVariant<float>,
     if (!variant.runs_on(engine::KernelFeatures())) GTEST_SKIP() << "not on this CPU";
     const StemShape shape = ShapeOf(geometry);
     ASSERT_TRUE(shape.IsSupported());
-    std::vector<float> input = RandomFloats(shape.height * shape.width * StemShape::kChannels, 3);
+    std::vector<float> input = RandomNumbers<float>(shape.height * shape.width * StemShape::kChannels, 3, -2, 2);
     input[input.size() / 2] = middle;
     const std::vector<float> expected = RunKernel(shape, activation, StemVariants().front(), input);
     const std::vector<float> actual = RunKernel(shape, activation, variant, input);

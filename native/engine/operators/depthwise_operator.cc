@@ -7,6 +7,7 @@
 
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
+#include "engine/operators/kernel_layer.h"
 #include "engine/operators/thread_parts.h"
 #include "engine/operators/xnn_operators.h"
 #include "kernels/depthwise.h"
@@ -48,12 +49,8 @@ DepthwiseShape ShapeOf(const Plan& plan, const Layer& layer) {
 template <typename Arguments, typename Variant>
 class DepthwiseOperator : public Operator {
  public:
-  DepthwiseOperator(const Variant& variant, const Arguments& arguments, const std::string& what, uint32_t flags)
-      : run_(variant.run),
-        lanes_(variant.lanes),
-        arguments_(arguments),
-        flags_(flags),
-        name_("neonsense depthwise " + what + " (" + variant.name + ")") {}
+  DepthwiseOperator(const Variant& variant, const Arguments& arguments, std::string name, uint32_t flags)
+      : run_(variant.run), lanes_(variant.lanes), arguments_(arguments), flags_(flags), name_(std::move(name)) {}
 
   void Run(pthreadpool_t pool) override {
     const DepthwiseShape& shape = arguments_.shape;
@@ -78,9 +75,12 @@ class DepthwiseOperator : public Operator {
   std::string name_;
 };
 
-std::string Describe(const DepthwiseShape& shape) {
+// `type` is that of the numbers, where it is to be named.
+std::string NameOf(const std::string& type, const DepthwiseShape& shape, const Activation& activation,
+                   const char* variant) {
   const std::string side = std::to_string(shape.kernel);
-  return side + "x" + side + " stride " + std::to_string(shape.stride);
+  return KernelName("depthwise " + type + side + "x" + side + " stride " + std::to_string(shape.stride), activation,
+                    variant);
 }
 
 // Of floats or halves.
@@ -88,10 +88,9 @@ template <typename Number>
 std::unique_ptr<Operator> MakeFloat(const DepthwiseVariant<Number>& variant, const Plan& plan, const Step& step,
                                     const Place& input, const Place& output, PackedWeights& weights, uint32_t flags) {
   const Layer& layer = *step.layer;
-  const bool hard_swish = step.activation != nullptr;
   DepthwiseArguments<Number> arguments;
   arguments.shape = ShapeOf(plan, layer);
-  arguments.activation = {hard_swish ? Activation::Kind::kHardSwish : Activation::Kind::kClamp, layer.min, layer.max};
+  arguments.activation = ActivationOf(step);
   arguments.input = input.as<Number>();
   arguments.output = output.as<Number>();
   arguments.weights = weights.Keep([&] {
@@ -99,7 +98,7 @@ std::unique_ptr<Operator> MakeFloat(const DepthwiseVariant<Number>& variant, con
         kernels::PackDepthwiseWeights(arguments.shape, variant.lanes, FoldWeightsInPlace(layer), FiniteBias(layer)));
   });
   return std::make_unique<DepthwiseOperator<DepthwiseArguments<Number>, DepthwiseVariant<Number>>>(
-      variant, arguments, Describe(arguments.shape) + (hard_swish ? " hard-swish" : ""), flags);
+      variant, arguments, NameOf("", arguments.shape, arguments.activation, variant.name), flags);
 }
 
 std::unique_ptr<Operator> MakeInt8(const Plan& plan, const Layer& layer, const Place& input, const Place& output,
@@ -114,28 +113,18 @@ std::unique_ptr<Operator> MakeInt8(const Plan& plan, const Layer& layer, const P
   arguments.output_min = CodeOf(layer.min, output.range);
   arguments.output_max = CodeOf(layer.max, output.range);
   arguments.weights = weights.Keep([&] {
-    std::vector<float> scales(arguments.shape.channels);
-    for (size_t c = 0; c < scales.size(); c++) {
-      scales[c] = input.range.scale * layer.weights.scales.data[c] / output.range.scale;
-    }
+    const std::vector<float> scales = OutputScales(layer, input, output);
     return kernels::PackDepthwiseInt8(arguments.shape, variant, arguments.input_zero_point,
                                       {layer.weights.qc8.data, layer.bias_i32.data, scales.data()});
   });
   return std::make_unique<DepthwiseOperator<DepthwiseInt8Arguments, DepthwiseInt8Variant>>(
-      variant, arguments, "int8 " + Describe(arguments.shape), flags);
+      variant, arguments, NameOf("int8 ", arguments.shape, {}, variant.name), flags);
 }
 
 // XNNPACK's own are faster than a plain loop.
 template <typename Variant>
 bool HasLanes(const Variant& variant) {
   return variant.lanes > 1;
-}
-
-// Products of two neighbours are added up in 16 bits.
-bool FitsInt8Kernel(const Layer& layer) {
-  const Span<const int8_t>& weights = layer.weights.qc8;
-  return HasLanes(kernels::ChooseDepthwiseInt8(KernelFeatures())) &&
-         std::find(weights.data, weights.data + weights.size, int8_t{-128}) == weights.data + weights.size;
 }
 
 }  // namespace
@@ -154,7 +143,7 @@ bool HasDepthwiseKernel(const Plan& plan, const Layer& layer) {
     case ValueType::kF16:
       return kernels::ChooseDepthwiseHalf(KernelFeatures()) != nullptr;
     case ValueType::kQS8:
-      return FitsInt8Kernel(layer);
+      return HasLanes(kernels::ChooseDepthwiseInt8(KernelFeatures())) && !HasSmallestWeight(layer);
     case ValueType::kQU8:
     case ValueType::kQD8:
       break;

@@ -1,10 +1,10 @@
 #include "engine/operators/pointwise_codes_operator.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "engine/cpu.h"
+#include "engine/operators/kernel_layer.h"
 #include "engine/operators/row_tiles.h"
 #include "engine/operators/xnn_operators.h"
 #include "kernels/pointwise_codes.h"
@@ -14,19 +14,13 @@ namespace {
 
 using kernels::PointwiseCodesArguments;
 using kernels::PointwiseCodesVariant;
-using kernels::PointwiseShape;
-
-PointwiseShape ShapeOf(const Plan& plan, const Layer& layer) {
-  const Value& in = plan.values[layer.inputs[0]];
-  return {in.shape[0] * in.shape[1], in.shape[2], plan.values[layer.output].shape[2]};
-}
 
 class PointwiseCodesOperator : public Operator {
  public:
   PointwiseCodesOperator(const PointwiseCodesVariant& variant, const PointwiseCodesArguments& arguments, uint32_t flags)
       : tiles_(variant.run, variant.rows, variant.channels, flags),
         arguments_(arguments),
-        name_(std::string("neonsense pointwise int8 codes (") + variant.name + ")") {}
+        name_(KernelName("pointwise int8 codes", {}, variant.name)) {}
 
   void Run(pthreadpool_t pool) override { tiles_.Run(pool, arguments_); }
   const std::string& name() const override { return name_; }
@@ -37,17 +31,11 @@ class PointwiseCodesOperator : public Operator {
   std::string name_;
 };
 
-bool HasSmallestWeight(const Layer& layer) {
-  const Span<const int8_t>& weights = layer.weights.qc8;
-  return std::find(weights.data, weights.data + weights.size, int8_t{-128}) != weights.data + weights.size;
-}
-
 // Whatever its weights.
 bool FitsKernel(const Plan& plan, const Layer& layer) {
   const PointwiseCodesVariant& variant = kernels::ChoosePointwiseCodes(KernelFeatures());
-  return layer.op == Op::kConv2d && layer.kernel == std::array<uint32_t, 2>{1, 1} && layer.stride == layer.kernel &&
-         layer.padding == std::array<uint32_t, 4>{} && plan.values[layer.inputs[0]].type == ValueType::kQS8 &&
-         variant.Supports(ShapeOf(plan, layer)) &&
+  return IsPointwise(layer) && plan.values[layer.inputs[0]].type == ValueType::kQS8 &&
+         variant.Supports(PointwiseShapeOf(plan, layer)) &&
          // XNNPACK's are faster than a plain loop.
          variant.channels > 1;
 }
@@ -66,17 +54,14 @@ std::unique_ptr<Operator> MakePointwiseCodes(const Plan& plan, const Layer& laye
                                              const Place& output, PackedWeights& weights, uint32_t flags) {
   const PointwiseCodesVariant& variant = kernels::ChoosePointwiseCodes(KernelFeatures());
   PointwiseCodesArguments arguments;
-  arguments.shape = ShapeOf(plan, layer);
+  arguments.shape = PointwiseShapeOf(plan, layer);
   arguments.input = input.as<int8_t>();
   arguments.output = output.as<int8_t>();
   arguments.output_zero_point = static_cast<int8_t>(output.range.zero_point);
   arguments.output_min = CodeOf(layer.min, output.range);
   arguments.output_max = CodeOf(layer.max, output.range);
   arguments.weights = weights.Keep([&] {
-    std::vector<float> scales(arguments.shape.out_channels);
-    for (size_t c = 0; c < scales.size(); c++) {
-      scales[c] = input.range.scale * layer.weights.scales.data[c] / output.range.scale;
-    }
+    const std::vector<float> scales = OutputScales(layer, input, output);
     return kernels::PackPointwiseCodes(arguments.shape, variant, static_cast<int8_t>(input.range.zero_point),
                                        {layer.weights.qc8.data, layer.bias_i32.data, scales.data()});
   });

@@ -1,25 +1,18 @@
 #include "engine/operators/pointwise_int8_operator.h"
 
-#include <algorithm>
 #include <string>
 
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
+#include "engine/operators/kernel_layer.h"
 #include "engine/operators/row_tiles.h"
 #include "kernels/pointwise_int8.h"
 
 namespace neonsense::engine {
 namespace {
 
-using kernels::Activation;
 using kernels::PointwiseInt8Arguments;
 using kernels::PointwiseInt8Variant;
-using kernels::PointwiseShape;
-
-PointwiseShape ShapeOf(const Plan& plan, const Layer& layer) {
-  const Value& in = plan.values[layer.inputs[0]];
-  return {in.shape[0] * in.shape[1], in.shape[2], plan.values[layer.output].shape[2]};
-}
 
 class PointwiseInt8Operator : public Operator {
  public:
@@ -29,9 +22,7 @@ class PointwiseInt8Operator : public Operator {
       : tiles_(variant.run, variant.rows, variant.channels, flags),
         arguments_(arguments),
         params_(params),
-        name_("neonsense pointwise int8" +
-              std::string(arguments.activation.kind == Activation::Kind::kHardSwish ? " hard-swish" : "") + " (" +
-              variant.name + ")") {}
+        name_(KernelName("pointwise int8", arguments.activation, variant.name)) {}
 
   void Run(pthreadpool_t pool) override {
     arguments_.scale = params_->scale;
@@ -47,16 +38,10 @@ class PointwiseInt8Operator : public Operator {
   std::string name_;
 };
 
-bool HasSmallestWeight(const Layer& layer) {
-  const Span<const int8_t>& weights = layer.weights.qc8;
-  return std::find(weights.data, weights.data + weights.size, int8_t{-128}) != weights.data + weights.size;
-}
-
 // Whatever its weights.
 bool FitsKernel(const Plan& plan, const Layer& layer, const PointwiseInt8Variant& variant) {
-  return layer.op == Op::kConv2d && layer.kernel == std::array<uint32_t, 2>{1, 1} && layer.stride == layer.kernel &&
-         layer.padding == std::array<uint32_t, 4>{} && plan.values[layer.inputs[0]].type == ValueType::kQD8 &&
-         plan.values[layer.output].type == ValueType::kF32 && variant.Supports(ShapeOf(plan, layer)) &&
+  return IsPointwise(layer) && plan.values[layer.inputs[0]].type == ValueType::kQD8 &&
+         plan.values[layer.output].type == ValueType::kF32 && variant.Supports(PointwiseShapeOf(plan, layer)) &&
          // XNNPACK's are faster than a plain loop.
          variant.channels > 1;
 }
@@ -78,9 +63,8 @@ std::unique_ptr<Operator> MakePointwiseInt8(const Plan& plan, const Step& step, 
   const Layer& layer = *step.layer;
   const PointwiseInt8Variant& variant = kernels::ChoosePointwiseInt8(KernelFeatures());
   PointwiseInt8Arguments arguments;
-  arguments.shape = ShapeOf(plan, layer);
-  arguments.activation = {step.activation != nullptr ? Activation::Kind::kHardSwish : Activation::Kind::kClamp,
-                          layer.min, layer.max};
+  arguments.shape = PointwiseShapeOf(plan, layer);
+  arguments.activation = ActivationOf(step);
   arguments.input = input.as<int8_t>();
   arguments.output = output.as<float>();
   arguments.weights = weights.Keep([&] {

@@ -4,6 +4,7 @@
 
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
+#include "engine/operators/kernel_layer.h"
 #include "engine/operators/row_tiles.h"
 #include "kernels/packing.h"
 #include "kernels/pointwise.h"
@@ -11,16 +12,9 @@
 namespace neonsense::engine {
 namespace {
 
-using kernels::Activation;
 using kernels::Half;
 using kernels::PointwiseArguments;
-using kernels::PointwiseShape;
 using kernels::PointwiseVariant;
-
-PointwiseShape ShapeOf(const Plan& plan, const Layer& layer) {
-  const Value& in = plan.values[layer.inputs[0]];
-  return {in.shape[0] * in.shape[1], in.shape[2], plan.values[layer.output].shape[2]};
-}
 
 template <typename Number>
 class PointwiseOperator : public Operator {
@@ -29,9 +23,7 @@ class PointwiseOperator : public Operator {
                     uint32_t flags)
       : tiles_(variant.run, variant.rows, variant.channels, flags),
         arguments_(arguments),
-        name_("neonsense pointwise" +
-              std::string(arguments.activation.kind == Activation::Kind::kHardSwish ? " hard-swish" : "") + " (" +
-              variant.name + ")") {}
+        name_(KernelName("pointwise", arguments.activation, variant.name)) {}
 
   void Run(pthreadpool_t pool) override { tiles_.Run(pool, arguments_); }
   const std::string& name() const override { return name_; }
@@ -47,9 +39,8 @@ std::unique_ptr<Operator> Make(const PointwiseVariant<Number>& variant, const Pl
                                const Place& input, const Place& output, PackedWeights& weights, uint32_t flags) {
   const Layer& layer = *step.layer;
   PointwiseArguments<Number> arguments;
-  arguments.shape = ShapeOf(plan, layer);
-  arguments.activation = {step.activation != nullptr ? Activation::Kind::kHardSwish : Activation::Kind::kClamp,
-                          layer.min, layer.max};
+  arguments.shape = PointwiseShapeOf(plan, layer);
+  arguments.activation = ActivationOf(step);
   arguments.input = input.as<Number>();
   arguments.output = output.as<Number>();
   arguments.weights = weights.Keep([&] {
@@ -62,11 +53,8 @@ std::unique_ptr<Operator> Make(const PointwiseVariant<Number>& variant, const Pl
 }  // namespace
 
 bool HasPointwiseKernel(const Plan& plan, const Layer& layer) {
-  if (layer.op != Op::kConv2d || layer.kernel != std::array<uint32_t, 2>{1, 1} || layer.stride != layer.kernel ||
-      layer.padding != std::array<uint32_t, 4>{}) {
-    return false;
-  }
-  const size_t rows = ShapeOf(plan, layer).rows;
+  if (!IsPointwise(layer)) return false;
+  const size_t rows = PointwiseShapeOf(plan, layer).rows;
   switch (plan.values[layer.inputs[0]].type) {
     case ValueType::kF32: {
       // XNNPACK's own are faster than a plain loop.

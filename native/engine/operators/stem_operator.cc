@@ -5,6 +5,7 @@
 
 #include "engine/cpu.h"
 #include "engine/float_weights.h"
+#include "engine/operators/kernel_layer.h"
 #include "engine/operators/thread_parts.h"
 #include "kernels/packing.h"
 #include "kernels/stem.h"
@@ -12,7 +13,6 @@
 namespace neonsense::engine {
 namespace {
 
-using kernels::Activation;
 using kernels::Half;
 using kernels::StemArguments;
 using kernels::StemShape;
@@ -39,9 +39,7 @@ class StemOperator : public Operator {
       : run_(variant.run),
         arguments_(arguments),
         flags_(flags),
-        name_("neonsense stem" +
-              std::string(arguments.activation.kind == Activation::Kind::kHardSwish ? " hard-swish" : "") + " (" +
-              variant.name + ")") {}
+        name_(KernelName("stem", arguments.activation, variant.name)) {}
 
   void Run(pthreadpool_t pool) override {
     const size_t rows = arguments_.shape.out_height;
@@ -68,8 +66,7 @@ std::unique_ptr<Operator> Make(const StemVariant<Number>& variant, const Plan& p
   const Layer& layer = *step.layer;
   StemArguments<Number> arguments;
   arguments.shape = ShapeOf(plan, layer);
-  arguments.activation = {step.activation != nullptr ? Activation::Kind::kHardSwish : Activation::Kind::kClamp,
-                          layer.min, layer.max};
+  arguments.activation = ActivationOf(step);
   arguments.input = input.as<float>();
   arguments.output = output.as<Number>();
   arguments.weights = weights.Keep([&] {
