@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { examined, invalidArgument, NeonsenseError, shortened, throwIfAborted } from '../errors.js';
-import { atLeast, averages } from '../image/atLeast.js';
 import { decodeLimits } from '../image/limits.js';
 import type { RawPixels } from '../image/pixels.js';
 import type { ImageInput } from '../image/source.js';
@@ -11,6 +10,7 @@ import { largestIndices } from '../numbers/largest.js';
 import { softmax } from '../numbers/softmax.js';
 import { preprocess } from '../runtime/preprocess.js';
 import { type ImageRun, openSession, type RunOptions, type Session } from '../runtime/session.js';
+import type { PooledSession } from '../runtime/sessionPool.js';
 import { chooseByRules, type Device, presentVariants, type VariantChoice } from '../shipped/chooseVariant.js';
 import { modelsFolder, readManifest } from '../shipped/manifest.js';
 import { isModel, type PickOptions, pickModel } from '../shipped/pickModel.js';
@@ -20,7 +20,7 @@ import { inOrder } from './inOrder.js';
 import { checkCount, checkDecode, checkLabels, checkOptions, checkSignal, type Wanted, wantedOf } from './options.js';
 import { judge, rejectIndex } from './rejection.js';
 import { Runners } from './runners.js';
-import { type Decoding, runPicture } from './runPicture.js';
+import { type Decoding, fastDecoding, runPicture } from './runPicture.js';
 
 export type { CanvasPixels, ImageInput, SharpOutput } from '../image/source.js';
 
@@ -117,8 +117,7 @@ const CLASSIFY_OPTIONS = ['topK', 'only', 'except', 'minProbability', 'probabili
 export const PICTURES_IN_HAND = 8;
 
 /** What a classifier needs of a session; one that takes no pictures is given tensors. */
-type ClassifierSession = Pick<Session, 'run' | 'dispose'> &
-  Partial<Pick<Session, 'runImage' | 'runJpeg' | 'another' | 'threads'>>;
+type ClassifierSession = Pick<Session, 'run' | 'dispose'> & Partial<PooledSession>;
 
 /**
  * Labels pictures. Holds a model and its session; calls may overlap: a picture alone gets all threads, several one each.
@@ -160,9 +159,8 @@ export class Classifier {
     );
     this.#readAgain = readAgain;
     this.#decoding = {
-      atLeast: options.decode === 'exact' ? undefined : atLeast(model.preprocessing),
+      ...(options.decode === 'exact' ? { readsJpeg: false } : fastDecoding(model.preprocessing)),
       limits: options.decodeMemory === undefined ? undefined : decodeLimits(options.decodeMemory),
-      readsJpeg: options.decode !== 'exact' && averages(model.preprocessing),
     };
   }
 

@@ -1,9 +1,8 @@
-import { atLeast, averages } from '../image/atLeast.js';
 import type { ImageInput } from '../image/source.js';
 import type { Model } from '../model/model.js';
 import { createSession, type Session } from '../runtime/session.js';
 import { Runners } from './runners.js';
-import { type Decoding, runPicture } from './runPicture.js';
+import { type Decoding, fastDecoding, runPicture } from './runPicture.js';
 
 /**
  * Feature vectors of pictures: what the classifier reads, before it. Pictures that look alike have vectors whose scalar
@@ -37,9 +36,7 @@ export class Embedder implements AsyncDisposable {
     }: { readonly threads?: number; readonly consume?: boolean; readonly decoding?: Decoding } = {},
   ): Promise<Embedder> {
     const session = await createSession(model, { ...options, outputs: ['pool'] });
-    const { preprocessing } = model;
-    const fast = { atLeast: atLeast(preprocessing), readsJpeg: averages(preprocessing) };
-    return new Embedder(model, session, decoding ?? fast);
+    return new Embedder(model, session, decoding ?? fastDecoding(model.preprocessing));
   }
 
   /**

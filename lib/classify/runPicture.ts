@@ -1,14 +1,20 @@
-import { DETAIL } from '../image/atLeast.js';
+import { atLeast, averages, DETAIL } from '../image/atLeast.js';
 import type { DecodeOptions } from '../image/decode.js';
-import { isJpeg } from '../image/format.js';
+import { mayBeJpeg } from '../image/format.js';
 import { sharedLimits } from '../image/limits.js';
 import { imageSource } from '../image/source.js';
+import type { Preprocessing } from '../model/preprocessing.js';
 import type { ImageRun, RunOptions, Session } from '../runtime/session.js';
 
 /** How picture files are decoded. */
 export interface Decoding extends Pick<DecodeOptions, 'atLeast' | 'limits'> {
   /** Whether the engine may read JPEG files itself: where pixels are averaged and need not be exact. */
   readonly readsJpeg: boolean;
+}
+
+/** That of `decode: 'fast'`: no more than a model with this preprocessing can tell apart. */
+export function fastDecoding(preprocessing: Preprocessing): Decoding {
+  return { atLeast: atLeast(preprocessing), readsJpeg: averages(preprocessing) };
 }
 
 /** What runs the network on a picture. */
@@ -56,9 +62,4 @@ export async function runPicture(
     const runner = await choose();
     return { decode, result: await runner.runImage(pixels, options) };
   });
-}
-
-/** By its first bytes, or before it has been opened by its name. */
-function mayBeJpeg(encoded: string | Uint8Array): boolean {
-  return typeof encoded === 'string' ? /\.(jpe?g|jpe|jfif)$/i.test(encoded) : isJpeg(encoded);
 }

@@ -1,7 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileError, NeonsenseError, shortened } from '../errors.js';
-import { IMAGE_EXTENSIONS } from './format.js';
+import { IMAGE_EXTENSIONS, isPicturePath } from './format.js';
 
 /**
  * Lists the picture files below a directory, by extension, each folder's entries in code-unit order. Symbolic links
@@ -27,7 +27,7 @@ export async function findImages(
     for (const entry of entries) {
       if (entry.name.startsWith('.')) continue;
       const path = join(folder, entry.name);
-      const isImage = IMAGE_EXTENSIONS.includes(extname(entry.name).slice(1).toLowerCase());
+      const isImage = isPicturePath(entry.name);
       try {
         const kind = entry.isSymbolicLink() ? await stat(path) : entry;
         if (kind.isDirectory()) await walk(path);

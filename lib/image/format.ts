@@ -1,21 +1,28 @@
+import { extname } from 'node:path';
 import { NeonsenseError, quoted, shortened } from '../errors.js';
 
 /** As many leading bytes as {@link checkImageFormat} wants to see. */
 export const HEAD_BYTES = 512;
 
+/** Those of JPEG files. */
+const JPEG_EXTENSIONS: readonly string[] = ['jpg', 'jpeg', 'jpe', 'jfif'];
+
 /** Extensions of the picture formats read, lower case, without the dot. */
-export const IMAGE_EXTENSIONS: readonly string[] = [
-  'jpg',
-  'jpeg',
-  'jpe',
-  'jfif',
-  'png',
-  'webp',
-  'gif',
-  'avif',
-  'tif',
-  'tiff',
-];
+export const IMAGE_EXTENSIONS: readonly string[] = [...JPEG_EXTENSIONS, 'png', 'webp', 'gif', 'avif', 'tif', 'tiff'];
+
+function hasExtension(path: string, extensions: readonly string[]): boolean {
+  return extensions.includes(extname(path).slice(1).toLowerCase());
+}
+
+/** Whether a path is that of a picture, by its extension. */
+export function isPicturePath(path: string): boolean {
+  return hasExtension(path, IMAGE_EXTENSIONS);
+}
+
+/** Whether a picture may be a JPEG file: by its first bytes, or before it has been opened by its path. */
+export function mayBeJpeg(encoded: string | Uint8Array): boolean {
+  return typeof encoded === 'string' ? hasExtension(encoded, JPEG_EXTENSIONS) : isJpeg(encoded);
+}
 
 const FORMATS = 'JPEG, PNG, WebP, GIF, AVIF or TIFF';
 

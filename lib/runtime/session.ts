@@ -220,14 +220,7 @@ export class Session {
     this.#throwIfDisposed();
     this.#throwIfSeveralOutputs('runImage');
     const view = viewOf(image, 'image');
-    const { signal, output: given } = runOptions(options);
-    const output = this.#outputFor(given, 1);
-    let ms: ImageRun['ms'] | undefined;
-    const run = async (): Promise<void> => {
-      ms = await this.#runView(view, signal, output);
-    };
-    await this.#inTurn(1, signal, run, output);
-    return { output, ms: ms! };
+    return this.#runOne(options, (signal, output) => this.#runView(view, signal, output));
   }
 
   /**
@@ -244,13 +237,9 @@ export class Session {
   ): Promise<ImageRun | undefined> {
     this.#throwIfDisposed();
     this.#throwIfSeveralOutputs('runJpeg');
-    const { signal, output: given } = runOptions(options);
-    const output = this.#outputFor(given, 1);
-    let ms: ImageRun['ms'] | undefined;
-    const run = async (): Promise<void> => {
-      ms = await this.#runJpeg(jpeg, limits, signal, output);
-    };
-    await this.#inTurn(1, signal, run, output);
+    const { output, ms } = await this.#runOne(options, (signal, output) => {
+      return this.#runJpeg(jpeg, limits, signal, output);
+    });
     return ms && { output, ms };
   }
 
@@ -381,6 +370,21 @@ export class Session {
     if (made === undefined) return undefined;
     const { decode, preprocess } = made;
     return { preprocess, inference: performance.now() - started - copied - decode - preprocess };
+  }
+
+  /** Runs one picture when its turn has come. */
+  async #runOne<T>(
+    options: RunOptions,
+    run: (signal: AbortSignal | undefined, output: Float32Array) => Promise<T>,
+  ): Promise<{ readonly output: Float32Array; readonly ms: T }> {
+    const { signal, output: given } = runOptions(options);
+    const output = this.#outputFor(given, 1);
+    let ms: T | undefined;
+    const take = async (): Promise<void> => {
+      ms = await run(signal, output);
+    };
+    await this.#inTurn(1, signal, take, output);
+    return { output, ms: ms as T };
   }
 
   /** Runs each image when its turn has come, then gives `result`. */

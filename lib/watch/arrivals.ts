@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileError, shortened } from '../errors.js';
-import { IMAGE_EXTENSIONS } from '../image/format.js';
+import { isPicturePath } from '../image/format.js';
 
 /** Milliseconds between two looks at the folder. Looking works on every file system; being told does not. */
 const LOOK_MS = 250;
@@ -58,8 +58,7 @@ async function waited(milliseconds: number, signal: AbortSignal | undefined): Pr
 async function look(folder: string): Promise<Map<string, Picture>> {
   const found = new Map<string, Picture>();
   for (const name of await namesIn(folder)) {
-    const isPicture = IMAGE_EXTENSIONS.includes(extname(name).slice(1).toLowerCase());
-    if (name.startsWith('.') || !isPicture) continue;
+    if (name.startsWith('.') || !isPicturePath(name)) continue;
     // It may be gone again.
     const entry = await stat(join(folder, name)).catch(() => undefined);
     if (entry?.isFile() === true) found.set(name, { size: entry.size, changed: entry.mtimeMs });
