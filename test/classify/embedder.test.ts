@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Classifier } from '../../lib/classify/classifier.js';
 import { Embedder } from '../../lib/classify/embedder.js';
 import { decodeImage } from '../../lib/image/decode.js';
 import { readModel } from '../../lib/model/files.js';
 import { preprocess } from '../../lib/runtime/preprocess.js';
-import { createSession } from '../../lib/runtime/session.js';
+import { createSession, Session } from '../../lib/runtime/session.js';
 import { projectRoot } from '../cli/run.js';
 
 const file = join(projectRoot, 'models/household-fp16.safetensors');
@@ -47,11 +47,14 @@ describe('an embedding', () => {
 
 describe('classifier.embed', () => {
   it('gives pictures that overlap what each gets alone, on sessions of one thread', async () => {
+    const another = vi.spyOn(Session.prototype, 'another');
     await using classifier = await Classifier.load(file, { threads: 2 });
     const names = ['chair', 'lamp', 'clock', 'bed', 'table'].map(example);
     const alone: Float32Array[] = [];
     for (const name of names) alone.push(await embedder.embed(name));
+    expect(another).not.toHaveBeenCalled();
     const vectors = await classifier.embed(names);
+    expect(another.mock.calls).toEqual([[1], [1]]);
     expect(vectors).toHaveLength(names.length);
     for (const [i, vector] of vectors.entries()) expect(dot(vector, alone[i]!)).toBeCloseTo(1, 5);
   });
