@@ -13,7 +13,7 @@ reports=build-models
 mkdir -p "$reports"
 
 convert() {
-  node scripts/train/convert.mjs "$work/$1.npz" "$2" --confidence "$work/confidence.json" --card "$work/card.json"
+  node scripts/train/convert.mjs "$work/$1.npz" "$2" --confidence "$work/$1-confidence.json" --card "$work/$1-card.json"
 }
 
 # compress FROM MODEL OPTIONS...
@@ -26,8 +26,8 @@ compress() {
 # Ranges, biases and what pruning leaves are fitted on photographs of train.
 calibration=(--calibrate "$photos/train")
 float=models/household-fp32.safetensors
-# household-sparse80 stays that of thumbnails: no sparse network that knows photographs was good enough (docs/training.md).
 convert household "$float"
+convert sparse80 models/household-sparse80.safetensors
 # FP16 is how the package carries the float model; it runs as float32.
 compress "$float" household-fp16 --quantize fp16
 compress "$float" household-int8-dynamic --quantize dynamic "${calibration[@]}"

@@ -3,13 +3,16 @@ The household networks from the ImageNet network, photographs and thumbnails:
 
     python3 scripts/train/run.py --shared ../shared --work build-train
 
-Goes on behind the last finished step when it is started again. In WORK afterwards: household.npz, confidence.json and card.json,
-which scripts/train/build.sh makes the files of models/ from.
+Goes on behind the last finished step when it is started again. In WORK afterwards, of each variant: NAME.npz, NAME-confidence.json and
+NAME-card.json, which scripts/train/build.sh makes the files of models/ from.
 """
 
 import argparse
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import confidence
@@ -24,7 +27,8 @@ import torch
 import tune
 import views
 from frozen import Frozen
-from network import FEATURES, FROZEN_CHANNELS, FROZEN_STRIDE
+from lessons import Lessons
+from network import FROZEN_CHANNELS, FROZEN_STRIDE
 from photos import LABELS, OTHER, Pictures
 
 KERAS = "checkpoints/keras-mobilenetv3-small-imagenet-notop.npz"
@@ -32,12 +36,29 @@ KERAS = "checkpoints/keras-mobilenetv3-small-imagenet-notop.npz"
 PENALTY, LAST_PENALTY = 1e-2, 3e-3
 # What is chosen is chosen on sources that took no part: of every class that has several, one large one at least.
 LEFT_OUT = ("ewaste-images", "office-caltech10", "krish212-vgg", "caltech101-others")
-RECIPE = tune.Recipe()
-TRIAL = tune.Recipe(left_out=LEFT_OUT)
-# Of the teacher's answers in what a photograph is taken for; the rest is its label.
-TAUGHT = 0.7
+# Drawn views, each seen five times in all; and after every sixth of them the clean one.
+DRAWN_VIEWS = 12
+TURNS = [number for turn in range(5) for number in np.random.default_rng(turn).permutation(DRAWN_VIEWS) + 1]
+VIEWS = tuple(int(number) for at in range(0, len(TURNS), 6) for number in (*TURNS[at : at + 6], 0))
 # Left-out pictures of one class and source that are scored; and thumbnails of a class that a trial does not learn from.
 SCORED, SCORED_OTHER, HELD_THUMBNAILS = 100, 250, 50
+
+
+@dataclass(frozen=True)
+class Variant:
+    """
+    A network that ships: the mean of what these runs come to, and which other variant's weights they begin with; otherwise those that
+    ImageNet left. A long run fits what it learns from better, a short one keeps more of where it began.
+    """
+
+    runs: tuple[tune.Recipe, ...]
+    start: str | None = None
+
+
+VARIANTS = {
+    "household": Variant((tune.Recipe(VIEWS), tune.Recipe(VIEWS[:14], seed=1))),
+    "sparse80": Variant((tune.Recipe(VIEWS[:35], zeros=0.8),), "household"),
+}
 
 
 class Work:
@@ -47,10 +68,16 @@ class Work:
         self.shared, self.folder = shared, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.sets = views.read_sets(shared, folder)
-        self.keras = network.read(shared / KERAS, len(LABELS))
 
-    def view(self, name: str) -> dict[str, np.ndarray]:
-        return views.ensure(self.sets, self.keras, self.folder, name)
+    def network(self, moved: Path | None = None) -> network.Network:
+        """As ImageNet left it, but for what a run moved."""
+        net = network.read(self.shared / KERAS, len(LABELS))
+        if moved:
+            net.load_state_dict(torch.load(moved), strict=False)
+        return net
+
+    def view(self, number: int) -> dict[str, views.View]:
+        return views.read(self.folder, list(self.sets), number)
 
 
 def held_out(sets: dict[str, Pictures], left_out: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -63,68 +90,31 @@ def held_out(sets: dict[str, Pictures], left_out: tuple[str, ...]) -> dict[str, 
     return held
 
 
-def train(work: Work, recipe: tune.Recipe, name: str) -> network.Network:
-    """Probes and tunes. What moved is kept as NAME.pt."""
-    file = work.folder / f"{name}.pt"
+def kept_as(work: Work, name: str, left_out: tuple[str, ...], run: int | None = None) -> Path:
+    """Where what a run moved is kept, or the mean of a variant's runs."""
+    kind = "trial" if left_out else "tuned"
+    return work.folder / (f"{name}-{kind}.pt" if run is None else f"{name}-{kind}-{run}.pt")
+
+
+def train(work: Work, name: str, left_out: tuple[str, ...], run: int) -> None:
+    """One run of a variant on all sources but those: probes and tunes."""
+    variant, file = VARIANTS[name], kept_as(work, name, left_out, run)
     if file.exists():
-        net = network.read(work.shared / KERAS, len(LABELS))
-        net.load_state_dict(torch.load(file), strict=False)
-        return net
-    net = network.read(work.shared / KERAS, len(LABELS))
-    held = held_out(work.sets, recipe.left_out)
-    pooled = clean_features(work, work.keras, "keras-pooled")
-    targets, wanted = taught(work, ~held["photos"])
-    kinds = ("photos", "thumbnails")
-    features, aims, labels, sources = (
-        np.concatenate([array[kind][~held[kind]] for kind in kinds])
-        for array in (
-            pooled,
-            targets,
-            {kind: work.sets[kind].labels for kind in kinds},
-            {kind: work.sets[kind].sources for kind in kinds},
-        )
-    )
-    weights = probe.weights_of(labels, sources, OTHER)
-    net.head.weight.data, net.head.bias.data = probe.fit(features, aims, weights, PENALTY)
-    learnt = ~held["photos"]
-    teller = torch.nn.Linear(FEATURES, teacher.FEATURES)
-    teller.weight.data, teller.bias.data = probe.ridge(pooled["photos"][learnt], wanted["photos"][learnt])
-
-    def read_view(number: int) -> tune.View:
-        values, rows = work.view(str(number or "clean")), views.rows_of_view(work.sets, number)
-        at, aims, known, alike = [], [], [], []
-        for part, kind in enumerate(work.sets):
-            keep = np.nonzero(~held[kind][rows[kind]])[0]
-            chosen = rows[kind][keep]
-            # A drawn view is of these pictures only, the clean one of all.
-            at += [(part, row) for row in (keep if number else chosen)]
-            aims.append(targets[kind][chosen])
-            known.append(work.sets[kind].labels[chosen])
-            alike.append(wanted[kind][chosen])
-        return tune.View(
-            list(values.values()),
-            np.array(at),
-            np.concatenate(aims),
-            tune.counts_of(np.concatenate(known)),
-            np.concatenate(alike),
-        )
-
-    moved = tune.tune(net, teller, recipe, read_view)
-    torch.save(moved, file)
-    net.load_state_dict(moved, strict=False)
-    return net
+        return
+    net = work.network(kept_as(work, variant.start, left_out) if variant.start else None)
+    pooled = clean_features(work, net, f"{file.stem}-before")
+    lessons = Lessons(work.sets, held_out(work.sets, left_out), work.view, teacher.fetch(work.folder))
+    net.head.weight.data, net.head.bias.data = lessons.head(pooled, PENALTY)
+    torch.save(tune.tune(net, lessons, lessons.teller(pooled), variant.runs[run]), file)
 
 
-def taught(work: Work, learnt: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """What every picture is taken for, and the teacher's features, where it has seen it, by kind of picture."""
-    photographs = work.sets["photos"]
-    features, probabilities = teacher.ensure(photographs, work.folder)
-    targets = {kind: np.eye(len(LABELS), dtype=np.float32)[pictures.labels] for kind, pictures in work.sets.items()}
-    said = teacher.answers(features, probabilities, photographs, learnt)
-    targets["photos"] = ((1 - TAUGHT) * targets["photos"] + TAUGHT * said).astype(np.float32)
-    nothing = np.full((1, teacher.FEATURES), np.nan, np.float32)
-    wanted = {kind: np.broadcast_to(nothing, (len(pictures), teacher.FEATURES)) for kind, pictures in work.sets.items()}
-    return targets, {**wanted, "photos": teacher.standardized(features, learnt)}
+def average(work: Work, name: str, left_out: tuple[str, ...]) -> network.Network:
+    """The network of the mean of a variant's runs."""
+    file = kept_as(work, name, left_out)
+    if not file.exists():
+        moved = [torch.load(kept_as(work, name, left_out, run)) for run in range(len(VARIANTS[name].runs))]
+        torch.save({layer: torch.stack([weights[layer] for weights in moved]).mean(0) for layer in moved[0]}, file)
+    return work.network(file)
 
 
 def clean_features(work: Work, net: network.Network, name: str) -> dict[str, np.ndarray]:
@@ -133,7 +123,8 @@ def clean_features(work: Work, net: network.Network, name: str) -> dict[str, np.
     if not file.exists():
         upper = Frozen(net, "upper", (FROZEN_CHANNELS, *[views.CLEAN // FROZEN_STRIDE] * 2))
         found = {}
-        for kind, values in work.view("clean").items():
+        for kind, view in work.view(0).items():
+            values = view.values
             found[kind] = np.concatenate([upper(values[at : at + 64]) for at in range(0, len(values), 64)])
         np.savez(file, **found)
     with np.load(file) as found:
@@ -180,56 +171,86 @@ def unseen_answers(work: Work, features: dict[str, np.ndarray]) -> tuple[np.ndar
     return np.concatenate(logits), np.concatenate(labels), np.concatenate(sources)
 
 
-def choose(work: Work) -> dict:
+def choose(work: Work, name: str) -> dict:
     """How logits become answers: on sources that the trial has not seen."""
-    file = work.folder / "choice.json"
+    file = work.folder / f"{name}-choice.json"
     if file.exists():
         return json.loads(file.read_text())
-    features = clean_features(work, train(work, TRIAL, "trial"), "trial-features")
+    features = clean_features(work, average(work, name, LEFT_OUT), f"{name}-trial-features")
     logits, labels, sources = unseen_answers(work, features)
     photographs = sources != "cifar-100"
-    print(scores.line("photographs not seen", logits[photographs], labels[photographs]))
-    print(scores.line("thumbnails not seen", logits[~photographs], labels[~photographs]), flush=True)
+    print(scores.line(f"{name}, photographs not seen", logits[photographs], labels[photographs]))
+    print(scores.line(f"{name}, thumbnails not seen", logits[~photographs], labels[~photographs]), flush=True)
     choice = confidence.fit(logits[photographs], labels[photographs])
     file.write_text(json.dumps(choice, indent=2))
     return choice
 
 
-def household(work: Work, choice: dict) -> None:
-    net = train(work, RECIPE, "tuned")
-    features = clean_features(work, net, "features")
+def finish(work: Work, name: str) -> None:
+    """NAME.npz with its last head, and what its model file says of its answers and its training."""
+    choice = choose(work, name)
+    net = average(work, name, ())
+    features = clean_features(work, net, f"{name}-features")
     weight, bias, directions = head_on(work, features, held_out(work.sets, ()))
     bias[OTHER] += choice["shift"]
     head = distance.classifier(weight, bias, directions, np.concatenate(list(features.values())))
-    network.write(work.folder / "household.npz", {**net.state_dict(), **head})
+    network.write(work.folder / f"{name}.npz", {**net.state_dict(), **head})
+    answers = {"temperature": choice["temperature"], "rejectClass": LABELS[OTHER]}
+    (work.folder / f"{name}-confidence.json").write_text(json.dumps(answers, indent=2))
+    (work.folder / f"{name}-card.json").write_text(json.dumps(card(VARIANTS[name]), indent=2))
 
 
-def card() -> dict:
+def card(variant: Variant) -> dict:
     """What the model file's provenance says of the training."""
     return {
         "from": "Keras Applications MobileNetV3-Small, ImageNet weights (Apache-2.0)",
         "data": "photographs of 11 sources, CIFAR-100's household classes: listed with terms in models/README.md",
-        "passes": len(RECIPE.views),
+        "passes": [len(run.views) for run in variant.runs],
         "taughtBy": "EfficientNet-Lite2 (Apache-2.0)",
         "drawings": synthetic.EACH,
+        **({"start": variant.start, "zeros": variant.runs[0].zeros} if variant.start else {}),
     }
+
+
+def begin(shared: Path, folder: Path) -> Work:
+    """What each process does first. With one thread a run gives the same weights every time."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    return Work(shared, folder)
+
+
+def make_view(shared: Path, folder: Path, number: int) -> None:
+    work = begin(shared, folder)
+    views.make_all(shared, folder, work.network(), number)
+
+
+def train_alone(shared: Path, folder: Path, name: str, left_out: tuple[str, ...], run: int) -> None:
+    train(begin(shared, folder), name, left_out, run)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--work", type=Path, default=Path("build-train"))
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--processes", type=int, default=2, help="how many things are made at a time; each takes one core"
+    )
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
     began = time.time()
-    work = Work(arguments.shared, arguments.work)
-    choice = choose(work)
-    household(work, choice)
-    answers = {"temperature": choice["temperature"], "rejectClass": LABELS[OTHER]}
-    (work.folder / "confidence.json").write_text(json.dumps(answers, indent=2))
-    (work.folder / "card.json").write_text(json.dumps(card(), indent=2))
+    where = (arguments.shared, arguments.work)
+    work = begin(*where)
+    teacher.fetch(arguments.work)
+    with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool:
+        for made in [pool.submit(make_view, *where, number) for number in range(DRAWN_VIEWS + 1)]:
+            made.result()
+        for name, variant in VARIANTS.items():
+            runs = [(left_out, run) for run in range(len(variant.runs)) for left_out in ((), LEFT_OUT)]
+            for trained in [pool.submit(train_alone, *where, name, *run) for run in runs]:
+                trained.result()
+            for left_out in ((), LEFT_OUT):
+                average(work, name, left_out)
+    for name in VARIANTS:
+        finish(work, name)
     print(f"done after {(time.time() - began) / 60:.0f} minutes")
 
 

