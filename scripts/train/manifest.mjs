@@ -77,7 +77,7 @@ async function make() {
   const scores = unknown.length === 0 ? new Map() : count(unknown);
   const variants = described.map((variant) => {
     const { top1, top5 } = scores.get(variant.file) ?? known(variant);
-    return { ...variant, top1, top5 };
+    return { ...variant, top1: rounded(top1), top5: rounded(top5) };
   });
   const selfTest = [];
   const seen = [];
@@ -121,6 +121,11 @@ function count(variants) {
     .split('\n')
     .map((line) => JSON.parse(line));
   return new Map(variants.map((variant, i) => [variant.file, { top1: rows[i].top1, top5: rows[i].top5 }]));
+}
+
+/** A share of pictures to the four digits that their number allows. */
+function rounded(share) {
+  return Number(share.toFixed(4));
 }
 
 function modelFiles() {

@@ -96,6 +96,13 @@ def kept_as(work: Work, name: str, left_out: tuple[str, ...], run: int | None = 
     return work.folder / (f"{name}-{kind}.pt" if run is None else f"{name}-{kind}-{run}.pt")
 
 
+def keep(weights: dict[str, torch.Tensor], file: Path) -> None:
+    """Under a temporary name first, so that a run that was stopped leaves no half of a file."""
+    part = file.with_suffix(".part")
+    torch.save(weights, part)
+    part.replace(file)
+
+
 def train(work: Work, name: str, left_out: tuple[str, ...], run: int) -> None:
     """One run of a variant on all sources but those: probes and tunes."""
     variant, file = VARIANTS[name], kept_as(work, name, left_out, run)
@@ -105,7 +112,7 @@ def train(work: Work, name: str, left_out: tuple[str, ...], run: int) -> None:
     pooled = clean_features(work, net, f"{file.stem}-before")
     lessons = Lessons(work.sets, held_out(work.sets, left_out), work.view, teacher.fetch(work.folder))
     net.head.weight.data, net.head.bias.data = lessons.head(pooled, PENALTY)
-    torch.save(tune.tune(net, lessons, lessons.teller(pooled), variant.runs[run]), file)
+    keep(tune.tune(net, lessons, lessons.teller(pooled), variant.runs[run]), file)
 
 
 def average(work: Work, name: str, left_out: tuple[str, ...]) -> network.Network:
@@ -113,7 +120,7 @@ def average(work: Work, name: str, left_out: tuple[str, ...]) -> network.Network
     file = kept_as(work, name, left_out)
     if not file.exists():
         moved = [torch.load(kept_as(work, name, left_out, run)) for run in range(len(VARIANTS[name].runs))]
-        torch.save({layer: torch.stack([weights[layer] for weights in moved]).mean(0) for layer in moved[0]}, file)
+        keep({layer: torch.stack([weights[layer] for weights in moved]).mean(0) for layer in moved[0]}, file)
     return work.network(file)
 
 
@@ -126,7 +133,9 @@ def clean_features(work: Work, net: network.Network, name: str) -> dict[str, np.
         for kind, view in work.view(0).items():
             values = view.values
             found[kind] = np.concatenate([upper(values[at : at + 64]) for at in range(0, len(values), 64)])
-        np.savez(file, **found)
+        part = file.with_suffix(".part.npz")
+        np.savez(part, **found)
+        part.replace(file)
     with np.load(file) as found:
         return dict(found)
 

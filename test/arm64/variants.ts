@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { toFp16 } from '../../lib/compress/stages/fp16.js';
 import { prune } from '../../lib/compress/stages/prune.js';
 import { createSession, type Model, readModel } from '../../lib/index.js';
+import { randomModel } from '../randomModel.js';
+import { torchvisionArchitecture } from '../torchvisionArchitecture.js';
 
 const folder = (): string => process.env['NEONSENSE_MODELS'] ?? 'models';
 
@@ -22,13 +24,13 @@ export async function classifyAll(fp16 = false): Promise<Record<string, number[]
     await classify(file, await readModel(join(folder(), file)));
   }
   await classify('fp16 storage', toFp16(await readModel(join(folder(), 'household-fp32.safetensors'))));
-  await classify('80 % zeros', mostlyZero(await readTorchvision()));
+  await classify('80 % zeros', mostlyZero());
   return results;
 }
 
 /** Names of the operators that run the model whose 1x1 convolutions are 80 % zeros. */
 export async function operatorsOfMostlyZero(): Promise<string[]> {
-  return operatorsOf(mostlyZero(await readTorchvision()));
+  return operatorsOf(mostlyZero());
 }
 
 /** The instruction sets of the depthwise convolutions that run a shipped model. */
@@ -43,12 +45,9 @@ async function operatorsOf(model: Model, fp16 = false): Promise<string[]> {
   return session.profile().map(({ operator }) => operator);
 }
 
-/** The shipped model with torchvision's padding: XNNPACK's sparse kernels know no other. */
-function readTorchvision(): Promise<Model> {
-  return readModel(join(folder(), 'household-sparse80.safetensors'));
-}
-
-function mostlyZero(model: Model): Model {
+/** A network with torchvision's padding, for XNNPACK's sparse kernels know no other, and random weights: those shipped have "same". */
+function mostlyZero(): Model {
+  const model = randomModel({ architecture: torchvisionArchitecture(), size: 224, folded: true });
   const targets = ({ kind, groups, shape }: { kind: string; groups: number; shape: readonly number[] }): boolean =>
     kind === 'conv2d' && groups === 1 && shape[2] === 1;
   return prune(model, { amount: 0.8, targets }).model;
