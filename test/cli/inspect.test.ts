@@ -39,7 +39,7 @@ describe('inspect', () => {
     expect(stdout).not.toContain('features.0.0');
     // A terminal breaks lines between words, so that none may be longer than a line.
     const [, madeBy = ''] = stdout.split('made by');
-    expect(madeBy).toContain('passes: 10');
+    expect(madeBy).toContain('passes: 70 14');
     expect(Math.max(...madeBy.split(/\s/).map((word) => word.length))).toBeLessThanOrEqual(64);
   });
 
