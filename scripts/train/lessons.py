@@ -7,7 +7,7 @@ import probe
 import teacher
 import torch
 import views
-from photos import LABELS, OTHER, Pictures
+from photos import LABELS, OTHER, Pictures, learnt_of
 from samples import Samples, counts_of
 
 # Of the teacher's answers in what a picture is taken for; the rest is its label. Thumbnails the teacher knows less well than we do.
@@ -40,7 +40,7 @@ class Lessons:
 
     def learnt(self, of: dict[str, np.ndarray]) -> np.ndarray:
         """Of what is there for every picture, that of those learnt from."""
-        return np.concatenate([of[kind][~self.held[kind]] for kind in self.sets])
+        return learnt_of(of, self.held)
 
     def targets(self, kind: str, view: views.View) -> np.ndarray:
         said = self.answers(view.wanted.astype(np.float32))

@@ -30,6 +30,11 @@ class Pictures:
         return len(self.labels)
 
 
+def learnt_of(of: dict[str, np.ndarray], held: dict[str, np.ndarray]) -> np.ndarray:
+    """Of what is there for every picture of each kind, that of those that are not held out, one kind behind another."""
+    return np.concatenate([of[kind][~held[kind]] for kind in held])
+
+
 def squash(file: Path) -> tuple[np.ndarray, float]:
     image = Image.open(file).convert("RGB")
     return np.asarray(image.resize((SIDE, SIDE), Image.BILINEAR)), image.width / image.height

@@ -29,7 +29,7 @@ import views
 from frozen import Frozen
 from lessons import Lessons
 from network import FROZEN_CHANNELS, FROZEN_STRIDE
-from photos import LABELS, OTHER, Pictures
+from photos import LABELS, OTHER, Pictures, learnt_of
 
 KERAS = "checkpoints/keras-mobilenetv3-small-imagenet-notop.npz"
 # Of the head that training starts from, and of the one that is fitted at the end.
@@ -144,11 +144,10 @@ def head_on(
     work: Work, features: dict[str, np.ndarray], held: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, distance.Directions]:
     """A linear layer, weight and bias, and directions fitted to the features of all clean pictures that are not held out."""
-    kinds = list(work.sets)
-    values = np.concatenate([features[kind][~held[kind]] for kind in kinds])
-    labels = np.concatenate([work.sets[kind].labels[~held[kind]] for kind in kinds])
-    sources = np.concatenate([work.sets[kind].sources[~held[kind]] for kind in kinds])
-    photographs = np.concatenate([np.full((~held[kind]).sum(), kind == "photos") for kind in kinds])
+    values = learnt_of(features, held)
+    labels = learnt_of({kind: pictures.labels for kind, pictures in work.sets.items()}, held)
+    sources = learnt_of({kind: pictures.sources for kind, pictures in work.sets.items()}, held)
+    photographs = learnt_of({kind: np.full(len(kept), kind == "photos") for kind, kept in held.items()}, held)
     weights = probe.weights_of(labels, sources, OTHER)
     weight, bias = probe.fit(values, np.eye(len(LABELS))[labels], weights, LAST_PENALTY)
     return weight.numpy(), bias.numpy(), distance.fit(values, labels, photographs)
@@ -230,7 +229,7 @@ def begin(shared: Path, folder: Path) -> Work:
 
 def make_view(shared: Path, folder: Path, number: int) -> None:
     work = begin(shared, folder)
-    views.make_all(shared, folder, work.network(), number)
+    views.make_all(work.sets, folder, work.network(), number)
 
 
 def train_alone(shared: Path, folder: Path, name: str, left_out: tuple[str, ...], run: int) -> None:

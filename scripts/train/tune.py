@@ -25,7 +25,7 @@ REPORT = 500
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to train; what the names of its files stand for."""
+    """One way to train."""
 
     # Drawn views by number, one after another; 0: the clean pictures.
     views: tuple[int, ...]

@@ -202,9 +202,8 @@ def rows_of(sets: dict[str, Pictures], number: int) -> dict[str, np.ndarray]:
     }
 
 
-def make_all(shared: Path, work: Path, network: Network, number: int) -> None:
+def make_all(sets: dict[str, Pictures], work: Path, network: Network, number: int) -> None:
     """What is not there yet of a drawn view, or with 0 of the clean one."""
-    sets = read_sets(shared, work)
     files = {kind: work / f"{kind}-{number}.npy" for kind in sets}
     if all(file.exists() for file in files.values()):
         return

@@ -197,6 +197,13 @@ class SyntheticTest(unittest.TestCase):
 
 
 class HeldOutTest(unittest.TestCase):
+    def test_a_variant_is_the_mean_of_its_runs(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            work = SimpleNamespace(folder=Path(folder), network=torch.load)
+            for run_number, value in enumerate((1.0, 3.0)):
+                run.keep({"last": torch.full((2,), value)}, run.kept_as(work, "household", (), run_number))
+            torch.testing.assert_close(run.average(work, "household", ())["last"], torch.full((2,), 2.0))
+
     def test_a_run_learns_neither_from_what_is_held_out_nor_from_what_it_shows_through(self) -> None:
         nothing = np.zeros((4, 1), np.float16)
         view = views.View(nothing, np.array([0, 1, 2, 3]), np.array([-1, 3, 0, -1]), nothing)
